@@ -1,0 +1,58 @@
+/**
+ * Diagnostics as text for people: the message, the place with its line and a caret, the hint.
+ * @module
+ */
+import type { Diagnostic, DiagnosticError, Span } from "./diagnostic.ts";
+
+const excerptColumnsMax = 160;
+
+/** Line and column of an offset, both counted from 1. */
+export function position(text: string, offset: number): { line: number; column: number } {
+  let line = 1;
+  let lineStart = 0;
+  for (let i = text.indexOf("\n"); i !== -1 && i < offset; i = text.indexOf("\n", i + 1)) {
+    line++;
+    lineStart = i + 1;
+  }
+  return { line, column: offset - lineStart + 1 };
+}
+
+function excerpt(text: string, span: Span, remark: string, origin: string | undefined): string[] {
+  const { line, column } = position(text, span.start);
+  const lineStart = span.start - (column - 1);
+  const newline = text.indexOf("\n", span.start);
+  const lineEnd = newline === -1 ? text.length : newline;
+  // A very long line is cut around the place, so that the caret stays visible.
+  const from = column > excerptColumnsMax / 2 ? span.start - excerptColumnsMax / 2 : lineStart;
+  const to = Math.min(lineEnd, from + excerptColumnsMax);
+  const shown = (from > lineStart ? "…" : "") + text.slice(from, to).replaceAll("\t", " ") + (to < lineEnd ? "…" : "");
+  const indent = span.start - from + (from > lineStart ? 1 : 0);
+  const carets = "^".repeat(Math.max(1, Math.min(span.end, to) - span.start));
+  const gutter = String(line);
+  return [
+    `${" ".repeat(gutter.length)}--> ${origin ?? "sql"}:${line}:${column}`,
+    `${gutter} | ${shown}`,
+    `${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${carets}${remark === "" ? "" : ` ${remark}`}`,
+  ];
+}
+
+/** One diagnostic as lines of text without a final line break. */
+export function renderDiagnostic(d: Diagnostic, text?: string, origin?: string): string {
+  const lines = [`${d.code}: ${d.message}`];
+  if (d.span !== undefined && text !== undefined) {
+    lines.push(...excerpt(text, d.span, d.hint ?? "", origin));
+  } else {
+    if (d.path !== undefined) lines.push(` --> ${origin === undefined ? "" : `${origin}: `}${d.path}`);
+    if (d.hint !== undefined) lines.push(`  hint: ${d.hint}`);
+  }
+  for (const note of d.notes ?? []) {
+    lines.push(`  note: ${note.message}`);
+    if (note.span !== undefined && text !== undefined) lines.push(...excerpt(text, note.span, "", origin));
+  }
+  return lines.join("\n");
+}
+
+/** Every diagnostic of an error, one after the other. */
+export function renderError(error: DiagnosticError, origin?: string): string {
+  return error.diagnostics.map((d) => renderDiagnostic(d, error.text, origin)).join("\n");
+}

@@ -1,0 +1,41 @@
+/**
+ * One row on its way through a rule.
+ * @module
+ */
+import type { Struct, Value } from "./value.ts";
+
+/** The window a row came out of; all times are Unix milliseconds. */
+export interface WindowSpan {
+  readonly start: number | undefined;
+  readonly end: number | undefined;
+  readonly trigger: number;
+}
+
+/**
+ * A row: its columns, its time, and what earlier steps computed for it.
+ *
+ * All rows have the same hidden shape, whatever columns they carry, so that expression closures stay monomorphic.
+ */
+export class Row {
+  /** The columns the source delivered. Shared between rules that read one stream: never written to. */
+  values: Struct;
+  /** Arrival time, or event time once the watermark step has read it; Unix milliseconds. */
+  time: number;
+  /** Metadata of the source (`meta(*)`), when it has any. */
+  meta: Struct | undefined;
+  /** Results of aliases, analytic functions and aggregates, by the slot the compiler gave them. */
+  slots: Value[] | undefined;
+  /** Set on rows that came out of a window. */
+  window: WindowSpan | undefined;
+  /** The rows of the sources of a join, by position in FROM; undefined for a single source. */
+  parts: (Row | undefined)[] | undefined;
+
+  constructor(values: Struct, time: number, meta?: Struct) {
+    this.values = values;
+    this.time = time;
+    this.meta = meta;
+    this.slots = undefined;
+    this.window = undefined;
+    this.parts = undefined;
+  }
+}
