@@ -1,0 +1,125 @@
+/**
+ * A connector is one declaration: name, prose, settings, and how to open it.
+ *
+ * From that one value come validation of settings with their place, the reference pages, the metadata of the admin
+ * interface and tests of the examples. Settings are declared per role, so that a sink's `retained` on a source is
+ * refused instead of ignored.
+ *
+ * @example
+ * ```ts
+ * export const nop = defineConnector({
+ *   name: "nop",
+ *   status: "stable",
+ *   summary: "Discards every result.",
+ *   sink: { summary: "…", delivery: "at-least-once", accepts: "rows", settings: v.strictObject({}), open: () => … },
+ *   examples: [],
+ * });
+ * ```
+ * @module
+ */
+import type * as v from "valibot";
+import type { ConnectorContext } from "./context.ts";
+import type { PayloadSink, RowSink } from "./sink.ts";
+import type { Source } from "./source.ts";
+
+/** What a role can promise about a message in the face of a lost connection or a crash. */
+export type DeliveryGuarantee = "at-most-once" | "at-least-once" | "exactly-once";
+
+/** Settings are a strict object: an unknown key is a mistake that is reported with the nearest known name. */
+// deno-lint-ignore no-explicit-any -- valibot's own constraint for "an object schema with any entries".
+export type SettingsSchema = v.StrictObjectSchema<any, any>;
+
+/** What `open` of a source or sink gets besides its settings. */
+export interface OpenContext<Connection = undefined> extends ConnectorContext {
+  /** The connection of `connection.open`, shared or private; the engine closes it after its last user. */
+  readonly connection: Connection;
+}
+
+/**
+ * A physical connection that several sources and sinks may share: one client, one login, one bus.
+ * A named connection (`connectionSelector`) is shared by all who select it.
+ */
+export interface ConnectionRole<Schema extends SettingsSchema, Connection extends ClosableConnection> {
+  readonly summary: string;
+  readonly settings: Schema;
+  /**
+   * Users of unnamed connections whose identities are equal share one; undefined keeps the connection private.
+   */
+  identity(settings: v.InferOutput<Schema>): string | undefined;
+  /** Starts connecting and returns at once; being unable to connect is a status, not an error. */
+  open(settings: v.InferOutput<Schema>, context: ConnectorContext): Connection;
+}
+
+export interface ClosableConnection {
+  close(): Promise<void>;
+}
+
+export interface SourceRole<Schema extends SettingsSchema, Connection> {
+  readonly summary: string;
+  readonly delivery: DeliveryGuarantee;
+  /** `payloads` are decoded with the stream's FORMAT; `rows` arrive decoded. */
+  readonly emits: "payloads" | "rows";
+  /** The keys of `meta()` that rows of this source have. */
+  readonly meta: readonly string[];
+  /** The stream's DATASOURCE arrives as the setting `datasource`. */
+  readonly settings: Schema;
+  /** May throw {@linkcode Disconnected}: the engine tries again after a back-off. */
+  open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): Source | Promise<Source>;
+}
+
+interface SinkRoleBase<Schema extends SettingsSchema> {
+  readonly summary: string;
+  readonly delivery: DeliveryGuarantee;
+  readonly settings: Schema;
+}
+
+/** A sink that takes encoded messages. */
+export interface PayloadSinkRole<Schema extends SettingsSchema, Connection> extends SinkRoleBase<Schema> {
+  readonly accepts: "payloads";
+  open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): PayloadSink | Promise<PayloadSink>;
+}
+
+/** A sink that takes rows. */
+export interface RowSinkRole<Schema extends SettingsSchema, Connection> extends SinkRoleBase<Schema> {
+  readonly accepts: "rows";
+  open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): RowSink | Promise<RowSink>;
+}
+
+export interface ConnectorExample {
+  readonly title: string;
+  readonly role: "source" | "sink" | "connection";
+  /** Settings as a user writes them. A test checks that they are accepted. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** A declaration with its types; see {@linkcode defineConnector}. */
+export interface ConnectorDefinition<
+  SourceSchema extends SettingsSchema,
+  SinkSchema extends SettingsSchema,
+  ConnectionSchema extends SettingsSchema,
+  Connection extends ClosableConnection | undefined,
+> {
+  /** The TYPE of a stream and the key of an action: a lower-case protocol name. */
+  readonly name: string;
+  readonly status: "stable" | "experimental";
+  readonly summary: string;
+  /** Longer prose for the reference page, Markdown. */
+  readonly description?: string;
+  readonly connection?: Connection extends ClosableConnection ? ConnectionRole<ConnectionSchema, Connection> : never;
+  readonly source?: SourceRole<SourceSchema, Connection>;
+  readonly sink?: PayloadSinkRole<SinkSchema, Connection> | RowSinkRole<SinkSchema, Connection>;
+  readonly examples: readonly ConnectorExample[];
+}
+
+/** A declaration as the engine sees it: settings checked at run time, types erased. */
+export type Connector = ConnectorDefinition<SettingsSchema, SettingsSchema, SettingsSchema, ClosableConnection>;
+
+/** Checks the types of a declaration and hands it on with them erased. */
+export function defineConnector<
+  SourceSchema extends SettingsSchema = SettingsSchema,
+  SinkSchema extends SettingsSchema = SettingsSchema,
+  ConnectionSchema extends SettingsSchema = SettingsSchema,
+  Connection extends ClosableConnection | undefined = undefined,
+>(definition: ConnectorDefinition<SourceSchema, SinkSchema, ConnectionSchema, Connection>): Connector {
+  return definition as unknown as Connector;
+}

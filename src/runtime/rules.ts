@@ -1,0 +1,47 @@
+/**
+ * The rules of an agent, as the admin interface and the CLI see them.
+ * @module
+ */
+
+/** One line of `GET /rules`. */
+export interface RuleSummary {
+  readonly id: string;
+  readonly name: string;
+  /** A state name (`running`, `stopped`, `stopped by error` …). */
+  readonly status: string;
+  readonly version: string;
+  readonly trace: boolean;
+  readonly tags: readonly string[] | null;
+}
+
+/**
+ * Methods throw {@linkcode DiagnosticError}: E1xx to E5xx for what is wrong with the rule, E701 for an unknown id, E702
+ * for one that exists, E703 for a text that is not a rule JSON, E704 for a bad id, E706 for a version refused.
+ */
+export interface Rules {
+  /** Sorted by id. */
+  list(): RuleSummary[];
+  /** Plans, stores and, unless `triggered` is false, starts a rule. Returns its id (generated when the JSON has none). */
+  create(json: string): Promise<string>;
+  /** Replaces or creates. A text that does not plan leaves the old rule running. */
+  update(id: string, json: string): Promise<void>;
+  /** Waits until the rule has stopped. */
+  delete(id: string): Promise<void>;
+  /** The JSON as stored. */
+  get(id: string): string;
+  /** Return when the command is queued; a later command for the same rule waits for it. */
+  start(id: string): Promise<void>;
+  stop(id: string): Promise<void>;
+  restart(id: string): Promise<void>;
+  /** The status JSON of eKuiper 2.x: fixed keys first, then metrics in topology order. */
+  status(id: string): Record<string, string | number>;
+  /** `{"status","last_exception","exceptions_total"}` by id. */
+  statusAll(): Record<string, { status: string; last_exception: string; exceptions_total: number }>;
+  /** Checks a rule without storing it; the streams it reads. */
+  validate(json: string): { sources: string[] };
+  /** One JSON object per plan node per line, children indented by one more tab. */
+  explain(id: string): string;
+  topo(id: string): { sources: string[]; edges: Record<string, string[]> };
+  /** Ids of the rules that use a stream or table and are running. */
+  usersOf(stream: string): string[];
+}

@@ -1,0 +1,41 @@
+/**
+ * What weir keeps across restarts. The engine sees this interface, never SQLite.
+ * @module
+ */
+
+/**
+ * What a definition defines. Texts are what the user gave: a CREATE statement for streams and tables, JSON for the
+ * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector.
+ */
+export type DefinitionKind =
+  | "stream"
+  | "table"
+  | "rule"
+  | "source_config"
+  | "sink_config"
+  | "connection_config"
+  | "connection";
+
+export interface Definition {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Every method is synchronous and durable against a killed process when it returns, or when the outermost transaction
+ * returns.
+ */
+export interface Store {
+  /** The text of a definition, or undefined. */
+  get(kind: DefinitionKind, name: string): string | undefined;
+  /** All definitions of a kind, by name in byte order. */
+  list(kind: DefinitionKind): Definition[];
+  /** Inserts or replaces. */
+  put(kind: DefinitionKind, name: string, text: string): void;
+  /** True when there was one to delete. */
+  delete(kind: DefinitionKind, name: string): boolean;
+  /** Runs `work` so that all of its changes happen or, when it throws, none. Transactions may be nested. */
+  transaction<T>(work: () => T): T;
+  /** Closes the store; it may be closed twice. */
+  close(): void;
+}
