@@ -185,15 +185,6 @@ function checkTogether(read: OptionReader, statement: CreateStatement, options: 
   if (options.kind === "lookup" && options.type === "memory" && options.key === undefined) {
     read.refuse("A lookup table of TYPE memory needs a KEY", kind!.valueSpan, 'add KEY="column"');
   }
-  if (options.timestampFormat !== undefined && options.timestamp === undefined) {
-    const typedDatetime = columns.some((column) => column.type.kind === "datetime");
-    if (!typedDatetime && columns.length > 0) {
-      read.refuse(
-        "TIMESTAMP_FORMAT has nothing to act on: there is no TIMESTAMP and no DATETIME column",
-        read.option("TIMESTAMP_FORMAT")!.keySpan,
-      );
-    }
-  }
 }
 
 function checkColumns(columns: readonly ColumnDefinition[], mistakes: Diagnostic[]): void {

@@ -1,0 +1,16 @@
+/**
+ * The schema of the database as a list of steps. A shipped step never changes; a new schema is a new file and a line.
+ * @module
+ */
+import { definitions } from "./0001_definitions.ts";
+
+export interface Migration {
+  /** One more than the step before; what `PRAGMA user_version` holds after it. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+export const migrations: readonly Migration[] = [definitions];
+
+/** The version that this weir reads and writes. */
+export const schemaVersion = migrations.at(-1)!.version;

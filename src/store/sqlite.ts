@@ -1,0 +1,209 @@
+/**
+ * The store of a running agent: one SQLite database in WAL mode, `weir.db` in the data directory.
+ *
+ * With `synchronous=NORMAL` a committed transaction survives the death of the process; the last ones may be missing
+ * after a power cut, and the database is intact in either case.
+ *
+ * @example
+ * ```ts
+ * const { store, notices } = openStore("/var/lib/weir");
+ * store.put("stream", "demo", 'CREATE STREAM demo () WITH (DATASOURCE="t/1")');
+ * store.close();
+ * ```
+ * @module
+ */
+import { existsSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { type Diagnostic, diagnostic, fail } from "../diagnostics/diagnostic.ts";
+import { type DataDir, holdDataDir } from "./data_dir.ts";
+import { migrations, schemaVersion } from "./migrations/migrations.ts";
+import { sqliteFailure } from "./sqlite_failure.ts";
+import type { Definition, DefinitionKind, Store } from "./store.ts";
+
+/** A full check reads every page; beyond this size it would delay the start noticeably. */
+const fullCheckBytesMax = 32 * 1024 * 1024;
+const busyTimeoutMs = 2000;
+/** "weir" in ASCII: tells `file` and other tools whose database it is. */
+const applicationId = 0x77656972;
+
+class Damaged extends Error {}
+
+function userVersion(database: DatabaseSync): number {
+  return Number((database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
+}
+
+function tableCount(database: DatabaseSync): number {
+  return Number(database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()!.n);
+}
+
+function check(database: DatabaseSync, bytes: number): void {
+  const pragma = bytes <= fullCheckBytesMax ? "PRAGMA quick_check(1)" : "PRAGMA schema_version";
+  const row = database.prepare(pragma).get() as Record<string, unknown> | undefined;
+  if (row !== undefined && "quick_check" in row && row.quick_check !== "ok") throw new Damaged(String(row.quick_check));
+}
+
+function migrate(database: DatabaseSync, file: string): void {
+  const found = userVersion(database);
+  if (found > schemaVersion) {
+    fail(
+      "E603",
+      `The database "${file}" has schema version ${found}: this weir knows versions up to ${schemaVersion}`,
+      {
+        hint: "run the weir that wrote it, or a newer one",
+      },
+    );
+  }
+  if (found === 0 && tableCount(database) > 0) throw new Damaged("it holds tables without a schema version");
+  for (const migration of migrations) {
+    if (migration.version <= found) continue;
+    // One transaction a step, so that an interrupted migration goes on where it stopped.
+    database.exec(`BEGIN IMMEDIATE; ${migration.sql}; PRAGMA user_version = ${migration.version}; COMMIT`);
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  const bytes = existsSync(file) ? statSync(file).size : 0;
+  const database = new DatabaseSync(file);
+  try {
+    database.exec(
+      `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ` +
+        `PRAGMA foreign_keys = ON`,
+    );
+    check(database, bytes);
+    migrate(database, file);
+    if (bytes === 0) database.exec(`PRAGMA application_id = ${applicationId}`);
+    // A file that claims our version and lacks our tables is as useless as one that cannot be read.
+    if (database.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'definition'").get()!.n !== 1) {
+      throw new Damaged("the table of definitions is missing");
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Moves the database and its companions out of the way; returns the new name. */
+function setAside(file: string, now: number): string {
+  const stamp = new Date(now).toISOString().replaceAll(/[:.]/g, "-");
+  let target = `${file}.damaged-${stamp}`;
+  for (let n = 2; existsSync(target); n++) target = `${file}.damaged-${stamp}-${n}`;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, target + suffix);
+  }
+  return target;
+}
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** What the operator should know: E602 when a damaged database was set aside. */
+  readonly notices: readonly Diagnostic[];
+}
+
+/**
+ * Opens the store in a data directory, which is made when it is absent and held until the store closes. A damaged
+ * database is renamed to `weir.db.damaged-<time>` and a new one is started.
+ *
+ * @param now Unix milliseconds, for the name of a damaged database.
+ * @throws {DiagnosticError} E601 when the directory cannot be used or another weir holds it; E603 when the database is
+ * newer than this weir.
+ */
+export function openStore(directory: string, now: () => number = Date.now): OpenedStore {
+  const dataDir = holdDataDir(directory);
+  const file = join(directory, "weir.db");
+  const notices: Diagnostic[] = [];
+  try {
+    let database: DatabaseSync;
+    try {
+      database = openDatabase(file);
+    } catch (error) {
+      if (!(error instanceof Damaged) && sqliteFailure(error) !== "damaged") throw error;
+      const target = setAside(file, now());
+      notices.push(
+        diagnostic("E602", `The database "${file}" is damaged: ${(error as Error).message}`, {
+          hint: `it was set aside as "${target}" and a new one was started; restore a backup or create the rules again`,
+        }),
+      );
+      database = openDatabase(file);
+    }
+    return { store: new SqliteStore(database, dataDir), notices };
+  } catch (error) {
+    dataDir.release();
+    if (["unusable", "busy"].includes(sqliteFailure(error))) {
+      fail("E601", `Cannot open the database "${file}": ${(error as Error).message}`);
+    }
+    throw error;
+  }
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #dataDir: DataDir;
+  readonly #get: StatementSync;
+  readonly #list: StatementSync;
+  readonly #put: StatementSync;
+  readonly #delete: StatementSync;
+  #depth = 0;
+  #closed = false;
+
+  constructor(database: DatabaseSync, dataDir: DataDir) {
+    this.#database = database;
+    this.#dataDir = dataDir;
+    this.#get = database.prepare("SELECT text FROM definition WHERE kind = ? AND name = ?");
+    this.#list = database.prepare("SELECT name, text FROM definition WHERE kind = ? ORDER BY name");
+    this.#put = database.prepare("INSERT OR REPLACE INTO definition (kind, name, text) VALUES (?, ?, ?)");
+    this.#delete = database.prepare("DELETE FROM definition WHERE kind = ? AND name = ?");
+  }
+
+  get(kind: DefinitionKind, name: string): string | undefined {
+    this.#requireOpen();
+    return this.#get.get(kind, name)?.text as string | undefined;
+  }
+
+  list(kind: DefinitionKind): Definition[] {
+    this.#requireOpen();
+    return this.#list.all(kind).map((row) => ({ name: row.name as string, text: row.text as string }));
+  }
+
+  put(kind: DefinitionKind, name: string, text: string): void {
+    this.#requireOpen();
+    this.#put.run(kind, name, text);
+  }
+
+  delete(kind: DefinitionKind, name: string): boolean {
+    this.#requireOpen();
+    return Number(this.#delete.run(kind, name).changes) > 0;
+  }
+
+  transaction<T>(work: () => T): T {
+    this.#requireOpen();
+    // Savepoints nest; the outermost one is the transaction.
+    const savepoint = `level_${this.#depth}`;
+    this.#database.exec(this.#depth === 0 ? "BEGIN IMMEDIATE" : `SAVEPOINT ${savepoint}`);
+    this.#depth++;
+    let result: T;
+    try {
+      result = work();
+      if (result instanceof Promise) throw new TypeError("A transaction must not be asynchronous");
+    } catch (error) {
+      this.#depth--;
+      this.#database.exec(this.#depth === 0 ? "ROLLBACK" : `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
+      throw error;
+    }
+    this.#depth--;
+    this.#database.exec(this.#depth === 0 ? "COMMIT" : `RELEASE ${savepoint}`);
+    return result;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#database.close();
+    this.#dataDir.release();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new Error("The store is closed");
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * What an error of `node:sqlite` means for weir.
+ *
+ * The engines differ in which of SQLite's result codes they pass on, so its fixed English texts are read as well.
+ * @module
+ */
+
+/** `unusable`: the file or its directory cannot be opened, read or written. */
+export type SqliteFailure = "busy" | "damaged" | "unusable" | "other";
+
+const meanings: readonly [SqliteFailure, readonly number[], RegExp][] = [
+  ["busy", [5, 6], /database (table )?is locked/],
+  ["damaged", [11, 26], /file is not a database|disk image is malformed/],
+  ["unusable", [3, 8, 10, 13, 14], /unable to open database file|readonly database|disk I\/O error|is full|permission/],
+];
+
+export function sqliteFailure(error: unknown): SqliteFailure {
+  const { errcode, message } = error as { errcode?: number; message?: string };
+  for (const [failure, codes, texts] of meanings) {
+    // The low byte is the primary result code, the rest refines it.
+    if (typeof errcode === "number" && codes.includes(errcode & 0xff)) return failure;
+    if (texts.test(message ?? "")) return failure;
+  }
+  return "other";
+}
