@@ -64,7 +64,7 @@ export class Cursor {
   binary(): Uint8Array {
     const length = this.uint16();
     const start = this.skip(length);
-    return this.bytes.slice(start, start + length);
+    return new Uint8Array(this.bytes.subarray(start, start + length));
   }
 
   text(): string {
