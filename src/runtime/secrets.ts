@@ -1,0 +1,51 @@
+/**
+ * Hides passwords in settings that leave weir, and puts them back when hidden settings return.
+ * @module
+ */
+import { fail } from "../diagnostics/diagnostic.ts";
+
+/** What stands in the place of a secret. A client that sends it back means "unchanged". */
+export const mask = "******";
+
+export type Settings = Record<string, unknown>;
+
+const secretName = /passw(or)?d|secret|token|privatekeyraw|apikey|accesskey|credential/i;
+
+function isSettings(value: unknown): value is Settings {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A copy of `settings` whose secrets, at any depth, are hidden. Empty ones stay empty: there is nothing to hide. */
+export function maskSecrets(settings: Settings): Settings {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => {
+      if (typeof value === "string" && value !== "" && secretName.test(key)) return [key, mask];
+      if (isSettings(value)) return [key, maskSecrets(value)];
+      if (Array.isArray(value)) return [key, value.map((item) => isSettings(item) ? maskSecrets(item) : item)];
+      return [key, value];
+    }),
+  );
+}
+
+/**
+ * A copy of `settings` where hidden secrets have their stored value again, or are left out where a lower layer
+ * (`underneath`) has it.
+ *
+ * @throws {DiagnosticError} E403 for a hidden secret that nobody knows the value of.
+ */
+export function unmaskSecrets(settings: Settings, stored: Settings, underneath: Settings, path = ""): Settings {
+  const result: Settings = {};
+  for (const [key, value] of Object.entries(settings)) {
+    const place = path === "" ? key : `${path}.${key}`;
+    if (value === mask && secretName.test(key)) {
+      if (typeof stored[key] === "string") result[key] = stored[key];
+      else if (typeof underneath[key] !== "string") {
+        fail("E403", `"${place}" is ${mask}, which keeps the stored value: there is none`, { path: place });
+      }
+    } else if (isSettings(value)) {
+      const below = (layer: Settings) => isSettings(layer[key]) ? layer[key] : {};
+      result[key] = unmaskSecrets(value, below(stored), below(underneath), place);
+    } else result[key] = value;
+  }
+  return result;
+}
