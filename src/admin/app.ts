@@ -1,0 +1,82 @@
+/**
+ * The admin interface: eKuiper's REST routes over the engine.
+ *
+ * @example
+ * ```ts
+ * const app = createAdmin({ rules, streams, configs, info, log });
+ * await app.request("/streams", { method: "POST", body: '{"sql":"CREATE STREAM demo () WITH ()"}' });
+ * ```
+ * @module
+ */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { Logger } from "../connector/context.ts";
+import type { ConfigRegistry } from "../runtime/configs.ts";
+import type { Rules } from "../runtime/rules.ts";
+import type { StreamRegistry } from "../runtime/streams.ts";
+import { connectionRoutes, type LiveConnections } from "./connections.ts";
+import { type AdminEnv, answerError } from "./failure.ts";
+import { metadataRoutes } from "./metadata.ts";
+import { originGuard } from "./origin.ts";
+import { ruleRoutes } from "./rules.ts";
+import { streamRoutes } from "./streams.ts";
+import { type SystemInfo, systemRoutes } from "./system.ts";
+
+export interface AdminOptions {
+  readonly rules: Rules;
+  readonly streams: StreamRegistry;
+  readonly configs: ConfigRegistry;
+  readonly info: () => SystemInfo;
+  readonly log: Logger;
+  readonly ready?: () => boolean;
+  readonly stop?: () => void;
+  /** Open connections; without it every connection shows as disconnected. */
+  readonly live?: LiveConnections;
+  /** The columns that running rules ask a schemaless stream for. */
+  readonly wantedColumns?: (stream: string) => readonly string[];
+  /** Origins of web pages that may call; none when absent. */
+  readonly allowOrigins?: readonly string[];
+  /** Largest request body in bytes. */
+  readonly maxBodyBytes?: number;
+}
+
+const maxBodyBytesDefault = 8 * 1024 * 1024;
+
+/** Finds out whether a path would have been served for another method. */
+function methodsByPath(app: Hono<AdminEnv>): (path: string) => string[] {
+  const routes = app.routes
+    .filter(({ method, path }) => method !== "ALL" && !path.includes("*"))
+    .map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replaceAll(/:[A-Za-z]+/g, "[^/]+")}$`) }));
+  return (path) => [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
+}
+
+export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+  app.onError(answerError(options.log));
+  app.use("*", originGuard(options.allowOrigins ?? []));
+  app.use(
+    "*",
+    bodyLimit({
+      maxSize: options.maxBodyBytes ?? maxBodyBytesDefault,
+      onError: (c) => c.text("request body too large", 413),
+    }),
+  );
+  systemRoutes(app, options);
+  streamRoutes(app, options);
+  ruleRoutes(app, options.rules);
+  metadataRoutes(app, options.configs);
+  connectionRoutes(app, options.configs, options.live);
+
+  const methodsOf = methodsByPath(app);
+  app.notFound((c) => {
+    const methods = methodsOf(c.req.path);
+    if (methods.length > 0) {
+      c.header("Allow", methods.join(", "));
+      return c.body(null, 405);
+    }
+    c.header("Content-Type", "text/plain; charset=utf-8");
+    c.header("X-Content-Type-Options", "nosniff");
+    return c.body("404 page not found\n", 404);
+  });
+  return app;
+}
