@@ -1,7 +1,8 @@
 /**
  * What weir needs from the engine it runs on and cannot have from web standards or `node:` modules.
  *
- * This folder is the only place that names `Deno` or `Bun`. `main.ts` hands the platform in.
+ * This folder is the only place that names `Deno` or `Bun`. `main.ts` calls `loadPlatform()` of `mod.ts` and hands the
+ * platform in, so that a test can pass its own.
  * @module
  */
 
@@ -9,38 +10,63 @@ export interface HttpServer {
   readonly hostname: string;
   /** The port really bound, also when 0 was asked for. */
   readonly port: number;
-  /** Stops accepting, lets running requests end for at most `graceMs`, then cuts them off. */
+  /**
+   * Stops accepting, lets running requests end for at most `graceMs` (5,000 when absent), then cuts them off (Bun
+   * closes the connection, Deno answers 503). Connections without a request are closed at once. Calling it again waits
+   * for the same end.
+   */
   close(graceMs?: number): Promise<void>;
 }
 
+export interface TlsOptions {
+  /** Certificate chain and private key, PEM text. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of client certificates, PEM text. When given, a client without a certificate of theirs is refused. */
+  readonly ca?: string;
+}
+
 export interface ServeOptions {
+  /** An address or name of this machine: `127.0.0.1`, `::1`, `0.0.0.0`. */
   readonly hostname: string;
+  /** 0 lets the operating system choose. */
   readonly port: number;
   /** Largest request body in bytes; a larger one gets 413. */
   readonly maxBodyBytes: number;
-  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
+  readonly tls?: TlsOptions;
 }
 
-/** What `trimMemory` did: the bytes given back, or why it could do nothing. */
+/** The other end of a request's connection. */
+export interface Peer {
+  /** IP address, empty when the engine no longer knows it. */
+  readonly address: string;
+}
+
+export type RequestHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
+
+/** What `trimMemory` did: the bytes by which resident memory shrank, or why it could do nothing. */
 export type TrimResult = { readonly trimmedBytes: number } | { readonly skipped: string };
 
 export interface Platform {
-  readonly engine: { readonly name: "bun" | "deno" | "node"; readonly version: string };
-  /** Operating system and processor: `linux-x64`, `linux-arm64`. */
+  readonly engine: { readonly name: "bun" | "deno"; readonly version: string };
+  /** Operating system and processor in Node's words: `linux-x64`, `linux-arm64`. */
   readonly target: string;
   /** True in a binary made by `deno task build`. */
   readonly compiled: boolean;
   /** Command line arguments without the program's name. */
   readonly args: readonly string[];
-  /** Serves `handler`. Rejects when the address cannot be bound. */
-  serve(options: ServeOptions, handler: (request: Request) => Response | Promise<Response>): Promise<HttpServer>;
+  /**
+   * Serves `handler`, which must not throw: an error that escapes it becomes a bare 500.
+   * Rejects with a {@linkcode ListenError} when the address cannot be bound or the certificate cannot be used.
+   */
+  serve(options: ServeOptions, handler: RequestHandler): Promise<HttpServer>;
   /** Calls `handler` on SIGTERM and SIGINT; returns the way to stop listening. */
   onTerminate(handler: (signal: "SIGTERM" | "SIGINT") => void): () => void;
   /** Resident memory of this process in bytes: now and at its highest. */
   memory(): { readonly residentBytes: number; readonly residentPeakBytes: number };
   /**
-   * Gives back the pages of the binary's own read-only mappings that are not in use (Linux: `madvise`). Cheap to call
-   * again; pages that are needed come back from the page cache.
+   * Gives back the pages of the binary's own read-only mappings (Linux: `madvise`). Takes under a millisecond and is
+   * cheap to call again; pages that are needed come back from the page cache.
    */
   trimMemory(): TrimResult;
   exit(code: number): never;

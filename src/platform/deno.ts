@@ -1,0 +1,88 @@
+/**
+ * The platform on Deno, which development and the second build run on.
+ * @module
+ */
+import process from "node:process";
+import { limitBody } from "./body_limit.ts";
+import { toListenError } from "./listen_error.ts";
+import type { HttpServer, Platform, RequestHandler, ServeOptions } from "./platform.ts";
+import { readResidentMemory } from "./resident_memory.ts";
+import { onTerminate } from "./termination.ts";
+
+const GRACE_MS = 5_000;
+
+export function denoPlatform(): Platform {
+  return {
+    engine: { name: "deno", version: Deno.version.deno },
+    target: `${process.platform}-${process.arch}`,
+    compiled: Deno.build.standalone,
+    args: Deno.args,
+    // Not async itself, but what it throws must become a rejection.
+    // deno-lint-ignore require-await
+    serve: async (options, handler) => serve(options, handler),
+    onTerminate,
+    memory: readResidentMemory,
+    trimMemory: () => ({ skipped: "Deno: V8's own snapshot and heap dominate, so there is nothing worth trimming" }),
+    exit: (code) => process.exit(code),
+  };
+}
+
+function serve(options: ServeOptions, handler: RequestHandler): HttpServer {
+  const { hostname, port, maxBodyBytes, tls } = options;
+  if (tls?.ca !== undefined) {
+    throw toListenError(
+      hostname,
+      port,
+      false,
+      new Error("Deno cannot ask clients for a certificate; use the released binary for mutual TLS"),
+    );
+  }
+  const abort = new AbortController();
+  const limited = limitBody(handler, maxBodyBytes);
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve(
+      {
+        hostname,
+        port,
+        signal: abort.signal,
+        onListen() {},
+        onError: () => new Response("Internal Server Error", { status: 500 }),
+        ...(tls !== undefined && { cert: tls.cert, key: tls.key }),
+      },
+      (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) =>
+        answerUntilAborted(abort.signal, limited(request, { address: info.remoteAddr.hostname })),
+    );
+  } catch (error) {
+    throw toListenError(hostname, port, tls !== undefined, error);
+  }
+
+  let closed: Promise<void> | undefined;
+  return {
+    hostname: server.addr.hostname,
+    port: server.addr.port,
+    close: (graceMs = GRACE_MS) => closed ??= close(server, abort, graceMs),
+  };
+}
+
+/** Deno leaves a request that is still running at the abort without an answer; this gives it a 503. */
+async function answerUntilAborted(signal: AbortSignal, answering: Promise<Response>): Promise<Response> {
+  const cutOff = Promise.withResolvers<Response>();
+  const abort = () => cutOff.resolve(new Response("Service Unavailable", { status: 503 }));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([answering, cutOff.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+async function close(server: Deno.HttpServer, abort: AbortController, graceMs: number): Promise<void> {
+  const cutOff = setTimeout(() => abort.abort(), graceMs);
+  await Promise.race([
+    server.shutdown(),
+    new Promise<void>((resolve) => abort.signal.addEventListener("abort", () => resolve(), { once: true })),
+  ]);
+  clearTimeout(cutOff);
+}

@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { ListenError } from "./listen_error.ts";
+import { loadPlatform } from "./mod.ts";
+import type { HttpServer, Platform, RequestHandler, ServeOptions } from "./platform.ts";
+
+const platform: Platform = await loadPlatform();
+
+async function withServer(
+  handler: RequestHandler,
+  run: (server: HttpServer, url: string) => Promise<void>,
+  options: Partial<ServeOptions> = {},
+): Promise<void> {
+  const server = await platform.serve({ hostname: "127.0.0.1", port: 0, maxBodyBytes: 1_000, ...options }, handler);
+  try {
+    await run(server, `http://127.0.0.1:${server.port}/`);
+  } finally {
+    await server.close(0);
+  }
+}
+
+test("loadPlatform() names the engine and the machine", () => {
+  assert.equal(platform.engine.name, process.versions.bun === undefined ? "deno" : "bun");
+  assert.match(platform.engine.version, /^\d+\.\d+\.\d+/);
+  assert.equal(platform.target, `${process.platform}-${process.arch}`);
+  assert.equal(platform.compiled, false);
+});
+
+test("serve() answers on the port it reports and tells who asks", async () => {
+  await withServer(
+    async (request, peer) => new Response(`${await request.text()} ${peer.address}`),
+    async (server, url) => {
+      assert.notEqual(server.port, 0);
+      assert.equal(server.hostname, "127.0.0.1");
+      const response = await fetch(url, { method: "POST", body: "hello" });
+      assert.equal(await response.text(), "hello 127.0.0.1");
+    },
+  );
+});
+
+test("serve() names the address and a way out when the port is taken", async () => {
+  await withServer(() => new Response(), async (server) => {
+    const again = platform.serve({ hostname: "127.0.0.1", port: server.port, maxBodyBytes: 1 }, () => new Response());
+    await assert.rejects(again, (error: unknown) => {
+      assert.ok(error instanceof ListenError);
+      assert.equal(error.code, "EADDRINUSE");
+      assert.match(error.message, new RegExp(`"127.0.0.1:${server.port}".+another process.+--listen`));
+      return true;
+    });
+  });
+});
+
+test("serve() refuses an address the machine does not have", async () => {
+  // 192.0.2.0/24 is reserved for documentation.
+  const serving = platform.serve({ hostname: "192.0.2.1", port: 0, maxBodyBytes: 1 }, () => new Response());
+  await assert.rejects(serving, /Cannot listen on "192\.0\.2\.1:0": this machine has no such address/);
+});
+
+test("serve() answers 413 to a declared body over the limit", async () => {
+  await withServer(async (request) => new Response(await request.text()), async (_server, url) => {
+    const small = await fetch(url, { method: "POST", body: "x".repeat(1_000) });
+    assert.equal((await small.text()).length, 1_000);
+    const large = await fetch(url, { method: "POST", body: "x".repeat(1_001) });
+    assert.equal(large.status, 413);
+  });
+});
+
+/** POSTs without a Content-Length, which `fetch` does not do on every engine. */
+function postChunked(port: number, chunks: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: "127.0.0.1", port, method: "POST" }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on("error", reject);
+    for (const chunk of chunks) request.write(chunk);
+    request.end();
+  });
+}
+
+test("serve() answers 413 to a chunked body over the limit, whatever the handler answers", async () => {
+  const handler: RequestHandler = async (request) => {
+    try {
+      return new Response(await request.text());
+    } catch {
+      return new Response("unreadable", { status: 400 });
+    }
+  };
+  await withServer(handler, async (server) => {
+    assert.equal(await postChunked(server.port, ["x".repeat(500), "x".repeat(500)]), 200);
+    assert.equal(await postChunked(server.port, ["x".repeat(500), "x".repeat(501)]), 413);
+  });
+});
+
+test("serve() turns an error of the handler into a bare 500", async () => {
+  await withServer(() => Promise.reject(new Error("secret")), async (_server, url) => {
+    const response = await fetch(url);
+    assert.equal(response.status, 500);
+    assert.doesNotMatch(await response.text(), /secret/);
+  });
+});
+
+test("close() lets a running request end", async () => {
+  const started = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const handler: RequestHandler = async () => {
+    started.resolve();
+    await release.promise;
+    return new Response("done");
+  };
+  await withServer(handler, async (server, url) => {
+    const answer = fetch(url).then((response) => response.text());
+    await started.promise;
+    const closed = server.close(10_000);
+    release.resolve();
+    assert.equal(await answer, "done");
+    await closed;
+    await assert.rejects(fetch(url));
+  });
+});
+
+test("close() cuts a request off after the grace period", async () => {
+  const started = Promise.withResolvers<void>();
+  const never = new Promise<Response>(() => {});
+  await withServer(() => (started.resolve(), never), async (server, url) => {
+    const answer = fetch(url).then((response) => response.status, () => 503);
+    await started.promise;
+    const begin = performance.now();
+    await server.close(50);
+    assert.ok(performance.now() - begin < 5_000);
+    assert.equal(await answer, 503);
+  });
+});
+
+test("close() does not wait for idle connections", async () => {
+  await withServer(() => new Response("hello"), async (server) => {
+    const socket = connect(server.port, "127.0.0.1");
+    const ended = Promise.withResolvers<void>();
+    const greeted = Promise.withResolvers<void>();
+    socket.on("data", () => greeted.resolve());
+    socket.on("close", () => ended.resolve());
+    socket.on("error", () => ended.resolve());
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
+    await greeted.promise;
+    const begin = performance.now();
+    await server.close(10_000);
+    await ended.promise;
+    assert.ok(performance.now() - begin < 5_000);
+  });
+});
+
+/** A self-signed authority, a server certificate and a client certificate, made by the system's openssl. */
+function makeCertificates(): { ca: string; cert: string; key: string; clientCert: string; clientKey: string } {
+  const folder = mkdtempSync(join(tmpdir(), "weir-platform-"));
+  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
+  try {
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=weir test", "-days", "2");
+    for (const name of ["server", "client"]) {
+      const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
+      openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, ...subject);
+      const authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy"];
+      openssl("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.pem`, "-days", "2", ...authority);
+    }
+    const read = (name: string) => readFileSync(join(folder, name), "utf8");
+    return {
+      ca: read("ca.pem"),
+      cert: read("server.pem"),
+      key: read("server.key"),
+      clientCert: read("client.pem"),
+      clientKey: read("client.key"),
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function getHttps(port: number, ca: string, client: { cert?: string; key?: string } = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest({ host: "127.0.0.1", port, ca, ...client, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on("error", reject);
+    request.end();
+  });
+}
+
+test("serve() speaks TLS", async () => {
+  const { ca, cert, key } = makeCertificates();
+  await withServer(() => new Response("secure"), async (server) => {
+    assert.equal(await getHttps(server.port, ca), 200);
+  }, { tls: { cert, key } });
+});
+
+test("serve() names a certificate it cannot use", async () => {
+  const tls = { cert: "not a certificate", key: "not a key" };
+  const serving = platform.serve({ hostname: "127.0.0.1", port: 0, maxBodyBytes: 1, tls }, () => new Response());
+  await assert.rejects(serving, /Cannot listen on "127\.0\.0\.1:0": .+; check the TLS certificate and key/);
+});
+
+test("serve() asks clients for a certificate, or refuses to start where the engine cannot", async () => {
+  const { ca, cert, key, clientCert, clientKey } = makeCertificates();
+  const options = { hostname: "127.0.0.1", port: 0, maxBodyBytes: 1, tls: { cert, key, ca } };
+  if (platform.engine.name === "deno") {
+    await assert.rejects(platform.serve(options, () => new Response()), /cannot ask clients for a certificate/);
+    return;
+  }
+  await withServer(() => new Response(), async (server) => {
+    assert.equal(await getHttps(server.port, ca, { cert: clientCert, key: clientKey }), 200);
+    await assert.rejects(getHttps(server.port, ca));
+  }, options);
+});
+
+test("memory() reports a peak at or above the present", () => {
+  const { residentBytes, residentPeakBytes } = platform.memory();
+  assert.ok(residentBytes > 5_000_000);
+  assert.ok(residentPeakBytes >= residentBytes);
+});
+
+test("trimMemory() gives memory back on Bun on Linux and says why elsewhere", () => {
+  const result = platform.trimMemory();
+  if (platform.engine.name === "bun" && process.platform === "linux") {
+    assert.ok("trimmedBytes" in result, JSON.stringify(result));
+    // A fresh Bun has touched more than 10 MB of itself; half of that is proof enough.
+    assert.ok(result.trimmedBytes > 5_000_000, String(result.trimmedBytes));
+    assert.equal([3, 1, 2].toSorted().join(), "1,2,3");
+    assert.ok("trimmedBytes" in platform.trimMemory());
+  } else {
+    assert.ok("skipped" in result && result.skipped.length > 0);
+  }
+});
+
+test("onTerminate() hears signals until told to stop", async () => {
+  const heard: string[] = [];
+  const gotTwo = Promise.withResolvers<void>();
+  const stop = platform.onTerminate((signal) => heard.push(signal) === 2 && gotTwo.resolve());
+  // A second listener keeps the default action, the end of this process, away after the first has stopped.
+  const last = Promise.withResolvers<void>();
+  const guard = platform.onTerminate(() => heard.length >= 2 && last.resolve());
+  process.kill(process.pid, "SIGTERM");
+  process.kill(process.pid, "SIGINT");
+  await gotTwo.promise;
+  assert.deepEqual(heard.toSorted(), ["SIGINT", "SIGTERM"]);
+  stop();
+  process.kill(process.pid, "SIGTERM");
+  await last.promise;
+  guard();
+  assert.equal(heard.length, 2);
+});
