@@ -5,6 +5,9 @@
  * the same confKey overlay each other one by one.
  * @module
  */
+import type * as v from "valibot";
+import type { SettingsSchema } from "../connector/declare.ts";
+import { factsOf, mergeSettings } from "../connector/settings.ts";
 import { diagnostic, DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { DefinitionKind, Store } from "../store/store.ts";
@@ -48,6 +51,11 @@ export interface ConfigRegistryOptions {
   /** The connector types that have a role; undefined accepts any. */
   readonly types?: Readonly<Record<ConfigRole, readonly string[]>>;
   /**
+   * The schemas that know the names, and other spellings, of a type's settings: that of the role and that of the
+   * connection below it. Without them a setting is overridden only under the same name.
+   */
+  readonly schemasOf?: (role: ConfigRole, type: string) => readonly SettingsSchema[];
+  /**
    * Checks settings of a confKey, which may be incomplete, or of a connection, which must not be.
    *
    * @throws {DiagnosticError} E402, E403 and, for a connection, E404.
@@ -64,8 +72,35 @@ const kinds = {
   DefinitionKind
 >;
 
+/**
+ * Divides merged settings between a source or sink and the connection it stands on. A setting that both know goes to
+ * both; one that neither knows stays with the role, whose schema then refuses it.
+ */
+export function splitSettings(
+  settings: Readonly<Settings>,
+  role: SettingsSchema,
+  connection: SettingsSchema,
+): { readonly role: Settings; readonly connection: Settings } {
+  const ofRole = acceptedNames(role);
+  const ofConnection = acceptedNames(connection);
+  const split: { readonly role: Settings; readonly connection: Settings } = { role: {}, connection: {} };
+  for (const [key, value] of Object.entries(settings)) {
+    const name = key.toLowerCase();
+    if (ofConnection.has(name)) split.connection[key] = value;
+    if (ofRole.has(name) || !ofConnection.has(name)) split.role[key] = value;
+  }
+  return split;
+}
+
+function acceptedNames(schema: SettingsSchema): Set<string> {
+  const entries = Object.entries(schema.entries as Record<string, v.GenericSchema>);
+  return new Set(
+    entries.flatMap(([name, block]) => [name, ...factsOf(block).aliases ?? []]).map((n) => n.toLowerCase()),
+  );
+}
+
 /** Merges layers, later ones win. Names are compared without case, as connectors read them. */
-function merge(...layers: readonly Readonly<Settings>[]): Settings {
+function mergeByName(...layers: readonly Readonly<Settings>[]): Settings {
   const spelling = new Map<string, string>();
   const result: Settings = {};
   for (const layer of layers) {
@@ -107,6 +142,7 @@ export class ConfigRegistry {
   readonly #file: Record<ConfigRole, ConfigSection>;
   readonly #types: ConfigRegistryOptions["types"];
   readonly #check: ConfigRegistryOptions["check"];
+  readonly #schemasOf: NonNullable<ConfigRegistryOptions["schemasOf"]>;
 
   constructor(options: ConfigRegistryOptions) {
     const { sources = {}, sinks = {}, connections = {} } = options.file ?? {};
@@ -114,6 +150,7 @@ export class ConfigRegistry {
     this.#file = { source: sources, sink: sinks, connection: connections };
     this.#types = options.types;
     this.#check = options.check;
+    this.#schemasOf = options.schemasOf ?? (() => []);
   }
 
   // ---------------------------------------------------------------- confKeys
@@ -204,6 +241,7 @@ export class ConfigRegistry {
     const own = { ...layers.own };
     const resourceId = role === "sink" ? take(own, "resourceId") : undefined;
     const confKey = layers.confKey ?? (typeof resourceId === "string" && resourceId !== "" ? resourceId : undefined);
+    const merge = this.#merger(role, type);
     const base = merge(
       this.#confKey(role, type, "default") ?? {},
       confKey === undefined ? {} : this.#requireConfKey(role, type, confKey),
@@ -222,6 +260,17 @@ export class ConfigRegistry {
   }
 
   // ---------------------------------------------------------------- parts
+
+  /** Merges by declared name: `server` of one layer overrides `servers` of another when they are the same setting. */
+  #merger(role: ConfigRole, type: string): (...layers: readonly Readonly<Settings>[]) => Settings {
+    const schemas = this.#schemasOf(role, type);
+    return (...layers) => {
+      const named = layers.map((layer) =>
+        schemas.reduce<Settings>((each, schema) => mergeSettings(schema, each), layer)
+      );
+      return mergeByName(...named);
+    };
+  }
 
   #keys(role: ConfigRole, type: string): string[] {
     const prefix = `${type}/`;
@@ -245,7 +294,7 @@ export class ConfigRegistry {
     const section = this.#section(role, type);
     const below = Object.hasOwn(section, key) ? section[key] : undefined;
     const above = this.#stored(role, type, key);
-    return below === undefined && above === undefined ? undefined : merge(below ?? {}, above ?? {});
+    return below === undefined && above === undefined ? undefined : this.#merger(role, type)(below ?? {}, above ?? {});
   }
 
   #requireConfKey(role: "source" | "sink", type: string, key: string): Settings {

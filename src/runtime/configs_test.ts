@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as v from "valibot";
+import { integer, list, text } from "../connector/settings.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { MemoryStore } from "../store/memory.ts";
-import { ConfigRegistry } from "./configs.ts";
+import { ConfigRegistry, splitSettings } from "./configs.ts";
 
 const file = {
   sources: {
@@ -124,4 +126,32 @@ test("connections are created, updated, listed and deleted", () => {
   assert.equal(refusal(() => configs.deleteConnection("c1")), "E701: connection c1 not existed");
   assert.match(refusal(() => configs.deleteConnection("cloud")), /^E705: .*configuration file/);
   assert.match(refusal(() => configs.createConnection({ id: "x", type: "nope", settings: {} })), /^E405/);
+});
+
+const connectionSchema = v.strictObject({
+  servers: list(v.string(), { description: "Brokers.", aliases: ["server"] }),
+  clientId: text({ description: "Client id.", optional: true }),
+});
+const sourceSchema = v.strictObject({
+  datasource: text({ description: "Topic." }),
+  qos: integer({ description: "Quality of service.", default: 0 }),
+});
+
+test("resolve() knows other spellings of a setting when it has the schemas", () => {
+  const configs = new ConfigRegistry({
+    store: new MemoryStore(),
+    file,
+    types,
+    schemasOf: () => [sourceSchema, connectionSchema],
+  });
+  const { settings } = configs.resolve("source", "mqtt", { extra: { SERVERS: ["tcp://a"], password: "" } });
+  assert.deepEqual(settings, { servers: ["tcp://a"], qos: 1, password: "" });
+});
+
+test("splitSettings() gives the connection its settings and the role the rest", () => {
+  const settings = { server: "tcp://a", ClientId: "c", qos: 1, datasource: "t", unknown: true };
+  assert.deepEqual(splitSettings(settings, sourceSchema, connectionSchema), {
+    role: { qos: 1, datasource: "t", unknown: true },
+    connection: { server: "tcp://a", ClientId: "c" },
+  });
 });

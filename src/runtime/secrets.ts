@@ -2,14 +2,13 @@
  * Hides passwords in settings that leave weir, and puts them back when hidden settings return.
  * @module
  */
+import { isSecretName } from "../connector/settings.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
 
 /** What stands in the place of a secret. A client that sends it back means "unchanged". */
 export const mask = "******";
 
 export type Settings = Record<string, unknown>;
-
-const secretName = /passw(or)?d|secret|token|privatekeyraw|apikey|accesskey|credential/i;
 
 function isSettings(value: unknown): value is Settings {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -19,7 +18,7 @@ function isSettings(value: unknown): value is Settings {
 export function maskSecrets(settings: Settings): Settings {
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => {
-      if (typeof value === "string" && value !== "" && secretName.test(key)) return [key, mask];
+      if (typeof value === "string" && value !== "" && isSecretName(key)) return [key, mask];
       if (isSettings(value)) return [key, maskSecrets(value)];
       if (Array.isArray(value)) return [key, value.map((item) => isSettings(item) ? maskSecrets(item) : item)];
       return [key, value];
@@ -37,7 +36,7 @@ export function unmaskSecrets(settings: Settings, stored: Settings, underneath: 
   const result: Settings = {};
   for (const [key, value] of Object.entries(settings)) {
     const place = path === "" ? key : `${path}.${key}`;
-    if (value === mask && secretName.test(key)) {
+    if (value === mask && isSecretName(key)) {
       if (typeof stored[key] === "string") result[key] = stored[key];
       else if (typeof underneath[key] !== "string") {
         fail("E403", `"${place}" is ${mask}, which keeps the stored value: there is none`, { path: place });
