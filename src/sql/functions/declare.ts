@@ -81,6 +81,10 @@ export interface Param {
   readonly star?: boolean;
   /** The literal must be one of these (compared without case), else E214. */
   readonly oneOf?: readonly string[];
+  /** The smallest literal allowed, else E214. */
+  readonly least?: number;
+  /** The value is turned into text at run time, but a literal must be a string, else E205. */
+  readonly stringLiteral?: boolean;
 }
 
 type Extras = Omit<Param, "name" | "type">;
@@ -114,12 +118,13 @@ type ArgumentFor<P extends Param, Nulls extends NullRule> = P extends { optional
   ? MaybeNull<ArgumentOf[P["type"]], Nulls> | undefined
   : MaybeNull<ArgumentOf[P["type"]], Nulls>;
 
-/** The closure's arguments: one per parameter, the variadic one spread. */
+/** The closure's arguments: one per parameter, the variadic one spread. Unknown once the types are erased. */
 export type Arguments<P extends readonly Param[], Nulls extends NullRule> = P extends
   readonly [infer First extends Param, ...infer Rest extends readonly Param[]]
   ? First extends { variadic: true } ? ArgumentFor<First, Nulls>[]
   : [ArgumentFor<First, Nulls>, ...Arguments<Rest, Nulls>]
-  : [];
+  : P extends readonly [] ? []
+  : unknown[];
 
 /** The converted values of arguments that are literals, by parameter name (never the variadic one). */
 export type Constants<P extends readonly Param[]> = {
@@ -205,6 +210,8 @@ export interface AggregateDefinition<P extends readonly Param[], State extends V
   add(state: State, ...args: Arguments<P, "sees">): State;
   /** Must leave `state` usable for further `add`. */
   result(state: State): Value;
+  /** A null result is written to the output row instead of being left out. */
+  readonly writesNull?: boolean;
   /** The state of both inputs, `right` being the later rows; may reuse `left`. */
   merge?(left: State, right: State): State;
 }

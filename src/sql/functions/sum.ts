@@ -1,9 +1,5 @@
-import { RowError } from "../../diagnostics/row_error.ts";
-import { wrapInt } from "../../value/value.ts";
 import { any, defineAggregate } from "./declare.ts";
-
-/** `ints` holds the sum while every value is an int; the first float moves it over to `floats`. */
-type SumState = { ints: bigint; floats: number; seen: "none" | "int" | "float" };
+import { addToSum, emptySum, mergeSums, sumValue } from "./number_sum.ts";
 
 export const sum = defineAggregate({
   name: "sum",
@@ -17,33 +13,14 @@ export const sum = defineAggregate({
     { sql: "sum(x)", rows: [{}], gives: null },
     { sql: "sum(x)", rows: [{ x: "a" }], fails: "E506" },
   ],
-  init: (): SumState => ({ ints: 0n, floats: 0, seen: "none" }),
+  init: emptySum,
   add(state, x) {
-    if (typeof x === "number") {
-      state.floats = (state.seen === "int" ? Number(state.ints) : state.floats) + x;
-      state.seen = "float";
-    } else if (typeof x === "bigint") {
-      if (state.seen === "float") state.floats += Number(x);
-      else {
-        state.ints = wrapInt(state.ints + x);
-        state.seen = "int";
-      }
-    } else if (x !== null && x !== undefined) {
-      throw new RowError("E506", "sum() needs numbers");
-    }
+    addToSum(state, x, "sum");
     return state;
   },
-  result: (state) => (state.seen === "none" ? null : state.seen === "int" ? state.ints : state.floats),
+  result: sumValue,
   merge(left, right) {
-    if (right.seen === "none") return left;
-    if (left.seen === "none") return right;
-    if (left.seen === "int" && right.seen === "int") {
-      left.ints = wrapInt(left.ints + right.ints);
-    } else {
-      left.floats = (left.seen === "int" ? Number(left.ints) : left.floats) +
-        (right.seen === "int" ? Number(right.ints) : right.floats);
-      left.seen = "float";
-    }
+    mergeSums(left, right);
     return left;
   },
 });

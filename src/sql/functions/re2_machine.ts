@@ -1,0 +1,224 @@
+/**
+ * Runs a pattern by following all its alternatives at once, one character after the other (Pike's machine). Its time is
+ * the length of the text times the size of the pattern, whatever both are; a backtracking engine can take forever.
+ * @module
+ */
+import type { Assertion, Chars, Node, Pattern } from "./re2_parse.ts";
+
+type Instruction =
+  | { readonly op: "chars"; readonly matches: (code: number) => boolean }
+  | { readonly op: "assert"; readonly at: Assertion }
+  /** Goes on at `first`, and with lower priority at `second`. */
+  | { readonly op: "split"; first: number; second: number }
+  | { readonly op: "jump"; to: number }
+  | { readonly op: "save"; readonly slot: number }
+  | { readonly op: "match" };
+
+/** Start and end of the whole match and then of each group, as UTF-16 offsets; -1 for a group that took no part. */
+export type Captures = readonly number[];
+
+const programLengthMax = 20_000;
+
+/** Text length times program length that one search may take: about a second. */
+const workMax = 100_000_000;
+
+export class Machine {
+  readonly #program: readonly Instruction[];
+  readonly #slots: number;
+
+  /**
+   * @throws {Error} when the pattern, its repetitions written out, is too large.
+   */
+  constructor(pattern: Pattern) {
+    this.#program = assemble(pattern.root);
+    this.#slots = 2 * (pattern.groupCount + 1);
+  }
+
+  /**
+   * The leftmost match that begins at `from` or later; of several there, the one a backtracking engine would find first.
+   *
+   * @throws {Error} when the text is too long for a pattern of this size.
+   */
+  find(text: string, from: number): Captures | undefined {
+    if ((text.length - from) * this.#program.length > workMax) {
+      throw new Error(`a text of ${text.length} characters is too long for this pattern`);
+    }
+    const seen = new Int32Array(this.#program.length).fill(-1);
+    const unset: Captures = new Array<number>(this.#slots).fill(-1);
+    let threads: Thread[] = [];
+    let found: Captures | undefined;
+    for (let at = from;;) {
+      if (found === undefined) this.#follow(threads, seen, { pc: 0, captures: unset }, text, at);
+      if (threads.length === 0 && (found !== undefined || at >= text.length)) return found;
+      const code = text.codePointAt(at);
+      const next = at + (code === undefined || code <= 0xffff ? 1 : 2);
+      const following: Thread[] = [];
+      for (const { pc, captures } of threads) {
+        const instruction = this.#program[pc]!;
+        if (instruction.op === "match") {
+          found = captures;
+          // Threads behind this one have lower priority.
+          break;
+        }
+        if (instruction.op === "chars" && code !== undefined && instruction.matches(code)) {
+          this.#follow(following, seen, { pc: pc + 1, captures }, text, next);
+        }
+      }
+      if (code === undefined) return found;
+      threads = following;
+      at = next;
+    }
+  }
+
+  /**
+   * Follows a thread through everything that takes no character and lists where it waits, in order of priority. `seen`
+   * holds for each instruction the offset at which it was last reached: a second way there cannot lead to a better match.
+   */
+  #follow(threads: Thread[], seen: Int32Array, start: Thread, text: string, at: number): void {
+    const pending: Thread[] = [start];
+    for (let thread = pending.pop(); thread !== undefined; thread = pending.pop()) {
+      const { pc, captures } = thread;
+      if (seen[pc] === at) continue;
+      seen[pc] = at;
+      const instruction = this.#program[pc]!;
+      switch (instruction.op) {
+        case "chars":
+        case "match":
+          threads.push(thread);
+          break;
+        case "jump":
+          pending.push({ pc: instruction.to, captures });
+          break;
+        case "split":
+          pending.push({ pc: instruction.second, captures }, { pc: instruction.first, captures });
+          break;
+        case "save":
+          pending.push({ pc: pc + 1, captures: captures.with(instruction.slot, at) });
+          break;
+        case "assert":
+          if (holds(instruction.at, text, at)) pending.push({ pc: pc + 1, captures });
+          break;
+        default:
+          instruction satisfies never;
+      }
+    }
+  }
+}
+
+interface Thread {
+  readonly pc: number;
+  readonly captures: Captures;
+}
+
+function isWord(text: string, at: number): boolean {
+  return at >= 0 && at < text.length && /\w/.test(text[at]!);
+}
+
+function holds(assertion: Assertion, text: string, at: number): boolean {
+  switch (assertion) {
+    case "text_start":
+      return at === 0;
+    case "text_end":
+      return at === text.length;
+    case "line_start":
+      return at === 0 || text[at - 1] === "\n";
+    case "line_end":
+      return at === text.length || text[at] === "\n";
+    case "word":
+      return isWord(text, at - 1) !== isWord(text, at);
+    case "not_word":
+      return isWord(text, at - 1) === isWord(text, at);
+    default:
+      return assertion satisfies never;
+  }
+}
+
+function assemble(root: Node): Instruction[] {
+  const program: Instruction[] = [];
+  emit({ kind: "group", body: root, index: 0 }, program);
+  program.push({ op: "match" });
+  return program;
+}
+
+function emit(node: Node, program: Instruction[]): void {
+  if (program.length > programLengthMax) throw new Error("the regular expression is too large");
+  switch (node.kind) {
+    case "chars":
+      program.push({ op: "chars", matches: charsMatcher(node) });
+      break;
+    case "assert":
+      program.push({ op: "assert", at: node.at });
+      break;
+    case "concat":
+      for (const part of node.parts) emit(part, program);
+      break;
+    case "alternate":
+      emitAlternatives(node.options, program);
+      break;
+    case "group":
+      program.push({ op: "save", slot: 2 * node.index });
+      emit(node.body, program);
+      program.push({ op: "save", slot: 2 * node.index + 1 });
+      break;
+    case "repeat":
+      for (let i = 0; i < node.min; i++) emit(node.body, program);
+      if (node.max === Infinity) emitLoop(node.body, node.greedy, program);
+      else emitOptional(node.body, node.max - node.min, node.greedy, program);
+      break;
+    default:
+      node satisfies never;
+  }
+}
+
+function emitAlternatives(options: readonly Node[], program: Instruction[]): void {
+  const ends: { to: number }[] = [];
+  for (const [i, option] of options.entries()) {
+    if (i === options.length - 1) {
+      emit(option, program);
+      break;
+    }
+    const split = { op: "split" as const, first: program.length + 1, second: 0 };
+    program.push(split);
+    emit(option, program);
+    const end = { op: "jump" as const, to: 0 };
+    program.push(end);
+    ends.push(end);
+    split.second = program.length;
+  }
+  for (const end of ends) end.to = program.length;
+}
+
+function emitLoop(body: Node, greedy: boolean, program: Instruction[]): void {
+  const start = program.length;
+  const split = { op: "split" as const, first: start + 1, second: start + 1 };
+  program.push(split);
+  emit(body, program);
+  program.push({ op: "jump", to: start });
+  split[greedy ? "second" : "first"] = program.length;
+}
+
+/** Up to `count` times `body`, each only after the one before. */
+function emitOptional(body: Node, count: number, greedy: boolean, program: Instruction[]): void {
+  const splits: { first: number; second: number }[] = [];
+  for (let i = 0; i < count; i++) {
+    const split = { op: "split" as const, first: program.length + 1, second: program.length + 1 };
+    program.push(split);
+    splits.push(split);
+    emit(body, program);
+  }
+  for (const split of splits) split[greedy ? "second" : "first"] = program.length;
+}
+
+/** Same sets, same matcher: counted repetitions write the same set out many times. */
+const matchers = new WeakMap<Chars, (code: number) => boolean>();
+
+function charsMatcher(chars: Chars): (code: number) => boolean {
+  let matcher = matchers.get(chars);
+  if (matcher === undefined) {
+    const regex = new RegExp(`^${chars.source}$`, chars.fold ? "iu" : "u");
+    const ascii = Array.from({ length: 128 }, (_, code) => regex.test(String.fromCharCode(code)));
+    matcher = (code) => (code < 128 ? ascii[code]! : regex.test(String.fromCodePoint(code)));
+    matchers.set(chars, matcher);
+  }
+  return matcher;
+}

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compileRe2, type Re2 } from "./re2.ts";
+import { Machine } from "./re2_machine.ts";
+import { parsePattern } from "./re2_parse.ts";
+
+/** Pattern, text, and the groups of the first match (none: null). */
+const cases: readonly [pattern: string, text: string, groups: readonly (string | undefined)[] | null][] = [
+  ["abc", "xabcx", ["abc"]],
+  ["", "abc", [""]],
+  ["a|ab", "ab", ["a"]],
+  ["(a+)(b*)", "xaab", ["aab", "aa", "b"]],
+  ["(a)|(b)", "b", ["b", undefined, "b"]],
+  ["a*?b", "aab", ["aab"]],
+  ["(a+?)(a*)", "aaa", ["aaa", "a", "aa"]],
+  ["(?U)(a+)(a*?)", "aaa", ["aaa", "a", "aa"]],
+  ["a{2}", "aaa", ["aa"]],
+  ["a{2,}", "aaaa", ["aaaa"]],
+  ["a{1,2}?", "aa", ["a"]],
+  ["a{,2}", "a{,2}", ["a{,2}"]],
+  ["x{y", "x{y", ["x{y"]],
+  ["^b", "ab", null],
+  ["(?m)^b$", "a\nb\nc", ["b"]],
+  ["^b$", "a\nb", null],
+  ["b$", "b\n", null],
+  ["\\Aab\\z", "ab", ["ab"]],
+  ["a.b", "a\nb", null],
+  ["(?s)a.b", "a\nb", ["a\nb"]],
+  ["(?i)äB", "ÄB", ["ÄB"]],
+  ["(?i:a)b", "Ab", ["Ab"]],
+  ["(?i:a)b", "AB", null],
+  ["(?i)a(?-i)b", "AB", null],
+  ["(?P<x>a)(?<y>b)", "ab", ["ab", "a", "b"]],
+  ["[[:alpha:]]+", "12ab3", ["ab"]],
+  ["[[:^digit:]]+", "12ab3", ["ab"]],
+  ["[^a-c]+", "abcdef", ["def"]],
+  ["[]a]+", "x]a", ["]a"]],
+  ["[a-]+", "b-a", ["-a"]],
+  ["[\\d\\-]+", "a1-2", ["1-2"]],
+  ["[\\D]+", "1ab", ["ab"]],
+  ["\\w+\\W\\w+", "a-b", ["a-b"]],
+  ["\\bb\\w", "ab ba", ["ba"]],
+  ["a\\Bb", "ab", ["ab"]],
+  ["\\p{Greek}+", "abγδ", ["γδ"]],
+  ["\\pL+", "1äb", ["äb"]],
+  ["\\P{Lu}+", "ABcd", ["cd"]],
+  ["[^\\p{Lu}]+", "ABcd", ["cd"]],
+  ["\\Qa.b\\E+", "a.bb", ["a.bb"]],
+  ["\\x41\\x{1F600}\\101\\t", "A😀A\t", ["A😀A\t"]],
+  ["^.$", "😀", ["😀"]],
+  ["\\.\\/\\-", "./-", ["./-"]],
+  ["(?:a|b)+c", "abac", ["abac"]],
+  ["(a|b)*", "abc", ["ab", "b"]],
+  ["(?:ab?){2,3}", "abaab", ["abaab"]],
+  ["^([a-z]+\\.)+[a-z]+$", "www.example.org", ["www.example.org", "example."]],
+  ["(?:^|x)*a", "a", ["a"]],
+];
+
+/** The same search on the machine, whatever the pattern's shape. */
+function onMachine(pattern: string, text: string): readonly (string | undefined)[] | null {
+  const captures = new Machine(parsePattern(pattern)).find(text, 0);
+  if (captures === undefined) return null;
+  return Array.from({ length: captures.length / 2 }, (_, i) => {
+    return captures[2 * i + 1]! < 0 ? undefined : text.slice(captures[2 * i], captures[2 * i + 1]);
+  });
+}
+
+for (const [pattern, text, groups] of cases) {
+  test(`${JSON.stringify(pattern)} on ${JSON.stringify(text)}, either way`, () => {
+    const found = compileRe2(pattern, "f").find(text, 0);
+    assert.deepEqual(found === undefined ? null : [...found.groups], groups);
+    assert.deepEqual(onMachine(pattern, text), groups);
+  });
+}
+
+const refused: readonly [pattern: string, reason: RegExp][] = [
+  ["(", /missing \)/],
+  [")", /unexpected \)/],
+  ["[a", /missing \]/],
+  ["[b-a]", /goes down/],
+  ["a**", /repeated/],
+  ["a{2}{3}", /repeated/],
+  ["*a", /nothing to repeat/],
+  ["a{1001}", /repeat count/],
+  ["a{3,2}", /repeat count/],
+  ["((a{100}){100})", /over 1000/],
+  ["(?=a)", /look-around/],
+  ["(?<!a)", /look-around/],
+  ["(a)\\1", /back-references/],
+  ["\\y", /unknown escape/],
+  ["\\Z", /unknown escape/],
+  ["\\", /at the end/],
+  ["\\p{Klingon}", /unknown character property/],
+  ["[[:foo:]]", /unknown class/],
+  ["(?P<a>x)(?P<a>y)", /two groups/],
+  ["(?z)a", /unknown kind of group/],
+  ["\\x{110000}", /no such character/],
+  ["(".repeat(300) + ")".repeat(300), /nested over/],
+];
+
+for (const [pattern, reason] of refused) {
+  test(`compileRe2() refuses ${JSON.stringify(pattern.slice(0, 30))}`, () => {
+    assert.throws(() => compileRe2(pattern, "f"), { code: "E506", message: reason });
+  });
+}
+
+function milliseconds(run: () => void): number {
+  const start = performance.now();
+  run();
+  return performance.now() - start;
+}
+
+/** Each takes a backtracking engine exponential, or for long texts polynomial, time. */
+const hostile: readonly [pattern: string, text: string][] = [
+  ["(a+)+$", "a".repeat(2000) + "!"],
+  ["(a|a)*$", "a".repeat(2000) + "!"],
+  ["(a|b|ab)*c", "ab".repeat(1000)],
+  ["a?".repeat(25) + "a".repeat(25), "a".repeat(25)],
+  [".*.*.*x", "a".repeat(5000)],
+  ["\\s+$", " ".repeat(20_000) + "x"],
+];
+
+for (const [pattern, text] of hostile) {
+  test(`${pattern.slice(0, 20)} takes no time to speak of on ${text.length} characters`, () => {
+    let compiled: Re2 | undefined;
+    const spent = milliseconds(() => {
+      compiled = compileRe2(pattern, "f");
+      compiled.find(text, 0);
+    });
+    // Thousands of times what it takes, to be safe on a busy machine, and nothing beside what backtracking would take.
+    assert.ok(spent < 5000, `${spent} ms`);
+  });
+}
+
+test("a text too long for a large pattern is refused instead of searched for minutes", () => {
+  const compiled = compileRe2("(?:[ab]{1,5}c?){100}d", "f");
+  assert.throws(() => compiled.find("a".repeat(1_000_000), 0), { code: "E506", message: /too long/ });
+});
