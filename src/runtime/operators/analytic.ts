@@ -1,0 +1,99 @@
+/**
+ * Analytic functions: run on every row before any filter, results left in the row's slots.
+ *
+ * State is one value per call and partition. A row on which a call fails is dropped; calls that stand before the
+ * failing one have seen it.
+ * @module
+ */
+import type { BoundAnalytic } from "../../sql/bound.ts";
+import { compileArguments, functionError } from "../../sql/compile/calls.ts";
+import { compileExpression } from "../../sql/compile/compile.ts";
+import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
+import type { AnalyticPlan } from "../../sql/plan.ts";
+import type { Row } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { compileGroupKey } from "../windows/group_table.ts";
+
+type Step = (state: Value, active: boolean, ...args: Value[]) => { readonly state: Value; readonly result: Value };
+
+class AnalyticCall {
+  readonly #slot: number;
+  readonly #name: string;
+  readonly #args: readonly Evaluator[];
+  readonly #when: Evaluator | undefined;
+  readonly #keyOf: (row: Row) => string;
+  readonly #init: () => Value;
+  readonly #step: Step;
+  #states = new Map<string, Value>();
+
+  constructor(bound: BoundAnalytic, context: CompileContext) {
+    const { fn } = bound;
+    this.#slot = bound.slot;
+    this.#name = fn.name;
+    this.#args = compileArguments(fn, bound.args, context, (part) => compileExpression(part, context));
+    this.#when = bound.when === undefined ? undefined : compileExpression(bound.when, context);
+    this.#keyOf = compileGroupKey(bound.partitionBy, context);
+    this.#init = () => fn.init();
+    this.#step = fn.step as Step;
+  }
+
+  run(row: Row): void {
+    const key = this.#keyOf(row);
+    const known = this.#states.get(key);
+    const active = this.#when === undefined || this.#when(row) === true;
+    const args = this.#args.map((evaluate) => evaluate(row));
+    try {
+      const { state, result } = this.#step(known === undefined ? this.#init() : known, active, ...args);
+      this.#states.set(key, state);
+      (row.slots ??= [])[this.#slot] = result ?? null;
+    } catch (error) {
+      throw functionError(this.#name, error);
+    }
+  }
+
+  snapshot(): Value {
+    return [...this.#states].map(([key, state]) => [key, state]);
+  }
+
+  restore(state: Value): void {
+    this.#states = new Map(state as [string, Value][]);
+  }
+}
+
+export class AnalyticOperator implements Operator {
+  readonly #calls: readonly AnalyticCall[];
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+
+  constructor(plan: AnalyticPlan, context: OperatorContext, output: Output) {
+    this.#calls = plan.calls.map((call) => new AnalyticCall(call, context));
+    this.#context = context;
+    this.#output = output;
+  }
+
+  push(batch: Batch): void {
+    const kept: Row[] = [];
+    for (const row of batch.rows) {
+      try {
+        for (const call of this.#calls) call.run(row);
+        kept.push(row);
+      } catch (error) {
+        this.#context.fail(error);
+      }
+    }
+    if (kept.length > 0) this.#output.push({ rows: kept, window: batch.window });
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+
+  snapshot(): Value {
+    return this.#calls.map((call) => call.snapshot());
+  }
+
+  restore(state: Value): void {
+    for (const [i, call] of this.#calls.entries()) call.restore((state as Value[])[i]);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * HAVING: with group expressions it judges each group, without them the window as a whole. A result that is not true
+ * or false, null included, fails the list.
+ * @module
+ */
+import { RowError } from "../../diagnostics/row_error.ts";
+import { compileExpression } from "../../sql/compile/compile.ts";
+import type { Evaluator } from "../../sql/compile/evaluator.ts";
+import type { HavingPlan } from "../../sql/plan.ts";
+import { Row } from "../../value/row.ts";
+import { kindOf } from "../../value/value.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+
+export class HavingOperator implements Operator {
+  readonly #evaluate: Evaluator;
+  readonly #perGroup: boolean;
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+
+  constructor(plan: HavingPlan, context: OperatorContext, output: Output) {
+    this.#evaluate = compileExpression(plan.condition, context);
+    this.#perGroup = plan.perGroup;
+    this.#context = context;
+    this.#output = output;
+  }
+
+  push(batch: Batch): void {
+    let kept: Row[];
+    try {
+      if (this.#perGroup) kept = batch.rows.filter((row) => this.#holds(row));
+      else kept = this.#holds(batch.rows[0] ?? new Row({}, batch.window?.trigger ?? 0)) ? batch.rows : [];
+    } catch (error) {
+      this.#context.fail(error);
+      return;
+    }
+    if (kept.length > 0) this.#output.push({ rows: kept, window: batch.window });
+  }
+
+  #holds(row: Row): boolean {
+    const value = this.#evaluate(row);
+    if (typeof value !== "boolean") {
+      throw new RowError("E504", `HAVING must give true or false, found ${kindOf(value)}`);
+    }
+    return value;
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Aggregates that stand in WHERE: computed over the whole list, or the single row, and given to each of its rows.
+ * @module
+ */
+import type { WindowAggregatePlan } from "../../sql/plan.ts";
+import type { Row } from "../../value/row.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { GroupTable } from "../windows/group_table.ts";
+
+export class ListAggregateOperator implements Operator {
+  readonly #table: GroupTable;
+  readonly #slots: readonly number[];
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+
+  constructor(plan: WindowAggregatePlan, context: OperatorContext, output: Output) {
+    this.#table = new GroupTable([], plan.aggregates, context);
+    this.#slots = plan.aggregates.map((a) => a.slot);
+    this.#context = context;
+    this.#output = output;
+  }
+
+  push(batch: Batch): void {
+    const lists = batch.window === undefined ? batch.rows.map((row) => [row]) : [batch.rows];
+    const kept = lists.flatMap((rows) => (this.#compute(rows, batch) ? rows : []));
+    if (kept.length > 0 || batch.window !== undefined) this.#output.push({ rows: kept, window: batch.window });
+  }
+
+  #compute(rows: readonly Row[], batch: Batch): boolean {
+    try {
+      for (const row of rows) this.#table.add(row);
+      const results = this.#table.take(batch.window)[0]?.slots ?? [];
+      for (const row of rows) {
+        row.slots ??= [];
+        for (const slot of this.#slots) row.slots[slot] = results[slot] ?? null;
+      }
+      return true;
+    } catch (error) {
+      this.#table.clear();
+      this.#context.fail(error);
+      return false;
+    }
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * A plan as running operators: the nodes are wired from the result back to the source.
+ *
+ * An operator's own file says what it does; this one only knows which class serves which plan node.
+ * @module
+ */
+import { RowError } from "../diagnostics/row_error.ts";
+import { compileCondition } from "../sql/compile/compile.ts";
+import type { RuleContext } from "../sql/functions/declare.ts";
+import type { Plan, ProjectPlan, SourcePlan, StatementPlan, WindowedAggregatePlan, WindowPlan } from "../sql/plan.ts";
+import { NodeMetrics } from "../telemetry/node_metrics.ts";
+import type { Row } from "../value/row.ts";
+import type { Value } from "../value/value.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "./operator.ts";
+import { AggregateOperator } from "./operators/aggregate.ts";
+import { AnalyticOperator } from "./operators/analytic.ts";
+import { FilterOperator } from "./operators/filter.ts";
+import { HavingOperator } from "./operators/having.ts";
+import { ListAggregateOperator } from "./operators/list_aggregate.ts";
+import { OrderOperator } from "./operators/order.ts";
+import { ProjectOperator, type Results } from "./operators/project.ts";
+import { WatermarkOperator } from "./operators/watermark.ts";
+import { GroupContent, RowContent } from "./windows/content.ts";
+import { GroupTable } from "./windows/group_table.ts";
+import { TumblingWindow } from "./windows/tumbling.ts";
+
+/** Where a pipeline's results and errors go. */
+export interface PipelineOutput extends Results {
+  /** A row or list that failed, after it was counted. `node` is the failing operator's type. */
+  failed(error: RowError, node: string): void;
+}
+
+/** One operator with its name in the status and its counters. */
+export interface PipelineNode {
+  /** The operator's type in status keys: `filter`, `project` … */
+  readonly type: string;
+  readonly operator: Operator;
+  readonly metrics: NodeMetrics;
+}
+
+/** The names that eKuiper's status gives to operators. */
+const typeNames: Readonly<Record<Exclude<Plan["kind"], "source">, string>> = {
+  watermark: "watermark",
+  analytic: "analytic",
+  filter: "filter",
+  window: "window",
+  list_aggregate: "agg_func",
+  aggregate: "aggregate",
+  windowed_aggregate: "inc_agg_window",
+  having: "having",
+  order: "order",
+  project: "project",
+};
+
+export class Pipeline {
+  /** From the source to the result. */
+  readonly nodes: readonly PipelineNode[];
+  readonly source: SourcePlan;
+  readonly #head: Output;
+  readonly #rule: RuleContext;
+  #watermark = -Infinity;
+
+  constructor(plan: StatementPlan, rule: RuleContext, output: PipelineOutput) {
+    const nodes: PipelineNode[] = [];
+    this.#rule = rule;
+    this.source = sourceOf(plan.root);
+    this.#head = build(plan.root, undefined, nodes, rule, output);
+    this.nodes = nodes.reverse();
+  }
+
+  /** Pushes rows that arrived by `now`, oldest first. */
+  push(rows: Row[], now: number): void {
+    this.advance(now);
+    if (rows.length > 0) this.#head.push({ rows, window: undefined });
+  }
+
+  /** Tells how far processing time has come, and optionally the watermark: Infinity at the end of the input. */
+  advance(now: number, watermark = -Infinity): void {
+    this.#rule.now = now;
+    this.#watermark = Math.max(this.#watermark, watermark);
+    this.#head.advance({ processing: now, watermark: this.#watermark });
+  }
+
+  /** No more input: what operators hold back comes out, the open windows included. */
+  end(now: number): void {
+    this.#rule.now = now;
+    for (const { operator } of this.nodes) operator.end?.();
+  }
+
+  /** The processing time at which {@linkcode advance} must be called next, or Infinity. */
+  deadline(): number {
+    let earliest = Infinity;
+    for (const { operator } of this.nodes) earliest = Math.min(earliest, operator.deadline?.() ?? Infinity);
+    return earliest;
+  }
+
+  /** The state of every operator, by position; null for those without. */
+  snapshot(): Value {
+    return this.nodes.map(({ operator }) => operator.snapshot?.() ?? null);
+  }
+
+  restore(state: Value): void {
+    for (const [i, { operator }] of this.nodes.entries()) {
+      const own = (state as Value[])[i];
+      if (own !== null && own !== undefined) operator.restore?.(own);
+    }
+  }
+}
+
+function sourceOf(plan: Plan): SourcePlan {
+  let node = plan;
+  while (node.kind !== "source") node = node.input;
+  return node;
+}
+
+/** Builds the operators of `plan` and what stands before it; returns the first one. `nodes` grows from the result. */
+function build(
+  plan: Plan,
+  output: Output | undefined,
+  nodes: PipelineNode[],
+  rule: RuleContext,
+  results: PipelineOutput,
+): Output {
+  if (plan.kind === "source") return output!;
+  const type = plan.kind === "filter" && plan.clause === "window" ? "windowFilter" : typeNames[plan.kind];
+  const metrics = new NodeMetrics();
+  const context: OperatorContext = {
+    rule,
+    fail(error) {
+      // Anything but a row error is a mistake of ours; the rule lives on all the same.
+      const rowError = error instanceof RowError
+        ? error
+        : new RowError("E506", `Internal error in ${type}: ${String(error)}`, { cause: error });
+      metrics.fail(`${rowError.code}: ${rowError.message}`, rule.now);
+      results.failed(rowError, type);
+    },
+    drop: (reason, count) => metrics.drop(reason, count),
+  };
+  const operator = create(plan, context, output, metrics, results);
+  const counted = new CountedOperator(operator, metrics, rule);
+  nodes.push({ type, operator, metrics });
+  const previous = nodes.at(-2)?.metrics;
+  if (output !== undefined && previous !== undefined) {
+    // What one operator gives is what the next one takes; the project counts its own results.
+    counted.next = previous;
+  }
+  return build(plan.input, counted, nodes, rule, results);
+}
+
+function create(
+  plan: Exclude<Plan, SourcePlan>,
+  context: OperatorContext,
+  output: Output | undefined,
+  metrics: NodeMetrics,
+  results: PipelineOutput,
+): Operator {
+  switch (plan.kind) {
+    case "project":
+      return createProject(plan, context, metrics, results);
+    case "watermark":
+      return new WatermarkOperator(plan, context, output!);
+    case "analytic":
+      return new AnalyticOperator(plan, context, output!);
+    case "filter":
+      return new FilterOperator(plan, context, output!);
+    case "window":
+      return createWindow(plan, context, output!);
+    case "windowed_aggregate":
+      return createWindowedAggregate(plan, context, output!);
+    case "list_aggregate":
+      return new ListAggregateOperator(plan, context, output!);
+    case "aggregate":
+      return new AggregateOperator(plan, context, output!);
+    case "having":
+      return new HavingOperator(plan, context, output!);
+    case "order":
+      return new OrderOperator(plan, context, output!);
+    default:
+      return plan satisfies never;
+  }
+}
+
+function createProject(
+  plan: ProjectPlan,
+  context: OperatorContext,
+  metrics: NodeMetrics,
+  results: PipelineOutput,
+): Operator {
+  const counted: Results = {
+    rows(rows) {
+      metrics.recordsOut += rows.length;
+      results.rows(rows);
+    },
+    list(rows) {
+      metrics.recordsOut++;
+      results.list(rows);
+    },
+  };
+  return new ProjectOperator(plan, context, counted);
+}
+
+function shapeOf(plan: WindowPlan | WindowedAggregatePlan) {
+  // The planner refuses every other kind until it is built.
+  if (plan.spec.type !== "tumbling" || plan.spec.unit === undefined) {
+    throw new Error(`No operator for ${plan.spec.type} windows`);
+  }
+  return { length: plan.spec.length, unit: plan.spec.unit, eventTime: plan.eventTime };
+}
+
+function createWindow(plan: WindowPlan, context: OperatorContext, output: Output): Operator {
+  return new TumblingWindow(shapeOf(plan), new RowContent(), context, output);
+}
+
+function createWindowedAggregate(plan: WindowedAggregatePlan, context: OperatorContext, output: Output): Operator {
+  const condition = plan.condition === undefined ? undefined : compileCondition(plan.condition, "WHERE", context);
+  const content = new GroupContent(new GroupTable(plan.groupBy, plan.aggregates, context), condition, context);
+  return new TumblingWindow(shapeOf(plan), content, context, output);
+}
+
+/** Counts what goes through an operator. */
+class CountedOperator implements Output {
+  readonly #operator: Operator;
+  readonly #metrics: NodeMetrics;
+  readonly #rule: RuleContext;
+  /** The counters of the operator behind; undefined for the last one. */
+  next: NodeMetrics | undefined;
+
+  constructor(operator: Operator, metrics: NodeMetrics, rule: RuleContext) {
+    this.#operator = operator;
+    this.#metrics = metrics;
+    this.#rule = rule;
+  }
+
+  push(batch: Batch): void {
+    const metrics = this.#metrics;
+    const count = batch.window === undefined ? batch.rows.length : 1;
+    metrics.recordsIn += count;
+    metrics.lastInvocation = this.#rule.now;
+    this.#operator.push(batch);
+    metrics.processed += count;
+    if (this.next !== undefined) metrics.recordsOut = this.next.recordsIn;
+  }
+
+  advance(progress: Progress): void {
+    this.#operator.advance(progress);
+    if (this.next !== undefined) this.#metrics.recordsOut = this.next.recordsIn;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * What a window holds between its start and its end: rows, or running aggregates.
+ * @module
+ */
+import type { Row, WindowSpan } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import type { Batch, OperatorContext } from "../operator.ts";
+import { rowFromValue, rowToValue } from "../row_state.ts";
+import type { GroupTable } from "./group_table.ts";
+import type { Condition } from "../../sql/compile/evaluator.ts";
+
+export interface WindowContent {
+  add(row: Row): void;
+  /** The window's list, or undefined when nothing is to be handed on; empties the content. */
+  close(window: WindowSpan): Batch | undefined;
+  readonly empty: boolean;
+  /** True when closing an empty window hands something on. */
+  readonly emitsEmpty: boolean;
+  snapshot(): Value;
+  restore(state: Value): void;
+}
+
+/** Keeps the rows themselves, for results that are not aggregated or need them in order. */
+export class RowContent implements WindowContent {
+  #rows: Row[] = [];
+  readonly emitsEmpty = true;
+
+  add(row: Row): void {
+    this.#rows.push(row);
+  }
+
+  get empty(): boolean {
+    return this.#rows.length === 0;
+  }
+
+  close(window: WindowSpan): Batch {
+    const rows = this.#rows;
+    this.#rows = [];
+    for (const row of rows) row.window = window;
+    return { rows, window };
+  }
+
+  snapshot(): Value {
+    return this.#rows.map(rowToValue);
+  }
+
+  restore(state: Value): void {
+    this.#rows = (state as Value[]).map(rowFromValue);
+  }
+}
+
+/**
+ * Keeps one running state per group. A row that fails spoils its window as a whole, as it would if the list were
+ * aggregated at its end.
+ */
+export class GroupContent implements WindowContent {
+  readonly #groups: GroupTable;
+  readonly #condition: Condition | undefined;
+  readonly #context: OperatorContext;
+  #failure: unknown = undefined;
+  #failed = false;
+  #seen = false;
+
+  /** `condition` is WHERE, where the dialect applies it after the window. */
+  constructor(groups: GroupTable, condition: Condition | undefined, context: OperatorContext) {
+    this.#groups = groups;
+    this.#condition = condition;
+    this.#context = context;
+  }
+
+  get empty(): boolean {
+    return !this.#seen;
+  }
+
+  get emitsEmpty(): boolean {
+    return this.#condition === undefined && !this.#groups.grouped;
+  }
+
+  add(row: Row): void {
+    this.#seen = true;
+    if (this.#failed) return;
+    try {
+      if (this.#condition === undefined || this.#condition(row)) this.#groups.add(row);
+    } catch (error) {
+      this.#failed = true;
+      this.#failure = error;
+    }
+  }
+
+  close(window: WindowSpan): Batch | undefined {
+    const failed = this.#failed;
+    const failure = this.#failure;
+    this.#failed = false;
+    this.#failure = undefined;
+    this.#seen = false;
+    if (failed) {
+      this.#groups.clear();
+      this.#context.fail(failure);
+      return undefined;
+    }
+    if (this.#groups.size === 0 && !this.emitsEmpty) return undefined;
+    try {
+      return { rows: this.#groups.take(window), window };
+    } catch (error) {
+      this.#groups.clear();
+      this.#context.fail(error);
+      return undefined;
+    }
+  }
+
+  snapshot(): Value {
+    const failure = this.#failed ? String((this.#failure as Error).message ?? this.#failure) : null;
+    return [this.#groups.snapshot(), this.#seen, failure];
+  }
+
+  restore(state: Value): void {
+    const [groups, seen, failure] = state as [Value, boolean, string | null];
+    this.#groups.restore(groups);
+    this.#seen = seen;
+    this.#failed = failure !== null;
+    this.#failure = failure === null ? undefined : new Error(failure);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Groups of rows with running aggregates: one entry per group, in order of first appearance.
+ * @module
+ */
+import type { Bound, BoundAggregate } from "../../sql/bound.ts";
+import { compileArguments, functionError } from "../../sql/compile/calls.ts";
+import { compileExpression } from "../../sql/compile/compile.ts";
+import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
+import { plainText } from "../../value/plain_text.ts";
+import { Row, type WindowSpan } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import { rowFromValue, rowToValue } from "../row_state.ts";
+
+interface Group {
+  /** The first row: columns that are not aggregated come from it. */
+  readonly first: Row;
+  readonly states: Value[];
+}
+
+interface CompiledAggregate {
+  readonly slot: number;
+  readonly name: string;
+  init(): Value;
+  add(state: Value, row: Row): Value;
+  result(state: Value): Value;
+}
+
+export function compileAggregate(bound: BoundAggregate, context: CompileContext): CompiledAggregate {
+  const { fn } = bound;
+  const args = compileArguments(fn, bound.args, context, (part) => compileExpression(part, context));
+  const add = fn.add as (state: Value, ...args: Value[]) => Value;
+  const [first] = args;
+  return {
+    slot: bound.slot,
+    name: fn.name,
+    init: () => fn.init(),
+    add: args.length === 1
+      ? (state, row) => add(state, first!(row))
+      : (state, row) => add(state, ...args.map((evaluate) => evaluate(row))),
+    result: (state) => fn.result(state),
+  };
+}
+
+/** Null keys differ from every text, and a separator that texts do not hold keeps ("a,b", "c") from ("a", "b,c"). */
+const nullKey = "\u0000";
+const separator = "\u0001";
+
+function keyText(value: Value): string {
+  if (typeof value === "string") return value;
+  return value === null || value === undefined ? nullKey : plainText(value);
+}
+
+/** The text that rows of one group have in common: ints, floats and strings that read the same are the same. */
+export function compileGroupKey(groupBy: readonly Bound[], context: CompileContext): (row: Row) => string {
+  const parts: Evaluator[] = groupBy.map((bound) => compileExpression(bound, context));
+  const [first] = parts;
+  if (first === undefined) return () => "";
+  if (parts.length === 1) return (row) => keyText(first(row));
+  return (row) => parts.map((evaluate) => keyText(evaluate(row))).join(separator);
+}
+
+export class GroupTable {
+  /** True when there are group expressions; without them all rows are one group. */
+  readonly grouped: boolean;
+  readonly #keyOf: (row: Row) => string;
+  readonly #aggregates: readonly CompiledAggregate[];
+  #groups = new Map<string, Group>();
+
+  constructor(groupBy: readonly Bound[], aggregates: readonly BoundAggregate[], context: CompileContext) {
+    this.grouped = groupBy.length > 0;
+    this.#keyOf = compileGroupKey(groupBy, context);
+    this.#aggregates = aggregates.map((a) => compileAggregate(a, context));
+  }
+
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  /** @throws {RowError} when a key or an argument cannot be evaluated, or an aggregate refuses the value. */
+  add(row: Row): void {
+    const key = this.#keyOf(row);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { first: row, states: this.#aggregates.map((a) => a.init()) };
+      this.#groups.set(key, group);
+    }
+    const { states } = group;
+    for (let i = 0; i < states.length; i++) {
+      const aggregate = this.#aggregates[i]!;
+      try {
+        states[i] = aggregate.add(states[i], row);
+      } catch (error) {
+        throw functionError(aggregate.name, error);
+      }
+    }
+  }
+
+  /**
+   * One row a group, with the results in their slots, and an empty table after it. Without group expressions there is
+   * always one row; for an empty window all its aggregates are null.
+   */
+  take(window: WindowSpan | undefined): Row[] {
+    const rows: Row[] = [];
+    for (const group of this.#groups.values()) rows.push(this.#resultRow(group, window));
+    if (rows.length === 0 && !this.grouped) {
+      const row = new Row({}, window?.trigger ?? 0);
+      row.window = window;
+      rows.push(row);
+    }
+    this.clear();
+    return rows;
+  }
+
+  #resultRow(group: Group, window: WindowSpan | undefined): Row {
+    const { first, states } = group;
+    const row = new Row(first.values, first.time, first.meta);
+    row.window = window;
+    row.parts = first.parts;
+    row.slots = first.slots === undefined ? [] : first.slots.slice();
+    for (let i = 0; i < states.length; i++) {
+      const aggregate = this.#aggregates[i]!;
+      try {
+        row.slots[aggregate.slot] = aggregate.result(states[i]) ?? null;
+      } catch (error) {
+        throw functionError(aggregate.name, error);
+      }
+    }
+    return row;
+  }
+
+  clear(): void {
+    this.#groups = new Map();
+  }
+
+  snapshot(): Value {
+    return [...this.#groups].map(([key, group]) => [key, rowToValue(group.first), group.states]);
+  }
+
+  restore(state: Value): void {
+    this.#groups = new Map(
+      (state as [string, Value, Value[]][]).map((
+        [key, first, states],
+      ) => [key, { first: rowFromValue(first), states }]),
+    );
+  }
+}

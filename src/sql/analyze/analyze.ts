@@ -1,0 +1,281 @@
+/**
+ * A SELECT with its meaning: every name resolved, every call bound, every rule of the dialect checked.
+ *
+ * All mistakes of one statement are collected and thrown together.
+ * @module
+ */
+import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../../diagnostics/diagnostic.ts";
+import type { Expr, Select, SelectItem, WindowCall } from "../ast.ts";
+import { type Bound, type BoundAggregate, type BoundAnalytic, childrenOf, hasAggregate } from "../bound.ts";
+import type { Catalog, FunctionSet } from "../catalog.ts";
+import { type AliasEntry, Binder } from "./binder.ts";
+import { Scope, type ScopeSource } from "./scope.ts";
+import { bindWindowCall, bindWindowClause, type WindowSpec } from "./windows.ts";
+
+/** One column, or one star, of the output. */
+export type OutputItem = OutputExpression | OutputStar;
+
+export interface OutputExpression {
+  readonly kind: "expression";
+  readonly name: string;
+  readonly aliased: boolean;
+  /** False for INVISIBLE items: computed for others, not output. */
+  readonly visible: boolean;
+  readonly expr: Bound;
+}
+
+export interface OutputStar {
+  readonly kind: "star";
+  /** The position of the source of `s.*`; undefined for `*`. */
+  readonly source: number | undefined;
+  readonly except: readonly string[];
+  readonly replace: readonly { readonly name: string; readonly expr: Bound }[];
+}
+
+export interface AnalyzedSelect {
+  readonly sources: readonly ScopeSource[];
+  readonly items: readonly OutputItem[];
+  readonly where: Bound | undefined;
+  readonly window: WindowSpec | undefined;
+  readonly groupBy: readonly Bound[];
+  readonly having: Bound | undefined;
+  readonly orderBy: readonly { readonly expr: Bound; readonly descending: boolean }[];
+  readonly limit: number | undefined;
+  readonly aggregates: readonly BoundAggregate[];
+  readonly analytics: readonly BoundAnalytic[];
+  /** How many slots a row of this statement needs. */
+  readonly slotCount: number;
+  readonly joins: Select["joins"];
+}
+
+/** @throws {DiagnosticError} with everything that is wrong; `text` is what the spans point into. */
+export function analyze(select: Select, catalog: Catalog, functions: FunctionSet, text?: string): AnalyzedSelect {
+  const diagnostics: Diagnostic[] = [];
+  const report = (d: Diagnostic) => void diagnostics.push(d);
+  const scope = new Scope([select.from, ...select.joins.map((j) => j.source)], catalog, report);
+  // Without its sources nothing else of the statement can be judged.
+  throwIfAny(diagnostics, text);
+  const binder = new Binder(scope, functions, report);
+
+  collectAliases(binder, select.items, report);
+  const items = bindItems(binder, select.items, report);
+  const where = select.where === undefined ? undefined : binder.bindIn("where", select.where);
+  requireBoolean(binder, where, "WHERE");
+  const { window, groupBy } = bindGroupBy(binder, select);
+  const having = select.having === undefined ? undefined : binder.bindIn("having", select.having);
+  requireBoolean(binder, having, "HAVING");
+  checkHaving(binder, having, window, select.having);
+  const orderBy = select.orderBy.map((sort) => ({
+    expr: binder.bindIn("order by", sort.expr),
+    descending: sort.descending,
+  }));
+  for (const join of select.joins) if (join.on !== undefined) binder.bindIn("on", join.on);
+  throwIfAny(diagnostics, text);
+  return {
+    sources: scope.sources,
+    items,
+    where,
+    window,
+    groupBy,
+    having,
+    orderBy,
+    limit: select.limit === undefined ? undefined : Number(select.limit.count),
+    aggregates: binder.aggregates,
+    analytics: binder.analytics,
+    slotCount: binder.slotCount,
+    joins: select.joins,
+  };
+}
+
+function collectAliases(binder: Binder, items: readonly SelectItem[], report: (d: Diagnostic) => void): void {
+  for (const [index, item] of items.entries()) {
+    if (item.alias === undefined || item.expr.kind === "star" || item.expr.kind === "qualified_star") continue;
+    const name = item.alias.name;
+    const first = binder.aliases.get(name);
+    if (first !== undefined) {
+      report(diagnostic("E206", `Duplicate alias "${name}"`, {
+        span: item.alias.span,
+        notes: [{ message: "first used here", span: first.item.alias!.span }],
+      }));
+      continue;
+    }
+    const entry: AliasEntry = { name, index, item, state: "unbound", bound: undefined, slot: undefined };
+    binder.aliases.set(name, entry);
+  }
+}
+
+function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Diagnostic) => void): OutputItem[] {
+  const output: OutputItem[] = [];
+  const visibleNames = new Map<string, Span>();
+  let unnamed = 0;
+  for (const [index, item] of items.entries()) {
+    binder.clause = "select";
+    binder.item = index;
+    if (item.expr.kind === "star" || item.expr.kind === "qualified_star") {
+      const star = bindStarItem(binder, item);
+      if (star !== undefined) output.push(star);
+      continue;
+    }
+    const alias = item.alias === undefined ? undefined : binder.aliases.get(item.alias.name);
+    const bound = alias !== undefined && alias.item === item ? binder.define(alias) : binder.bind(item.expr);
+    // An alias that other clauses use has a slot: the output reads it there, so that it is computed once.
+    const expr: Bound = alias?.slot === undefined
+      ? bound
+      : { kind: "alias", name: alias.name, slot: alias.slot, expr: bound, type: bound.type, span: item.expr.span };
+    const name = item.alias?.name ?? outputName(binder, item.expr) ?? `kuiper_field_${unnamed++}`;
+    const visible = !item.invisible;
+    const earlier = visibleNames.get(name);
+    if (visible && earlier !== undefined && item.alias === undefined) {
+      report(diagnostic("E206", `Duplicate output column "${name}"`, {
+        span: item.span,
+        hint: "give one of them another name with AS",
+        notes: [{ message: "first used here", span: earlier }],
+      }));
+    }
+    if (visible) visibleNames.set(name, item.span);
+    output.push({ kind: "expression", name, aliased: item.alias !== undefined, visible, expr });
+  }
+  return output.map((item) => withSlot(binder, item));
+}
+
+/** An alias may get its slot only when a later item uses it; the item itself must then read the slot too. */
+function withSlot(binder: Binder, item: OutputItem): OutputItem {
+  if (item.kind === "star" || !item.aliased || item.expr.kind === "alias") return item;
+  const alias = binder.aliases.get(item.name);
+  if (alias?.slot === undefined || alias.bound !== item.expr) return item;
+  return {
+    ...item,
+    expr: {
+      kind: "alias",
+      name: alias.name,
+      slot: alias.slot,
+      expr: item.expr,
+      type: item.expr.type,
+      span: item.expr.span,
+    },
+  };
+}
+
+function bindStarItem(binder: Binder, item: SelectItem): OutputStar | undefined {
+  const star = item.expr;
+  if (star.kind === "qualified_star") {
+    const source = binder.scope.find(star.qualifier.name);
+    if (source === -1) {
+      binder.report("E201", `Unknown source "${star.qualifier.name}"`, star.qualifier.span, "name a source of FROM");
+      return undefined;
+    }
+    binder.scope.want(source, "*");
+    return { kind: "star", source, except: [], replace: [] };
+  }
+  if (star.kind !== "star") return undefined;
+  if (item.alias !== undefined) binder.report("E216", "* takes no alias", item.alias.span);
+  for (let i = 0; i < binder.scope.sources.length; i++) binder.scope.want(i, "*");
+  return {
+    kind: "star",
+    source: undefined,
+    except: star.except.map((name) => name.name),
+    replace: star.replace.map((r) => ({ name: r.name.name, expr: binder.bind(r.expr) })),
+  };
+}
+
+/** The name of an item without alias, or undefined for `kuiper_field_N`. */
+function outputName(binder: Binder, expr: Expr): string | undefined {
+  switch (expr.kind) {
+    case "name":
+      return expr.name;
+    case "qualified":
+      return expr.name.name;
+    case "call": {
+      const builtIn = binder.functions.lookup(expr.name.name) !== undefined;
+      return builtIn ? expr.name.name.toLowerCase() : expr.name.name;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function requireBoolean(binder: Binder, condition: Bound | undefined, clause: string): void {
+  if (condition !== undefined && condition.type !== "boolean" && condition.type !== "unknown") {
+    binder.report("E213", `${clause} needs a condition, found ${condition.type}`, condition.span);
+  }
+}
+
+function isWindowCall(dimension: Expr | WindowCall): dimension is WindowCall {
+  return dimension.kind === "window_call";
+}
+
+function bindGroupBy(binder: Binder, select: Select): { window: WindowSpec | undefined; groupBy: Bound[] } {
+  const calls = select.groupBy.filter(isWindowCall);
+  const windows = [...calls, ...select.windowClauses];
+  for (const extra of windows.slice(1)) {
+    binder.report("E210", "A statement can have only one window", extra.span);
+  }
+  const first = windows[0];
+  const window = first === undefined
+    ? undefined
+    : first.kind === "window_call"
+    ? bindWindowCall(binder, first)
+    : bindWindowClause(binder, first);
+  const groupBy: Bound[] = [];
+  for (const dimension of select.groupBy) {
+    if (isWindowCall(dimension)) continue;
+    const bound = binder.bindIn("group by", dimension);
+    if (dimension.kind !== "call" && hasAggregate(bound)) {
+      binder.report("E208", "Aggregates cannot stand in GROUP BY", dimension.span);
+    }
+    groupBy.push(bound);
+  }
+  if (first === undefined && groupBy.length > 0) {
+    binder.report(
+      "E209",
+      "GROUP BY needs a window",
+      groupBy[0]!.span,
+      "for example GROUP BY …, TUMBLINGWINDOW(ss, 10)",
+    );
+  }
+  checkWindowConditions(binder, window);
+  return { window, groupBy };
+}
+
+function checkWindowConditions(binder: Binder, window: WindowSpec | undefined): void {
+  for (const bound of [window?.filter, window?.triggerWhen, ...(window?.conditions ?? [])]) {
+    if (bound !== undefined && hasAggregate(bound)) {
+      binder.report("E208", "Aggregates cannot stand in the conditions of a window", bound.span);
+    }
+  }
+  requireBoolean(binder, window?.filter, "FILTER");
+}
+
+/** Every column, call and alias in HAVING must be or contain an aggregate. */
+function checkHaving(
+  binder: Binder,
+  having: Bound | undefined,
+  window: WindowSpec | undefined,
+  text: Expr | undefined,
+): void {
+  if (having === undefined || text === undefined) return;
+  if (window === undefined) {
+    binder.report("E211", "HAVING needs a window", text.span, "conditions on single rows belong in WHERE");
+    return;
+  }
+  const pending: Bound[] = [having];
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+    if (part.kind === "aggregate") continue;
+    if (part.kind === "alias" && hasAggregate(part.expr)) continue;
+    if (part.kind === "column" || part.kind === "alias" || part.kind === "analytic") {
+      const name = part.kind === "analytic" ? `${part.fn.name}()` : `"${part.name}"`;
+      binder.report(
+        "E211",
+        `${name} in HAVING does not stand inside an aggregate`,
+        part.span,
+        "put it in WHERE, or use last_value(x, false)",
+      );
+      continue;
+    }
+    if (part.kind === "call" && !hasAggregate(part)) {
+      binder.report("E211", `${part.fn.name}() in HAVING does not contain an aggregate`, part.span);
+      continue;
+    }
+    pending.push(...childrenOf(part));
+  }
+}

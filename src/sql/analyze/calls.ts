@@ -1,0 +1,234 @@
+/**
+ * Calls: the function is found, its arguments are counted and checked, aggregates and analytic calls get a slot.
+ * @module
+ */
+import type { Call, Expr, Over, Star, TimeUnitLiteral } from "../ast.ts";
+import type { Bound, BoundAggregate, BoundAnalytic } from "../bound.ts";
+import { didYouMean } from "../../diagnostics/suggest.ts";
+import { checkLiteral } from "../functions/arguments.ts";
+import type { Param, SqlFunction } from "../functions/declare.ts";
+import type { StaticType } from "../types.ts";
+import type { Binder } from "./binder.ts";
+
+const windowFunctions = new Set([
+  "tumblingwindow",
+  "hoppingwindow",
+  "slidingwindow",
+  "sessionwindow",
+  "countwindow",
+  "statewindow",
+]);
+
+/** Functions whose argument is a path of metadata keys, written like a column. */
+const metadataFunctions = new Set(["meta", "mqtt"]);
+
+export function bindCall(binder: Binder, call: Call): Bound {
+  const fn = findFunction(binder, call);
+  if (fn === undefined || !arityFits(binder, call, fn)) {
+    // The arguments may hold more mistakes worth telling at once.
+    for (const arg of call.args) if (arg.kind !== "star" && arg.kind !== "time_unit") binder.bind(arg);
+    return { kind: "constant", value: null, type: "unknown", span: call.span };
+  }
+  if (fn.kind === "analytic") return bindAnalytic(binder, call, fn);
+  if (call.over !== undefined) {
+    binder.report(
+      "E212",
+      `OVER is not allowed on ${call.name.name}()`,
+      call.over.span,
+      "it belongs to analytic functions",
+    );
+  }
+  if (fn.kind === "aggregate") return bindAggregate(binder, call, fn);
+  const args = metadataFunctions.has(fn.name) ? [metadataPath(binder, call)] : bindArguments(binder, call, fn);
+  return { kind: "call", fn, args, type: resultType(fn, args), span: call.span };
+}
+
+function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
+  const name = call.name.name;
+  const fn = binder.functions.lookup(name);
+  if (fn !== undefined) return fn;
+  if (windowFunctions.has(name.toLowerCase())) {
+    binder.report("E210", `Window ${name}() can stand only in GROUP BY`, call.span);
+  } else if (binder.functions.notYet(name)) {
+    binder.report("E301", `Function ${name}() is not supported yet`, call.name.span);
+  } else {
+    binder.report("E202", `Unknown function ${name}()`, call.name.span, didYouMean(name, binder.functions.names()));
+  }
+  return undefined;
+}
+
+function arityFits(binder: Binder, call: Call, fn: SqlFunction): boolean {
+  const params = fn.params;
+  const least = params.filter((p) => p.optional !== true).length;
+  const most = params.at(-1)?.variadic === true ? Infinity : params.length;
+  const count = call.args.length;
+  if (count >= least && count <= most) return true;
+  const wanted = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+  binder.report(
+    "E203",
+    `${call.name.name}() takes ${wanted} argument${wanted === "1" ? "" : "s"}, found ${count}`,
+    call.span,
+    signature(fn),
+  );
+  return false;
+}
+
+function signature(fn: SqlFunction): string {
+  const params = fn.params.map((p) => {
+    const name = p.variadic === true ? `${p.name} …` : p.name;
+    return p.optional === true ? `[${name}]` : name;
+  });
+  return `${fn.name}(${params.join(", ")})`;
+}
+
+function resultType(fn: SqlFunction, args: readonly Bound[]): StaticType {
+  return typeof fn.returns === "function" ? fn.returns(args.map((a) => a.type)) : fn.returns;
+}
+
+/** The parameter that takes argument `index`. */
+export function paramAt(fn: SqlFunction, index: number): Param {
+  return fn.params[Math.min(index, fn.params.length - 1)]!;
+}
+
+function bindArguments(binder: Binder, call: Call, fn: SqlFunction): Bound[] {
+  return call.args.map((arg, i) => bindArgument(binder, call, arg, i + 1, paramAt(fn, i)));
+}
+
+function bindArgument(
+  binder: Binder,
+  call: Call,
+  arg: Expr | Star | TimeUnitLiteral,
+  position: number,
+  param: Param,
+): Bound {
+  const nothing: Bound = { kind: "constant", value: null, type: "unknown", span: arg.span };
+  if (arg.kind === "time_unit") {
+    binder.report(
+      "E216",
+      `Time unit ${arg.unit} can stand only in a window`,
+      arg.span,
+      `as a column, write \`${arg.unit}\``,
+    );
+    return nothing;
+  }
+  if (arg.kind === "star") {
+    if (param.star === true) return binder.bindStar(arg);
+    binder.report("E216", `${call.name.name}() does not take *`, arg.span);
+    return nothing;
+  }
+  const bound = binder.bind(arg);
+  if (param.constant === true && bound.kind !== "constant") {
+    binder.report("E214", `Argument "${param.name}" of ${call.name.name}() must be a literal`, arg.span);
+    return nothing;
+  }
+  if (arg.kind === "literal") {
+    const problem = checkLiteral(param, call.name.name, position, arg.value);
+    if (problem !== undefined) {
+      const hint = problem.code === "E214" ? didYouMean(String(arg.value), param.oneOf ?? []) : undefined;
+      binder.report(problem.code, problem.message, arg.span, hint);
+    }
+  }
+  return bound;
+}
+
+function bindAggregate(binder: Binder, call: Call, fn: Extract<SqlFunction, { kind: "aggregate" }>): Bound {
+  const allowed = binder.allowCall("aggregate", call);
+  const outer = binder.inside;
+  binder.inside = "aggregate";
+  const args = bindArguments(binder, call, fn);
+  binder.inside = outer;
+  const bound = { kind: "aggregate" as const, fn, args, type: resultType(fn, args), span: call.span };
+  if (!allowed) return { kind: "constant", value: null, type: bound.type, span: call.span };
+  // Equal calls share one slot: count(*) in SELECT and in HAVING is computed once.
+  const key = identityOf({ ...bound, slot: -1 });
+  const known = binder.aggregates.find((a) => identityOf({ ...a, slot: -1 }) === key);
+  if (known !== undefined) return { ...known, span: call.span };
+  const aggregate: BoundAggregate = { ...bound, slot: binder.newSlot() };
+  binder.aggregates.push(aggregate);
+  return aggregate;
+}
+
+function bindAnalytic(binder: Binder, call: Call, fn: Extract<SqlFunction, { kind: "analytic" }>): Bound {
+  const allowed = binder.allowCall("analytic", call);
+  const outer = binder.inside;
+  binder.inside = "analytic";
+  const args = bindArguments(binder, call, fn);
+  const { partitionBy, when } = bindOver(binder, call.over);
+  binder.inside = outer;
+  const type = resultType(fn, args);
+  if (!allowed) return { kind: "constant", value: null, type, span: call.span };
+  const analytic: BoundAnalytic = {
+    kind: "analytic",
+    fn,
+    args,
+    partitionBy,
+    when,
+    slot: binder.newSlot(),
+    type,
+    span: call.span,
+  };
+  binder.analytics.push(analytic);
+  return analytic;
+}
+
+function bindOver(binder: Binder, over: Over | undefined): { partitionBy: Bound[]; when: Bound | undefined } {
+  if (over === undefined) return { partitionBy: [], when: undefined };
+  if (over.orderBy.length > 0) {
+    binder.report("E212", "ORDER BY in OVER belongs to row_number() only", over.orderBy[0]!.span);
+  }
+  return {
+    partitionBy: over.partitionBy.map((expr) => binder.bind(expr)),
+    when: over.when === undefined ? undefined : binder.bind(over.when),
+  };
+}
+
+/**
+ * `meta(topic)`, `meta(src.topic)`, `meta(a->b)` and `meta(*)`: the argument names metadata, not a column. It reaches
+ * the function as one text, its keys joined by dots, without the source's name.
+ */
+function metadataPath(binder: Binder, call: Call): Bound {
+  const arg = call.args[0]!;
+  const keys = pathOf(binder, arg);
+  if (keys === undefined) {
+    binder.report("E214", `${call.name.name}() takes the name of a metadata key`, arg.span, "for example meta(topic)");
+  }
+  const path = keys?.join(".") ?? "";
+  if (
+    call.name.name.toLowerCase() === "mqtt" && keys !== undefined &&
+    !["topic", "messageid"].includes(path.toLowerCase())
+  ) {
+    binder.report("E214", `mqtt() takes topic or messageid, found "${path}"`, arg.span);
+  }
+  return { kind: "constant", value: path, type: "string", span: arg.span };
+}
+
+function pathOf(binder: Binder, arg: Expr | Star | TimeUnitLiteral): string[] | undefined {
+  switch (arg.kind) {
+    case "star":
+      return ["*"];
+    case "literal":
+      return typeof arg.value === "string" ? [arg.value] : undefined;
+    case "name":
+      return [arg.name];
+    case "qualified": {
+      const isSource = binder.scope.find(arg.qualifier.name) !== -1;
+      return isSource ? [arg.name.name] : [arg.qualifier.name, arg.name.name];
+    }
+    case "member": {
+      const base = pathOf(binder, arg.base);
+      return base === undefined ? undefined : [...base, arg.key.name];
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Text that is equal for expressions that always have the same value on the same row. */
+export function identityOf(bound: Bound): string {
+  return JSON.stringify(bound, (key, value: unknown) => {
+    if (key === "span") return undefined;
+    if (typeof value === "bigint") return `int ${value}`;
+    if (key === "fn") return (value as SqlFunction).name;
+    return value;
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * The names a statement can use: its sources and their columns.
+ * @module
+ */
+import { type Diagnostic, diagnostic, type Span } from "../../diagnostics/diagnostic.ts";
+import { didYouMean } from "../../diagnostics/suggest.ts";
+import type { Source } from "../ast.ts";
+import type { Bound } from "../bound.ts";
+import type { Catalog, SourceSchema } from "../catalog.ts";
+import { typeOfColumn } from "../types.ts";
+
+/** One source of FROM; both its name and its alias are valid everywhere. */
+export interface ScopeSource {
+  readonly name: string;
+  readonly alias: string | undefined;
+  readonly schema: SourceSchema;
+  /** Columns the statement names, or `all`. Grows while expressions are bound. */
+  wanted: Set<string> | "all";
+}
+
+export class Scope {
+  readonly sources: ScopeSource[] = [];
+  readonly #report: (d: Diagnostic) => void;
+
+  constructor(from: readonly Source[], catalog: Catalog, report: (d: Diagnostic) => void) {
+    this.#report = report;
+    for (const source of from) {
+      const schema = catalog.source(source.name.name);
+      if (schema === undefined) {
+        report(diagnostic("E201", `Unknown stream or table "${source.name.name}"`, {
+          span: source.name.span,
+          hint: didYouMean(source.name.name, catalog.sourceNames()) ?? "create it first with CREATE STREAM",
+        }));
+        continue;
+      }
+      this.sources.push({ name: source.name.name, alias: source.alias?.name, schema, wanted: new Set() });
+    }
+  }
+
+  /** True when every source declares its columns, so that unknown names can be refused. */
+  get typed(): boolean {
+    return this.sources.length > 0 && this.sources.every((s) => s.schema.columns !== undefined);
+  }
+
+  /** The position of a source by name or alias, or -1. */
+  find(name: string): number {
+    const byAlias = this.sources.findIndex((s) => s.alias === name);
+    return byAlias !== -1 ? byAlias : this.sources.findIndex((s) => s.name === name);
+  }
+
+  want(source: number, column: string | "*"): void {
+    for (const s of source === -1 ? this.sources : [this.sources[source]!]) {
+      if (column === "*") s.wanted = "all";
+      else if (s.wanted !== "all") s.wanted.add(column);
+    }
+  }
+
+  /** A bare column name. */
+  column(name: string, span: Span): Bound {
+    if (this.sources.length === 1) return this.columnOf(0, name, span);
+    if (!this.typed) {
+      this.want(-1, name);
+      return { kind: "column", source: -1, name, type: "unknown", span };
+    }
+    const owners = this.sources.flatMap((s, i) => (s.schema.columns!.some((c) => c.name.name === name) ? [i] : []));
+    if (owners.length === 1) return this.columnOf(owners[0]!, name, span);
+    if (owners.length > 1) {
+      this.#report(diagnostic("E215", `Ambiguous column "${name}"`, {
+        span,
+        hint: `write ${owners.map((i) => `${this.sources[i]!.alias ?? this.sources[i]!.name}.${name}`).join(" or ")}`,
+      }));
+    } else if (this.sources.length > 0) {
+      const all = this.sources.flatMap((s) => s.schema.columns!.map((c) => c.name.name));
+      this.#report(diagnostic("E204", `Cannot resolve column "${name}": no source of the statement has such a column`, {
+        span,
+        ...hintOf(didYouMean(name, all)),
+      }));
+    }
+    return { kind: "column", source: 0, name, type: "unknown", span };
+  }
+
+  /** Column `name` of the source at `position`. */
+  columnOf(position: number, name: string, span: Span): Bound {
+    const source = this.sources[position]!;
+    this.want(position, name);
+    const columns = source.schema.columns;
+    if (columns === undefined) return { kind: "column", source: position, name, type: "unknown", span };
+    const column = columns.find((c) => c.name.name === name);
+    if (column === undefined) {
+      this.#report(diagnostic(
+        "E204",
+        `Cannot resolve column "${name}": ${
+          source.schema.kind === "stream" ? "stream" : "table"
+        } "${source.name}" has no such column`,
+        { span, ...hintOf(didYouMean(name, columns.map((c) => c.name.name))) },
+      ));
+      return { kind: "column", source: position, name, type: "unknown", span };
+    }
+    return {
+      kind: "column",
+      source: position,
+      name,
+      type: typeOfColumn(column.type, source.schema.strictValidation),
+      span,
+    };
+  }
+}
+
+/** Leaves the key out when there is no hint, so that diagnostics compare well in tests. */
+export function hintOf(hint: string | undefined): { hint?: string } {
+  return hint === undefined ? {} : { hint };
+}

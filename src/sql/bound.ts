@@ -1,0 +1,208 @@
+/**
+ * Expressions with their meaning: names resolved to columns, aliases or slots, calls to functions, types where known.
+ *
+ * Made by analyze from the syntax tree, rewritten by the planner, turned into closures by compile.
+ * @module
+ */
+import type { Span } from "../diagnostics/diagnostic.ts";
+import type { Value } from "../value/value.ts";
+import type { BinaryOperator } from "./ast.ts";
+import type { SqlFunction } from "./functions/declare.ts";
+import type { StaticType } from "./types.ts";
+
+interface BoundBase {
+  readonly span: Span;
+  readonly type: StaticType;
+}
+
+export interface BoundConstant extends BoundBase {
+  readonly kind: "constant";
+  readonly value: Value;
+}
+
+/** Column `name` of the source at position `source` in FROM; -1 for the first source of the row that has the key. */
+export interface BoundColumn extends BoundBase {
+  readonly kind: "column";
+  readonly source: number;
+  readonly name: string;
+}
+
+/** The whole row, as an argument of `count(*)` or `collect(*)`. */
+export interface BoundStar extends BoundBase {
+  readonly kind: "star";
+  readonly except: readonly string[];
+  readonly replace: readonly { readonly name: string; readonly expr: Bound }[];
+}
+
+/** An alias used outside its own definition. It is computed once per row and kept in its slot. */
+export interface BoundAlias extends BoundBase {
+  readonly kind: "alias";
+  readonly name: string;
+  readonly slot: number;
+  readonly expr: Bound;
+}
+
+/** A call of a scalar or row function. */
+export interface BoundCall extends BoundBase {
+  readonly kind: "call";
+  readonly fn: Extract<SqlFunction, { kind: "scalar" | "row" }>;
+  readonly args: readonly Bound[];
+}
+
+/** An aggregate's result, which the aggregation step has left in `slot`. */
+export interface BoundAggregate extends BoundBase {
+  readonly kind: "aggregate";
+  readonly slot: number;
+  readonly fn: Extract<SqlFunction, { kind: "aggregate" }>;
+  readonly args: readonly Bound[];
+}
+
+/** An analytic function's result, which the analytic step has left in `slot`. */
+export interface BoundAnalytic extends BoundBase {
+  readonly kind: "analytic";
+  readonly slot: number;
+  readonly fn: Extract<SqlFunction, { kind: "analytic" }>;
+  readonly args: readonly Bound[];
+  readonly partitionBy: readonly Bound[];
+  readonly when: Bound | undefined;
+}
+
+export interface BoundMember extends BoundBase {
+  readonly kind: "member";
+  readonly base: Bound;
+  readonly key: string;
+}
+
+export interface BoundIndex extends BoundBase {
+  readonly kind: "index";
+  readonly base: Bound;
+  readonly index: Bound;
+}
+
+export interface BoundSlice extends BoundBase {
+  readonly kind: "slice";
+  readonly base: Bound;
+  readonly from: Bound | undefined;
+  readonly to: Bound | undefined;
+}
+
+export interface BoundBinary extends BoundBase {
+  readonly kind: "binary";
+  readonly operator: Exclude<BinaryOperator, "AND" | "OR">;
+  readonly left: Bound;
+  readonly right: Bound;
+}
+
+/** A whole chain of AND or of OR, at least two operands: generated rules have chains of thousands. */
+export interface BoundLogical extends BoundBase {
+  readonly kind: "logical";
+  readonly operator: "AND" | "OR";
+  readonly operands: readonly Bound[];
+}
+
+export interface BoundIn extends BoundBase {
+  readonly kind: "in";
+  readonly negated: boolean;
+  readonly operand: Bound;
+  readonly list: readonly Bound[] | undefined;
+  readonly array: Bound | undefined;
+}
+
+export interface BoundBetween extends BoundBase {
+  readonly kind: "between";
+  readonly negated: boolean;
+  readonly operand: Bound;
+  readonly low: Bound;
+  readonly high: Bound;
+}
+
+export interface BoundLike extends BoundBase {
+  readonly kind: "like";
+  readonly negated: boolean;
+  readonly operand: Bound;
+  readonly pattern: Bound;
+}
+
+export interface BoundCase extends BoundBase {
+  readonly kind: "case";
+  readonly operand: Bound | undefined;
+  readonly branches: readonly { readonly when: Bound; readonly then: Bound }[];
+  readonly otherwise: Bound | undefined;
+}
+
+export type Bound =
+  | BoundConstant
+  | BoundColumn
+  | BoundStar
+  | BoundAlias
+  | BoundCall
+  | BoundAggregate
+  | BoundAnalytic
+  | BoundMember
+  | BoundIndex
+  | BoundSlice
+  | BoundBinary
+  | BoundLogical
+  | BoundIn
+  | BoundBetween
+  | BoundLike
+  | BoundCase;
+
+/** The direct parts of an expression, left to right. */
+export function childrenOf(bound: Bound): readonly Bound[] {
+  switch (bound.kind) {
+    case "constant":
+    case "column":
+      return [];
+    case "star":
+      return bound.replace.map((r) => r.expr);
+    case "alias":
+      return [bound.expr];
+    case "call":
+    case "aggregate":
+      return bound.args;
+    case "analytic":
+      return [...bound.args, ...bound.partitionBy, ...(bound.when === undefined ? [] : [bound.when])];
+    case "member":
+      return [bound.base];
+    case "index":
+      return [bound.base, bound.index];
+    case "slice":
+      return [bound.base, bound.from, bound.to].filter((b) => b !== undefined);
+    case "binary":
+      return [bound.left, bound.right];
+    case "logical":
+      return bound.operands;
+    case "in":
+      return [bound.operand, ...(bound.list ?? []), ...(bound.array === undefined ? [] : [bound.array])];
+    case "between":
+      return [bound.operand, bound.low, bound.high];
+    case "like":
+      return [bound.operand, bound.pattern];
+    case "case":
+      return [
+        ...(bound.operand === undefined ? [] : [bound.operand]),
+        ...bound.branches.flatMap((b) => [b.when, b.then]),
+        ...(bound.otherwise === undefined ? [] : [bound.otherwise]),
+      ];
+    default:
+      return bound satisfies never;
+  }
+}
+
+/**
+ * True when `test` holds for `bound` or any part of it.
+ */
+export function some(bound: Bound, test: (part: Bound) => boolean): boolean {
+  const pending: Bound[] = [bound];
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+    if (test(part)) return true;
+    pending.push(...childrenOf(part));
+  }
+  return false;
+}
+
+/** True when the expression needs the result of an aggregate. */
+export function hasAggregate(bound: Bound): boolean {
+  return some(bound, (part) => part.kind === "aggregate");
+}

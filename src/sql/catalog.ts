@@ -1,0 +1,32 @@
+/**
+ * What analyze needs to know about streams, tables and functions.
+ * @module
+ */
+import type { ColumnDefinition } from "./ast.ts";
+import type { SqlFunction } from "./functions/declare.ts";
+
+/** A stream or table as SQL sees it. */
+export interface SourceSchema {
+  readonly name: string;
+  readonly kind: "stream" | "scan_table" | "lookup_table";
+  /** Undefined when schemaless. */
+  readonly columns: readonly ColumnDefinition[] | undefined;
+  readonly strictValidation: boolean;
+  /** The column of event time. */
+  readonly timestamp: string | undefined;
+  readonly timestampFormat: string | undefined;
+}
+
+export interface Catalog {
+  source(name: string): SourceSchema | undefined;
+  sourceNames(): Iterable<string>;
+}
+
+/** The functions a statement may call. */
+export interface FunctionSet {
+  /** Ignores case for built-in names. */
+  lookup(name: string): SqlFunction | undefined;
+  names(): Iterable<string>;
+  /** True for a function of the dialect that this version does not have. */
+  notYet(name: string): boolean;
+}

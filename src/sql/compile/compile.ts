@@ -1,0 +1,192 @@
+/**
+ * Bound expressions to closures. What can be decided once is decided here: literals, types, operators, patterns.
+ * @module
+ */
+import type { Row } from "../../value/row.ts";
+import { getOwn, setOwn, type Struct, type Value } from "../../value/value.ts";
+import {
+  type Bound,
+  type BoundAlias,
+  type BoundBinary,
+  type BoundColumn,
+  type BoundIn,
+  type BoundStar,
+  some,
+} from "../bound.ts";
+import { compileArithmetic, compileBits } from "./arithmetic.ts";
+import { compileCall } from "./calls.ts";
+import {
+  compileBetween,
+  compileComparison,
+  compileComparisonWithNumber,
+  compileEqualityWithText,
+  compileInArray,
+  compileInConstants,
+  compileInList,
+} from "./comparison.ts";
+import type { CompileContext, Condition, Evaluator } from "./evaluator.ts";
+import { compileLike } from "./like.ts";
+import { compileLogical, compileSearchedCase, compileSimpleCase, toCondition } from "./logic.ts";
+import { compileIndex, compileMember, compileSlice } from "./nested.ts";
+
+export function compileExpression(bound: Bound, context: CompileContext): Evaluator {
+  const compile = (part: Bound) => compileExpression(part, context);
+  switch (bound.kind) {
+    case "constant": {
+      const { value } = bound;
+      return () => value;
+    }
+    case "column":
+      return compileColumn(bound);
+    case "star":
+      return compileStar(bound, context);
+    case "alias":
+      return compileAlias(bound, compile(bound.expr));
+    case "aggregate":
+    case "analytic": {
+      const { slot } = bound;
+      return (row) => row.slots?.[slot] ?? null;
+    }
+    case "call":
+      return compileCall(bound.fn, bound.args, context, compile);
+    case "member":
+      return compileMember(compile(bound.base), bound.key);
+    case "index":
+      return compileIndex(compile(bound.base), compile(bound.index));
+    case "slice":
+      return compileSlice(
+        compile(bound.base),
+        bound.from === undefined ? undefined : compile(bound.from),
+        bound.to === undefined ? undefined : compile(bound.to),
+      );
+    case "binary":
+      return compileBinary(bound, context);
+    case "logical":
+      return compileLogical(bound.operator, bound.operands.map(compile));
+    case "in":
+      return compileIn(bound, context);
+    case "between":
+      return compileBetween(compile(bound.operand), compile(bound.low), compile(bound.high), bound.negated, context);
+    case "like":
+      return compileLike(compile(bound.operand), compile(bound.pattern), bound.negated);
+    case "case": {
+      const branches = bound.branches.map((b) => ({ when: compile(b.when), then: compile(b.then) }));
+      const otherwise = bound.otherwise === undefined ? undefined : compile(bound.otherwise);
+      return bound.operand === undefined
+        ? compileSearchedCase(branches, otherwise)
+        : compileSimpleCase(compile(bound.operand), branches, otherwise, context);
+    }
+    default:
+      return bound satisfies never;
+  }
+}
+
+/** `what` names the clause in the error for a non-boolean. */
+export function compileCondition(bound: Bound, what: string, context: CompileContext): Condition {
+  return toCondition(compileExpression(bound, context), what);
+}
+
+/** Names that every object inherits would otherwise be found on rows that do not have the column. */
+function isInherited(name: string): boolean {
+  return name in Object.prototype;
+}
+
+function compileColumn({ source, name }: BoundColumn): Evaluator {
+  const read: (values: Struct) => Value = isInherited(name)
+    ? (values) => getOwn(values, name)
+    : (values) => values[name];
+  if (source === -1) {
+    return (row) => {
+      if (row.parts === undefined) return read(row.values);
+      for (const part of row.parts) {
+        if (part !== undefined && Object.hasOwn(part.values, name)) return read(part.values);
+      }
+      return undefined;
+    };
+  }
+  if (isInherited(name)) return (row) => (row.parts === undefined ? read(row.values) : readPart(row, source, read));
+  return (row) => (row.parts === undefined ? row.values[name] : readPart(row, source, read));
+}
+
+function readPart(row: Row, source: number, read: (values: Struct) => Value): Value {
+  const part = row.parts?.[source];
+  return part === undefined ? undefined : read(part.values);
+}
+
+/** The whole row as a value: `EXCEPT` removes, `REPLACE` overwrites, a name in both is kept with its replacement. */
+export function compileStar(star: BoundStar, context: CompileContext): Evaluator {
+  // Columns are never written to, so the whole row can be handed on as it is.
+  if (star.except.length === 0 && star.replace.length === 0) return (row) => row.values;
+  const replacements = star.replace.map((r) => ({ name: r.name, evaluate: compileExpression(r.expr, context) }));
+  return (row) => {
+    const values: Struct = { ...row.values };
+    for (const name of star.except) delete values[name];
+    for (const { name, evaluate } of replacements) setOwn(values, name, evaluate(row));
+    return values;
+  };
+}
+
+/**
+ * Computed at the first use on a row and kept; `undefined` in the slot means "not computed yet". What depends on the
+ * window or on aggregates is another value before the window than after it, and is not kept.
+ */
+function compileAlias({ slot, expr }: BoundAlias, evaluate: Evaluator): Evaluator {
+  const changes = some(expr, (part) => part.kind === "aggregate" || (part.kind === "call" && part.fn.kind === "row"));
+  if (changes) return evaluate;
+  return (row) => {
+    const slots = (row.slots ??= []);
+    const known = slots[slot];
+    if (known !== undefined) return known;
+    const value = evaluate(row) ?? null;
+    slots[slot] = value;
+    return value;
+  };
+}
+
+function compileBinary(bound: BoundBinary, context: CompileContext): Evaluator {
+  const { operator, left, right } = bound;
+  const l = compileExpression(left, context);
+  switch (operator) {
+    case "=":
+    case "!=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=": {
+      if (right.kind === "constant" && (typeof right.value === "number" || typeof right.value === "bigint")) {
+        return compileComparisonWithNumber(operator, l, right.value, context);
+      }
+      if (right.kind === "constant" && typeof right.value === "string" && (operator === "=" || operator === "!=")) {
+        return compileEqualityWithText(operator, l, right.value, context);
+      }
+      return compileComparison(operator, l, compileExpression(right, context), context);
+    }
+    case "+":
+    case "-":
+    case "*":
+    case "/":
+    case "%":
+      return compileArithmetic(operator, l, compileExpression(right, context));
+    case "&":
+    case "|":
+    case "^":
+      return compileBits(operator, l, compileExpression(right, context));
+    default:
+      return operator satisfies never;
+  }
+}
+
+function compileIn(bound: BoundIn, context: CompileContext): Evaluator {
+  const operand = compileExpression(bound.operand, context);
+  if (bound.list === undefined) {
+    return compileInArray(operand, compileExpression(bound.array!, context), bound.negated, context);
+  }
+  const constants = bound.list.flatMap((element) => (element.kind === "constant" ? [element.value] : []));
+  if (constants.length === bound.list.length) return compileInConstants(operand, constants, bound.negated, context);
+  return compileInList(
+    operand,
+    bound.list.map((element) => compileExpression(element, context)),
+    bound.negated,
+    context,
+  );
+}

@@ -1,0 +1,18 @@
+/**
+ * What a compiled expression is.
+ * @module
+ */
+import type { Row } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import type { RuleContext } from "../functions/declare.ts";
+
+/** A compiled expression: pure row work. Throws `RowError` when the row cannot be evaluated. */
+export type Evaluator = (row: Row) => Value;
+
+/** A compiled condition: true keeps; null counts as false. Throws `RowError` E504 for anything but a boolean. */
+export type Condition = (row: Row) => boolean;
+
+/** What compiled code may ask the running rule. */
+export interface CompileContext {
+  readonly rule: RuleContext;
+}

@@ -1,0 +1,33 @@
+/**
+ * Counters of one node of a rule (a source, an operator, a sink): what the status JSON and the metrics show.
+ * @module
+ */
+
+export class NodeMetrics {
+  recordsIn = 0;
+  recordsOut = 0;
+  /** Items completed, whatever came of them. */
+  processed = 0;
+  exceptions = 0;
+  lastException = "";
+  /** Unix milliseconds, 0 if never. */
+  lastExceptionTime = 0;
+  /** Unix milliseconds, 0 if never. */
+  lastInvocation = 0;
+  /** Of the latest batch, microseconds. */
+  latencyUs = 0;
+  /** Items waiting now. */
+  bufferLength = 0;
+  /** Rows left out for reasons that are no errors, by reason. */
+  readonly dropped = new Map<string, number>();
+
+  fail(message: string, time: number): void {
+    this.exceptions++;
+    this.lastException = message;
+    this.lastExceptionTime = time;
+  }
+
+  drop(reason: string, count: number): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
+  }
+}
