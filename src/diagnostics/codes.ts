@@ -33,7 +33,7 @@ export const codes = {
   E103: {
     stage: "parse",
     title: "Statement too long",
-    explanation: "A statement may have 256 KiB of text and 50,000 words and signs.",
+    explanation: "A statement may have 256 KiB of text and 32,000 words and signs.",
     provokes: "a statement of more than 256 KiB",
   },
   E104: {

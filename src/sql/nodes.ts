@@ -61,13 +61,13 @@ export function bare(term: Term): Expr {
   return term.kind === "parens" ? term.expr : term;
 }
 
-/** A whole number, held at the int64 maximum when it is larger. */
-export function integer(digits: string): bigint {
+/** A whole number, held at `max` when it is larger. */
+export function integer(digits: string, max: bigint = int64Max): bigint {
   // A number of thousands of digits need not be computed to know that it is too large.
   const significant = digits.replace(/^0+(?=\d)/, "");
-  if (significant.length > 19) return int64Max;
+  if (significant.length > 19) return max;
   const value = BigInt(significant);
-  return value > int64Max ? int64Max : value;
+  return value > max ? max : value;
 }
 
 /** A number literal with its sign, if any: `3`, `- 3`, `1.`, `.5`. */
@@ -78,8 +78,9 @@ export function numberLiteral(range: Span, text: string): Literal {
     const value = Math.min(Number(digits), Number.MAX_VALUE);
     return node(range, { kind: "literal", value: negative ? -value : value });
   }
-  const value = integer(digits);
-  return node(range, { kind: "literal", value: negative ? -value : value });
+  // The smallest int64 has no positive counterpart.
+  const value = negative ? -integer(digits, int64Max + 1n) : integer(digits);
+  return node(range, { kind: "literal", value });
 }
 
 /** A string literal from its text with the quotes. */

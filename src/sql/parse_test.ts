@@ -444,7 +444,8 @@ test("literals keep int and float apart", () => {
   };
   assert.equal(value("3"), 3n);
   assert.equal(value("3."), 3);
-  assert.equal(value("-9223372036854775807"), -9223372036854775807n);
+  assert.equal(value("-9223372036854775808"), -9223372036854775808n);
+  assert.equal(value("-99999999999999999999"), -9223372036854775808n);
   assert.equal(value("9".repeat(1000)), 9223372036854775807n);
   assert.equal(value("9".repeat(1000) + ".5"), Number.MAX_VALUE);
   assert.equal(value("TRUE"), true);

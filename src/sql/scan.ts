@@ -8,8 +8,8 @@ import { badEscapes } from "./string_literal.ts";
 
 /** A statement's text may have this many UTF-16 units. */
 export const textLengthMax = 256 * 1024;
-/** A statement may have this many tokens: enough for an IN of 20,000 values, and parsed well within 100 ms. */
-export const tokensMax = 50_000;
+/** A statement may have this many tokens: enough for an IN of 15,000 values, and parsed well within 100 ms. */
+export const tokensMax = 32_000;
 /** Brackets and CASE may be nested this deep. */
 export const nestingMax = 200;
 /** More bad escapes than this are not worth telling. */

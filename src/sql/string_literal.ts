@@ -72,6 +72,9 @@ function wrongEscape(text: string, quote: string): { message: string; hint: stri
     if (digits !== undefined) {
       return { message: "incomplete escape in a string", hint: `write all digits of ${digits}` };
     }
+    if (letter === "%" || letter === "_") {
+      return { message: "unknown escape in a string", hint: `for LIKE write \\\\${letter}, with two backslashes` };
+    }
     return { message: "unknown escape in a string", hint: "write \\\\ for a backslash" };
   }
   if (letter === "u" || letter === "U") {
@@ -91,10 +94,7 @@ function wrongEscape(text: string, quote: string): { message: string; hint: stri
 /** The canonical text of a string: single quotes, and escapes only where they are needed. */
 export function quoteString(value: string): string {
   const names: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", "'": "\\'" };
-  // deno-lint-ignore no-control-regex -- control characters are just what must not stand in a literal
-  const body = value.replace(
-    /[\x00-\x1f\x7f\\']/g,
-    (c) => names[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const escaped = (c: string) => names[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  const body = value.replace(/[\p{Cc}\\']/gu, escaped);
   return `'${body}'`;
 }

@@ -143,6 +143,7 @@ const refused: readonly (readonly [string, string, string, RegExp, RegExp?])[] =
   // Strings.
   ["SELECT 'a\\q' FROM demo", "E104", "\\q", /unknown escape in a string: found "\\q"/, /\\\\ for a backslash/],
   [`SELECT "it\\'s" FROM demo`, "E104", "\\'", /unknown escape/, /without a backslash/],
+  ["SELECT a LIKE '5\\%' FROM demo", "E104", "\\%", /unknown escape/, /for LIKE write \\\\%/],
   ["SELECT '\\x4' FROM demo", "E104", "\\x", /incomplete escape/, /\\xHH/],
   ["SELECT '\\u12' FROM demo", "E104", "\\u", /incomplete escape/, /\\uXXXX/],
   ["SELECT '\\12' FROM demo", "E104", "\\1", /incomplete escape/, /\\ooo/],
