@@ -6,6 +6,7 @@
 import { type Diagnostic, diagnostic } from "../diagnostics/diagnostic.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { Expectation } from "./grammar.js";
+import { printLiteral } from "./print.ts";
 import { nextToken, type Token } from "./scan.ts";
 import { isReserved } from "./words.ts";
 
@@ -87,9 +88,7 @@ function badToken({ foundKind, found, written, next }: Place): { message: string
     case "bad_number": {
       const isExponent = /^[0-9.]+E[+-]?[0-9]*$/.test(found);
       const value = Number(found);
-      const plain = Number.isFinite(value)
-        ? value.toLocaleString("en", { useGrouping: false, maximumFractionDigits: 20 })
-        : "";
+      const plain = Number.isFinite(value) ? printLiteral(value) : "";
       if (isExponent) {
         const hint = plain === "" || plain.length > excerptMax ? "write all digits" : `write ${plain}`;
         return { message: `numbers have no exponent form: found "${written}"`, hint };
