@@ -1,0 +1,154 @@
+/**
+ * The settings of an agent: what `weir.yaml` may hold, with every default in one place.
+ * @module
+ */
+import * as v from "valibot";
+import type { LogLevel } from "../connector/context.ts";
+import { parseGoDuration } from "../value/go_duration.ts";
+
+export const logLevels = ["debug", "info", "warn", "error"] as const satisfies readonly LogLevel[];
+export const logFormats = ["auto", "human", "logfmt", "json"] as const;
+
+/** An address to listen on. */
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** `127.0.0.1:9081`, `localhost:0`, `[::1]:9081`; undefined when it is none. */
+export function parseListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]\s/]+)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) return undefined;
+  return { hostname: match[1] ?? match[2]!, port };
+}
+
+function isTimezone(zone: string): boolean {
+  if (zone === "Local") return true;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const listen = v.pipe(
+  v.string(),
+  v.check((text) => parseListen(text) !== undefined, "expected HOST:PORT, such as 127.0.0.1:9081 or [::1]:9081"),
+  v.transform((text) => parseListen(text)!),
+);
+
+const wholeNumber = v.pipe(v.number("expected a whole number"), v.integer("expected a whole number"));
+
+function atLeast(minimum: number) {
+  return v.pipe(wholeNumber, v.minValue(minimum, `expected a whole number from ${minimum} on`));
+}
+
+const durationText = 'expected milliseconds or a duration such as "10s"';
+
+/** Milliseconds, or a Go duration. */
+const durationMs = v.pipe(
+  v.union([v.number(), v.string()], durationText),
+  v.transform((value) => typeof value === "number" ? value : parseGoDuration(value) ?? NaN),
+  v.check((ms) => ms >= 0, durationText),
+);
+
+const bool = v.boolean("expected true or false");
+const text = v.string("expected text");
+
+function oneOf<const Names extends readonly (string | number)[]>(names: Names) {
+  return v.picklist(names, `expected one of ${names.join(", ")}`);
+}
+
+/** Type → key → settings. */
+const namedSettings = v.record(
+  v.string(),
+  v.record(v.string(), v.record(v.string(), v.unknown(), "expected settings"), "expected keys with settings"),
+  "expected connector types",
+);
+
+/** Defaults of rule options; the meaning of each is that of the option in a rule. */
+const rule = v.strictObject({
+  qos: v.optional(oneOf([0, 1, 2]), 0),
+  checkpointInterval: v.optional(durationMs, 300_000),
+  sendError: v.optional(bool, false),
+  bufferLength: v.optional(atLeast(1), 1024),
+  concurrency: v.optional(atLeast(1), 1),
+  lateTolerance: v.optional(durationMs, 1000),
+});
+
+export const configSchema = v.strictObject({
+  /** Where the admin interface listens. */
+  listen: v.optional(listen, "127.0.0.1:9081"),
+  /** Undefined: chosen by `defaultDataDir`. */
+  dataDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
+  /** Not honoured yet; refused with E408. */
+  rulesDir: v.optional(text),
+  log: v.optional(
+    v.strictObject({
+      level: v.optional(oneOf(logLevels), "info"),
+      /** `auto`: for people on a terminal, logfmt otherwise. */
+      format: v.optional(oneOf(logFormats), "auto"),
+    }),
+    {},
+  ),
+  /** IANA name, or `Local`. */
+  timezone: v.optional(
+    v.pipe(text, v.check(isTimezone, "expected an IANA time zone such as Europe/Berlin, or Local")),
+    "Local",
+  ),
+  /** Column names in SQL without regard to case. */
+  ignoreCase: v.optional(bool, false),
+  /** What `GET /` shows as `version`: tools written for eKuiper decide on features by it. */
+  reportedVersion: v.optional(text, "2.4.0"),
+  cors: v.optional(
+    v.strictObject({
+      /** Origins of web pages that may call the admin interface; `*` allows every one. */
+      allowOrigins: v.optional(v.array(text, "expected a list of origins"), []),
+    }),
+    {},
+  ),
+  /** HTTPS for the admin interface. */
+  tls: v.optional(v.strictObject({
+    certFile: text,
+    keyFile: text,
+    /** Clients must show a certificate of these authorities. */
+    clientCaFile: v.optional(text),
+  })),
+  limits: v.optional(
+    v.strictObject({
+      requestBodyBytesMax: v.optional(atLeast(1024), 8 * 1024 * 1024),
+    }),
+    {},
+  ),
+  rule: v.optional(rule, {}),
+  /** confKeys, by type. */
+  sources: v.optional(namedSettings, {}),
+  sinks: v.optional(namedSettings, {}),
+  /** Named connections, by type. */
+  connections: v.optional(namedSettings, {}),
+});
+
+/** Checked settings with all defaults filled in, apart from `dataDir`. */
+export type AgentConfig = v.InferOutput<typeof configSchema>;
+
+type Schema = v.GenericSchema & {
+  readonly wrapped?: Schema;
+  readonly entries?: Readonly<Record<string, Schema>>;
+  readonly value?: Schema;
+};
+
+/** The names that may stand at a path of the configuration; undefined where any name may. */
+export function namesAt(path: readonly string[]): string[] | undefined {
+  let schema = configSchema as unknown as Schema;
+  for (const step of path) {
+    while (schema.wrapped !== undefined) schema = schema.wrapped;
+    const next = schema.entries?.[step] ?? schema.value;
+    if (next === undefined) return [];
+    schema = next;
+  }
+  while (schema.wrapped !== undefined) schema = schema.wrapped;
+  if (schema.entries !== undefined) return Object.keys(schema.entries);
+  return schema.value === undefined ? [] : undefined;
+}
