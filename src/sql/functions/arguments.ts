@@ -25,8 +25,8 @@ export function isNullLike(value: Value): boolean {
 export type ReaderContext = Pick<RuleContext, "timezone" | "now">;
 
 /**
- * The conversion of one argument. Null and undefined pass through unchanged: what they mean is up to the function's
- * null rule, which is applied before.
+ * The conversion of one argument. Null stays null, and so does a missing column: undefined is left to mean an argument
+ * that was left out. What null means is up to the function's null rule, which is applied before.
  *
  * @param position Of the argument in the call, from 1; only for messages.
  * @returns A reader that throws `RowError` E506 for a value the parameter cannot take. `any` gives undefined, so that
@@ -49,7 +49,7 @@ export function argumentReader(
     );
   };
   return (value) => {
-    if (value === null || value === undefined) return value;
+    if (value === null || value === undefined) return null;
     const converted = convert(value);
     return converted === undefined ? refuse(value) : converted;
   };

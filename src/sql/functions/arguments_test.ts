@@ -26,7 +26,7 @@ const accepted: readonly [type: ParamType, value: Value, arrives: unknown][] = [
   ["time", 1500n, new DateTime(1500, "UTC")],
   ["time", "1970-01-01T00:00:01Z", new DateTime(1000, "UTC")],
   ["number", null, null],
-  ["text", undefined, undefined],
+  ["text", undefined, null],
 ];
 
 for (const [type, value, arrives] of accepted) {

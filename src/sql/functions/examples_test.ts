@@ -145,12 +145,17 @@ function run(sql: string, rows: readonly Struct[]): Outcome {
   }
 }
 
-/** However the rows are cut in two, merging the states of both parts gives the result of the whole. */
+/** However the rows are cut in two, merging the states of both parts gives the result of the whole, up to rounding. */
 function checkMerge(fn: Extract<SqlFunction, { kind: "aggregate" }>, rows: readonly Value[][], result: Value): void {
   if (fn.merge === undefined) return;
   for (let cut = 0; cut <= rows.length; cut++) {
     const stateOf = (part: readonly Value[][]) => part.reduce<Value>((state, row) => fn.add(state, ...row), fn.init());
-    assert.deepEqual(fn.result(fn.merge(stateOf(rows.slice(0, cut)), stateOf(rows.slice(cut)))), result);
+    const merged = fn.result(fn.merge(stateOf(rows.slice(0, cut)), stateOf(rows.slice(cut))));
+    if (typeof merged === "number" && typeof result === "number") {
+      assert.ok(Math.abs(merged - result) <= 1e-12 * Math.abs(result), `${merged} is not ${result}`);
+    } else {
+      assert.deepEqual(merged, result);
+    }
   }
 }
 

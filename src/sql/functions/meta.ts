@@ -1,6 +1,7 @@
 import { getOwn, isStruct, type Struct, type Value } from "../../value/value.ts";
 import { defineRowFunction, string } from "./declare.ts";
 
+/** The name of the source is left out of the path: a row has the metadata of its own source only. */
 export const meta = defineRowFunction({
   name: "meta",
   category: "other",
@@ -21,13 +22,11 @@ export const meta = defineRowFunction({
   },
 });
 
-/** The value at `path`. Its first part may be the name of the source, which metadata does not repeat. */
 function lookUp(all: Struct, path: readonly string[]): Value {
-  const start = path.length > 1 && getOwn(all, path[0]!) === undefined ? 1 : 0;
   let value: Value = all;
-  for (let i = start; i < path.length; i++) {
+  for (const key of path) {
     if (!isStruct(value)) return null;
-    value = getOwn(value, path[i]!);
+    value = getOwn(value, key);
   }
   return value ?? null;
 }

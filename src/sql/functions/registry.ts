@@ -3,78 +3,201 @@
  * @module
  */
 import { abs } from "./abs.ts";
+import { accAvg, accCount, accMax, accMin, accSum } from "./accumulate.ts";
 import { avg } from "./avg.ts";
+import { decode, encode } from "./base64_coding.ts";
+import { bitand, bitnot, bitor, bitxor } from "./bits.ts";
 import { cast } from "./cast.ts";
 import { ceil } from "./ceil.ts";
+import { changedCol } from "./changed_col.ts";
+import { chr } from "./chr.ts";
 import { curDate, curTime, now } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { collect } from "./collect.ts";
+import { compress, decompress } from "./compression.ts";
 import { concat } from "./concat.ts";
+import { conv } from "./conv.ts";
 import { count } from "./count.ts";
+import { crc32 } from "./crc32.ts";
 import type { SqlFunction } from "./declare.ts";
+import { endswith } from "./endswith.ts";
 import { floor } from "./floor.ts";
+import { format } from "./format.ts";
 import { formatTime } from "./format_time.ts";
 import { hadChanged } from "./had_changed.ts";
+import { md5, sha1, sha256, sha384, sha512 } from "./hashing.ts";
+import { dec2hex, hex2dec } from "./hexadecimal.ts";
+import { indexof } from "./indexof.ts";
 import { isnull } from "./isnull.ts";
 import { lag } from "./lag.ts";
 import { lastValue } from "./last_value.ts";
+import { latest } from "./latest.ts";
 import { length } from "./length.ts";
+import { exp, ln, log, power, sqrt } from "./logarithms.ts";
 import { lower } from "./lower.ts";
 import { max } from "./max.ts";
+import { median } from "./median.ts";
 import { mergeAgg } from "./merge_agg.ts";
 import { meta } from "./meta.ts";
 import { min } from "./min.ts";
+import { mod } from "./mod.ts";
 import { mqtt } from "./mqtt.ts";
+import { numbytes } from "./numbytes.ts";
+import { lpad, rpad } from "./pad.ts";
+import { percentileCont, percentileDisc } from "./percentile.ts";
+import { rand } from "./rand.ts";
 import { regexpMatches, regexpReplace, regexpSubstr } from "./regexp.ts";
+import { reverse } from "./reverse.ts";
 import { round } from "./round.ts";
 import { ruleId, ruleStart } from "./rule_facts.ts";
+import { sign } from "./sign.ts";
+import { splitValue } from "./split_value.ts";
 import { startswith } from "./startswith.ts";
 import { substring } from "./substring.ts";
 import { sum } from "./sum.ts";
+import { convertTz, dateCalc, dateDiff, fromDays, fromUnixTime, toSeconds } from "./time_arithmetic.ts";
+import {
+  dayName,
+  dayOfMonth,
+  dayOfWeek,
+  dayOfYear,
+  hour,
+  lastDay,
+  microsecond,
+  minute,
+  month,
+  monthName,
+  second,
+} from "./time_parts.ts";
+import { acos, asin, atan, atan2, cos, cosh, cot, degrees, pi, radians, sin, sinh, tan, tanh } from "./trigonometry.ts";
+import { ltrim, rtrim, trim } from "./trim.ts";
 import { trunc } from "./trunc.ts";
 import { tstamp } from "./tstamp.ts";
 import { upper } from "./upper.ts";
+import { sampleStddev, sampleVariance, stddev, variance } from "./variance.ts";
 import { eventTime, windowEnd, windowStart, windowTrigger } from "./window_times.ts";
 
 /** All of them, in alphabetical order. */
 export const functions: readonly SqlFunction[] = [
   abs,
+  accAvg,
+  accCount,
+  accMax,
+  accMin,
+  accSum,
+  acos,
+  asin,
+  atan,
+  atan2,
   avg,
+  bitand,
+  bitnot,
+  bitor,
+  bitxor,
   cast,
   ceil,
+  changedCol,
+  chr,
   coalesce,
   collect,
+  compress,
   concat,
+  conv,
+  convertTz,
+  cos,
+  cosh,
+  cot,
   count,
+  crc32,
   curDate,
   curTime,
+  dateCalc,
+  dateDiff,
+  dayName,
+  dayOfMonth,
+  dayOfWeek,
+  dayOfYear,
+  dec2hex,
+  decode,
+  decompress,
+  degrees,
+  encode,
+  endswith,
   eventTime,
+  exp,
   floor,
+  format,
   formatTime,
+  fromDays,
+  fromUnixTime,
   hadChanged,
+  hex2dec,
+  hour,
+  indexof,
   isnull,
   lag,
+  lastDay,
   lastValue,
+  latest,
   length,
+  ln,
+  log,
   lower,
+  lpad,
+  ltrim,
   max,
+  md5,
+  median,
   mergeAgg,
   meta,
+  microsecond,
   min,
+  minute,
+  mod,
+  month,
+  monthName,
   mqtt,
   now,
+  numbytes,
+  percentileCont,
+  percentileDisc,
+  pi,
+  power,
+  radians,
+  rand,
   regexpMatches,
   regexpReplace,
   regexpSubstr,
+  reverse,
   round,
+  rpad,
+  rtrim,
   ruleId,
   ruleStart,
+  second,
+  sha1,
+  sha256,
+  sha384,
+  sha512,
+  sign,
+  sin,
+  sinh,
+  splitValue,
+  sqrt,
   startswith,
+  stddev,
+  sampleStddev,
   substring,
   sum,
+  tan,
+  tanh,
+  toSeconds,
+  trim,
   trunc,
   tstamp,
   upper,
+  variance,
+  sampleVariance,
   windowEnd,
   windowStart,
   windowTrigger,
@@ -82,12 +205,6 @@ export const functions: readonly SqlFunction[] = [
 
 /** Functions of the dialect that this version does not have; analyze says so instead of calling them unknown. */
 export const notYet: ReadonlySet<string> = new Set<string>([
-  "acc_avg",
-  "acc_count",
-  "acc_max",
-  "acc_min",
-  "acc_sum",
-  "acos",
   "array_cardinality",
   "array_concat",
   "array_contains",
@@ -107,51 +224,15 @@ export const notYet: ReadonlySet<string> = new Set<string>([
   "array_shuffle",
   "array_sort",
   "array_union",
-  "asin",
-  "atan",
-  "atan2",
-  "bitand",
-  "bitnot",
-  "bitor",
-  "bitxor",
   "cardinality",
-  "changed_col",
   "changed_cols",
-  "chr",
-  "compress",
-  "conv",
-  "convert_tz",
-  "cos",
-  "cosh",
-  "cot",
-  "crc32",
-  "date_calc",
-  "date_diff",
-  "day",
-  "day_name",
-  "day_of_month",
-  "day_of_week",
-  "day_of_year",
-  "dec2hex",
-  "decode",
-  "decompress",
   "dedup_trigger",
   "deduplicate",
-  "degrees",
   "delay",
   "element_at",
-  "encode",
-  "endswith",
   "erase",
-  "exp",
   "extract",
-  "format",
-  "from_days",
-  "from_unix_time",
   "get_keyed_state",
-  "hex2dec",
-  "hour",
-  "indexof",
   "items",
   "json_path_exists",
   "json_path_query",
@@ -160,23 +241,9 @@ export const notYet: ReadonlySet<string> = new Set<string>([
   "kvpair_array_to_obj",
   "last_agg_hit_count",
   "last_agg_hit_time",
-  "last_day",
   "last_hit_count",
   "last_hit_time",
-  "latest",
-  "ln",
-  "log",
-  "lpad",
-  "ltrim",
-  "md5",
-  "median",
-  "microsecond",
-  "minute",
-  "mod",
-  "month",
-  "month_name",
   "newuuid",
-  "numbytes",
   "obj_to_kvpair_array",
   "object",
   "object_concat",
@@ -184,42 +251,13 @@ export const notYet: ReadonlySet<string> = new Set<string>([
   "object_pick",
   "object_size",
   "parse_json",
-  "percentile",
-  "percentile_cont",
-  "percentile_disc",
-  "pi",
-  "pow",
-  "power",
   "props",
-  "radians",
-  "rand",
   "repeat",
-  "reverse",
   "row_number",
-  "rpad",
-  "rtrim",
-  "second",
   "sequence",
-  "sha1",
-  "sha256",
-  "sha384",
-  "sha512",
-  "sign",
-  "sin",
-  "sinh",
-  "split_value",
-  "sqrt",
-  "stddev",
-  "stddevs",
-  "tan",
-  "tanh",
   "to_json",
-  "to_seconds",
-  "trim",
   "unnest",
   "values",
-  "var",
-  "vars",
   "zip",
 ]);
 

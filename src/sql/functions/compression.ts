@@ -1,0 +1,83 @@
+/**
+ * Compressing and decompressing bytes, with the platform's libraries: a computation without effects.
+ * @module
+ */
+import * as zlib from "node:zlib";
+import { RowError } from "../../diagnostics/row_error.ts";
+import type { Value } from "../../value/value.ts";
+import { describe } from "./arguments.ts";
+import { any, defineFunction, string } from "./declare.ts";
+
+const methods = ["zlib", "gzip", "flate", "zstd"] as const;
+
+/** A small input may hold a huge output; more than this is refused instead of filling the memory. */
+const outputMax = 64 * 1024 * 1024;
+
+type Coder = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+
+const compressors: Readonly<Record<string, Coder>> = {
+  zlib: zlib.deflateSync,
+  gzip: zlib.gzipSync,
+  flate: zlib.deflateRawSync,
+  zstd: zlib.zstdCompressSync,
+};
+
+const decompressors: Readonly<Record<string, Coder>> = {
+  zlib: zlib.inflateSync,
+  gzip: zlib.gunzipSync,
+  flate: zlib.inflateRawSync,
+  zstd: zlib.zstdDecompressSync,
+};
+
+function run(functionName: string, coder: Coder | undefined, x: Value): Uint8Array {
+  const input = typeof x === "string" ? new TextEncoder().encode(x) : x;
+  if (!(input instanceof Uint8Array)) {
+    throw new RowError("E506", `${functionName}() needs a string or bytes, found ${describe(x)}`);
+  }
+  try {
+    // A copy of its own: the platform may hand out a part of a larger buffer.
+    return Uint8Array.from(coder!(input, { maxOutputLength: outputMax }));
+  } catch (error) {
+    throw new RowError("E506", `${functionName}() failed: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+export const compress = defineFunction({
+  name: "compress",
+  category: "transform",
+  returns: "bytea",
+  nulls: "propagate",
+  params: [any("x"), string("method", { constant: true, oneOf: methods })],
+  doc: "The string or bytes `x` compressed by `zlib`, `gzip`, `flate` or `zstd`.",
+  examples: [
+    { sql: "compress(x, 'zlib')", gives: null },
+    { sql: "compress(x, 'gzip')", rows: [{ x: 5n }], fails: "E506" },
+    { sql: "compress(x, 'lzma')", fails: "E214" },
+  ],
+  compile: (constants) => {
+    const coder = compressors[constants.method?.toLowerCase() ?? ""];
+    return (x) => run("compress", coder, x);
+  },
+});
+
+export const decompress = defineFunction({
+  name: "decompress",
+  category: "transform",
+  returns: "bytea",
+  nulls: "propagate",
+  params: [any("x"), string("method", { constant: true, oneOf: methods })],
+  doc: "The bytes that `compress` made `x` of. Results of more than 64 MiB are refused.",
+  examples: [
+    {
+      sql: "decompress(x, 'zlib')",
+      rows: [{ x: new Uint8Array([120, 156, 203, 200, 4, 0, 1, 59, 0, 210]) }],
+      gives: new Uint8Array([104, 105]),
+    },
+    { sql: "decompress(x, 'zlib')", gives: null },
+    { sql: "decompress('a', 'zlib')", fails: "E506" },
+  ],
+  compile: (constants) => {
+    const coder = decompressors[constants.method?.toLowerCase() ?? ""];
+    return (x) => run("decompress", coder, x);
+  },
+});
