@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RowError } from "../diagnostics/row_error.ts";
+import { DateTime } from "../value/datetime.ts";
+import { codecOf } from "./codecs.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const wanted = "all" as const;
+
+test("codecOf() knows the formats and refuses others helpfully", () => {
+  assert.equal(codecOf("JSON").format, "json");
+  assert.equal(codecOf("delimited").format, "delimited");
+  for (const format of ["protobuf", "urlencoded", "custom"]) assert.throws(() => codecOf(format), /E408/);
+  assert.throws(() => codecOf("jsom", { path: "actions.0.mqtt.format" }), /E403: Unknown format "jsom".*mean "json"/);
+  assert.throws(() => codecOf("constructor"), /E403/);
+});
+
+test("json encodes one row or all", () => {
+  const encoder = codecOf("json").createEncoder({});
+  assert.equal(encoder.encodeRows([{ b: 1n, a: "<" }]), '[{"a":"\\u003c","b":1}]');
+  assert.equal(encoder.encodeRow({ b: 1n, a: "x" }), '{"a":"x","b":1}');
+  assert.equal(encoder.encodeRows([]), "[]");
+  assert.throws(() => encoder.encodeRow({ a: NaN }), (e) => e instanceof RowError && e.code === "E508");
+});
+
+test("binary carries one value", () => {
+  const codec = codecOf("binary");
+  const payload = new Uint8Array([1, 2]);
+  const [row] = codec.createDecoder({ wanted }).decode(payload);
+  payload[0] = 9;
+  assert.deepEqual(row, { self: new Uint8Array([1, 2]) });
+  const columns = [{ name: "image", type: { kind: "bytea" } as const }];
+  assert.deepEqual(codec.createDecoder({ wanted, columns }).decode(payload), [{ image: payload }]);
+  const encoder = codec.createEncoder({});
+  assert.deepEqual(encoder.encodeRow({ self: payload, other: 1 }), payload);
+  assert.deepEqual(encoder.encodeRows([{ image: payload, n: 1 }]), payload);
+  assert.throws(() => encoder.encodeRow({ a: payload, b: payload }), (e) => e instanceof RowError && e.code === "E508");
+  assert.throws(() => encoder.encodeRow({ self: "text", b: payload }), RowError);
+  assert.throws(() => encoder.encodeRows([{ self: payload }, { self: payload }]), /sendSingle/);
+});
+
+test("delimited decodes text values", () => {
+  const { createDecoder } = codecOf("delimited");
+  assert.deepEqual(createDecoder({ wanted }).decode(bytes("1,a b,\n")), [{ col0: "1", col1: "a b", col2: "" }]);
+  const columns = ["a", "b"].map((name) => ({ name, type: { kind: "bigint" } as const }));
+  assert.deepEqual(createDecoder({ wanted, columns, delimiter: "\\t" }).decode(bytes("1\t2")), [{ a: "1", b: "2" }]);
+  assert.deepEqual(createDecoder({ wanted, columns }).decode(bytes("1")), [{ a: "1" }]);
+  assert.deepEqual(createDecoder({ wanted, columns }).decode(bytes("1,2,,")), [{ a: "1", b: "2" }]);
+  assert.throws(
+    () => createDecoder({ wanted, columns }).decode(bytes("1,2,3")),
+    (e) => e instanceof RowError && e.code === "E501",
+  );
+  assert.deepEqual(createDecoder({ wanted: new Set(["b"]), fields: ["a", "b"] }).decode(bytes("1,2")), [{ b: "2" }]);
+  const rows = createDecoder({ wanted, hasHeader: true }).decode(bytes("x,y\r\n1,2\r\n3,4\r\n"));
+  assert.deepEqual(rows, [{ x: "1", y: "2" }, { x: "3", y: "4" }]);
+});
+
+test("delimited encodes a line a row", () => {
+  const { createEncoder } = codecOf("delimited");
+  const byFirst = createEncoder({});
+  assert.equal(byFirst.encodeRows([{ b: 1234567, a: null }, { a: 2n, c: 3 }]), ",1234567\n2,");
+  assert.equal(byFirst.encodeRow({ a: true, b: [1, "x"] }), "true,[1 x]");
+  const byFields = createEncoder({ fields: ["b", "a"], delimiter: ";", hasHeader: true });
+  assert.equal(byFields.encodeRow({ a: "x", b: new DateTime(0, "UTC") }), "b;a\n1970-01-01 00:00:00 +0000 UTC;x");
+  assert.equal(byFields.encodeRows([]), "");
+});
