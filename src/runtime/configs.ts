@@ -155,8 +155,13 @@ export class ConfigRegistry {
 
   // ---------------------------------------------------------------- confKeys
 
-  /** Every confKey of a type with its settings, secrets hidden. */
+  /**
+   * Every confKey of a type with its settings, secrets hidden.
+   *
+   * @throws {DiagnosticError} E405 for an unknown type.
+   */
   confKeys(role: ConfigRole, type: string): Record<string, Settings> {
+    this.#requireType(role, type);
     return Object.fromEntries(
       this.#keys(role, type).map((key) => [key, maskSecrets(this.#confKey(role, type, key) ?? {})]),
     );

@@ -1,0 +1,104 @@
+/**
+ * What a command of the command line is, and what it gets.
+ * @module
+ */
+import type { LiveConnections } from "../admin/connections.ts";
+import type { Logger } from "../connector/context.ts";
+import type { Connector } from "../connector/declare.ts";
+import type { AgentConfig } from "../config/schema.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ConfigRegistry } from "../runtime/configs.ts";
+import type { Rules } from "../runtime/rules.ts";
+import type { StreamRegistry } from "../runtime/streams.ts";
+import type { Store } from "../store/store.ts";
+
+/** What an engine is made of. */
+export interface EngineParts {
+  readonly store: Store;
+  readonly streams: StreamRegistry;
+  readonly configs: ConfigRegistry;
+  readonly config: Pick<AgentConfig, "rule" | "timezone" | "ignoreCase">;
+  readonly log: Logger;
+}
+
+/** The engine as `serve` and `validate` use it. */
+export interface Engine {
+  readonly rules: Rules;
+  readonly live?: LiveConnections;
+  readonly wantedColumns?: (stream: string) => readonly string[];
+  /** Starts the stored rules that are triggered. An engine that is never started can still check rules. */
+  start?(): Promise<void>;
+  /** Stops every rule, with a checkpoint where it has one. */
+  close(): Promise<void>;
+}
+
+/** The part of weir that runs rules, with the connectors it can use. */
+export interface EngineModule {
+  readonly connectors: readonly Connector[];
+  create(parts: EngineParts): Engine | Promise<Engine>;
+}
+
+/** The world of a command. A test gives its own. */
+export interface CliContext {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Text for the result, written as it is. */
+  readonly stdout: (text: string) => void;
+  /** Text for people: errors, progress. */
+  readonly stderr: (text: string) => void;
+  /** All of standard input. */
+  readonly stdin: () => Promise<string>;
+  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly platform: Platform;
+  /** Loaded only by commands that run rules. */
+  readonly loadEngine: () => Promise<EngineModule>;
+}
+
+export interface Flag {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+  /** What stands for the value in the help: `HOST:PORT`. */
+  readonly value?: string;
+  readonly summary: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
+}
+
+/** The arguments of a command, split. */
+export interface Arguments {
+  readonly positionals: readonly string[];
+  /** The value of a flag with one, or undefined. */
+  text(name: string): string | undefined;
+  /** All values of a flag that may be repeated. */
+  texts(name: string): readonly string[];
+  flag(name: string): boolean;
+}
+
+export interface Command {
+  /** Lines such as `weir rule start ID`. */
+  readonly usage: readonly string[];
+  readonly flags: Readonly<Record<string, Flag>>;
+  /** More prose for `--help`. */
+  readonly details?: string;
+  /** The exit code. */
+  run(args: Arguments, context: CliContext): Promise<number>;
+}
+
+/** The command line is wrong: exit code 2 and a pointer to the help. */
+export class UsageError extends Error {
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.name = "UsageError";
+    this.hint = hint;
+  }
+}
+
+/** The command could not do what it was asked: exit code 1. */
+export class CliError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "CliError";
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The commands. Each is loaded when it is used, so that `weir version` pays for nothing but itself.
+ * @module
+ */
+import type { Command } from "./command.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "serve",
+    summary: "run the agent (what `weir` alone does)",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  {
+    name: "validate",
+    summary: "check rules, rulesets and .sql files without running them",
+    load: async () => (await import("./validate.ts")).validate,
+  },
+  {
+    name: "stream",
+    summary: "streams of a running agent: ls, get, create, rm",
+    load: async () => (await import("./stream.ts")).stream,
+  },
+  {
+    name: "table",
+    summary: "tables of a running agent: ls, get, create, rm",
+    load: async () => (await import("./stream.ts")).table,
+  },
+  {
+    name: "rule",
+    summary: "rules of a running agent: ls, get, create, rm, start, stop, restart, status, explain",
+    load: async () => (await import("./rule.ts")).rule,
+  },
+  {
+    name: "config",
+    summary: "confKeys of a running agent: ls, get, set, rm",
+    load: async () => (await import("./config.ts")).config,
+  },
+  {
+    name: "version",
+    summary: "version, engine and target",
+    load: async () => (await import("./version.ts")).version,
+  },
+];

@@ -1,0 +1,69 @@
+/**
+ * `weir config …`: the confKeys of sources, sinks and connections.
+ * @module
+ */
+import { didYouMean } from "../diagnostics/suggest.ts";
+import { AgentClient, clientFlags, inputText, operand, readVerb } from "./client.ts";
+import { type Arguments, type CliContext, CliError, type Command, UsageError } from "./command.ts";
+
+const verbs = ["ls", "get", "set", "rm"] as const;
+const roles = ["source", "sink", "connection"] as const;
+
+function readRole(args: Arguments): string {
+  const name = operand(args, 1, "the kind: source, sink or connection", args.positionals.length);
+  const role = roles.find((each) => each === name);
+  if (role === undefined) throw new UsageError(`unknown kind ${JSON.stringify(name)}`, didYouMean(name, roles));
+  return role;
+}
+
+async function run(args: Arguments, context: CliContext): Promise<number> {
+  const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
+  const role = readRole(args);
+  const type = operand(args, 2, `the type of the ${role}`, args.positionals.length);
+  const client = new AgentClient(args, context);
+  const listPath = `/metadata/${role}s/yaml/${encodeURIComponent(type)}`;
+  if (verb === "ls") {
+    const all = await client.json<Record<string, unknown>>("GET", listPath);
+    const names = Object.keys(all);
+    if (args.flag("json")) context.stdout(`${JSON.stringify(all)}\n`);
+    else context.stdout(names.length === 0 ? `No confKeys of ${role} ${type} are found.\n` : `${names.join("\n")}\n`);
+    return 0;
+  }
+  const key = operand(args, 3, "the name of the confKey", verb === "set" ? 4 : 3);
+  const path = `/metadata/${role}s/${encodeURIComponent(type)}/confKeys/${encodeURIComponent(key)}`;
+  switch (verb) {
+    case "get": {
+      const all = await client.json<Record<string, unknown>>("GET", listPath);
+      if (!Object.hasOwn(all, key)) {
+        const hint = didYouMean(key, Object.keys(all));
+        throw new CliError(`${role} ${type} has no confKey ${key}${hint === undefined ? "" : `, ${hint}`}`);
+      }
+      context.stdout(`${JSON.stringify(all[key], null, 2)}\n`);
+      break;
+    }
+    case "set":
+      await client.request("PUT", path, await inputText(args, context, 4, "the JSON of the settings"));
+      context.stdout(`confKey ${key} of ${role} ${type} is set.\n`);
+      break;
+    case "rm":
+      await client.request("DELETE", path);
+      context.stdout(`confKey ${key} of ${role} ${type} is removed.\n`);
+      break;
+    default:
+      verb satisfies never;
+  }
+  return 0;
+}
+
+export const config: Command = {
+  usage: [
+    "weir config ls source|sink|connection TYPE",
+    "weir config get|rm source|sink|connection TYPE KEY",
+    "weir config set source|sink|connection TYPE KEY 'JSON' | -f FILE",
+  ],
+  flags: {
+    ...clientFlags,
+    file: { type: "string", short: "f", value: "FILE", summary: "read the settings from a file; - is stdin" },
+  },
+  run,
+};

@@ -1,0 +1,96 @@
+/**
+ * `weir rule …`.
+ * @module
+ */
+import { didYouMean } from "../diagnostics/suggest.ts";
+import type { RuleSummary } from "../runtime/rules.ts";
+import { AgentClient, clientFlags, inputText, operand, readVerb, tableText } from "./client.ts";
+import type { Arguments, CliContext, Command } from "./command.ts";
+
+const verbs = ["ls", "get", "create", "rm", "start", "stop", "restart", "status", "explain"] as const;
+
+/** The SQL inside a rule's JSON, for the places in error messages. */
+function sqlOf(json: string): string | undefined {
+  try {
+    const { sql } = JSON.parse(json) as { sql?: unknown };
+    return typeof sql === "string" ? sql : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function list(client: AgentClient, args: Arguments, context: CliContext): Promise<void> {
+  const rules = await client.json<RuleSummary[]>("GET", "/rules");
+  if (args.flag("json")) context.stdout(`${JSON.stringify(rules)}\n`);
+  else if (rules.length === 0) context.stdout("No rule definitions are found.\n");
+  else {
+    context.stdout(
+      tableText(["ID", "STATUS", "TAGS"], rules.map(({ id, status, tags }) => [id, status, (tags ?? []).join(",")])),
+    );
+  }
+}
+
+async function create(client: AgentClient, args: Arguments, context: CliContext): Promise<void> {
+  const json = await inputText(args, context, 1, "the JSON of the rule");
+  const replace = args.text("replace");
+  const answer = replace === undefined
+    ? client.request("POST", "/rules", json, sqlOf(json))
+    : client.request("PUT", `/rules/${encodeURIComponent(replace)}`, json, sqlOf(json));
+  context.stdout(`${await answer}\n`);
+}
+
+async function status(client: AgentClient, id: string, args: Arguments, context: CliContext): Promise<void> {
+  const text = await client.request("GET", `/rules/${encodeURIComponent(id)}/status`);
+  if (args.flag("json")) return context.stdout(`${text}\n`);
+  const all = JSON.parse(text) as Record<string, string | number>;
+  context.stdout(Object.entries(all).map(([key, value]) => `${key}: ${value}\n`).join(""));
+}
+
+async function run(args: Arguments, context: CliContext): Promise<number> {
+  const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
+  const client = new AgentClient(args, context);
+  if (verb === "ls") await list(client, args, context);
+  else if (verb === "create") await create(client, args, context);
+  else {
+    const id = operand(args, 1, "the id of the rule");
+    const path = `/rules/${encodeURIComponent(id)}`;
+    switch (verb) {
+      case "get": {
+        const text = await client.request("GET", path);
+        context.stdout(`${args.flag("json") ? text : JSON.stringify(JSON.parse(text), null, 2)}\n`);
+        break;
+      }
+      case "rm":
+        context.stdout(`${await client.request("DELETE", path)}\n`);
+        break;
+      case "start":
+      case "stop":
+      case "restart":
+        context.stdout(`${await client.request("POST", `${path}/${verb}`)}\n`);
+        break;
+      case "status":
+        await status(client, id, args, context);
+        break;
+      case "explain":
+        context.stdout(`${(await client.request("GET", `${path}/explain`)).trimEnd()}\n`);
+        break;
+      default:
+        verb satisfies never;
+    }
+  }
+  return 0;
+}
+
+export const rule: Command = {
+  usage: [
+    "weir rule ls",
+    "weir rule create 'JSON' | -f FILE [--replace ID]",
+    "weir rule get|rm|start|stop|restart|status|explain ID",
+  ],
+  flags: {
+    ...clientFlags,
+    file: { type: "string", short: "f", value: "FILE", summary: "read the rule from a file; - is stdin" },
+    replace: { type: "string", value: "ID", summary: "replace this rule, or create it" },
+  },
+  run,
+};

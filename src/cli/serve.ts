@@ -1,0 +1,253 @@
+/**
+ * `weir serve`: puts store, configuration, engine and admin interface together and runs until it is asked to stop.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
+import process from "node:process";
+import { createAdmin } from "../admin/app.ts";
+import type { SystemInfo } from "../admin/system.ts";
+import { defaultDataDir } from "../config/default_data_dir.ts";
+import type { Override } from "../config/environment.ts";
+import { loadConfig } from "../config/load.ts";
+import type { AgentConfig } from "../config/schema.ts";
+import type { Logger } from "../connector/context.ts";
+import type { Connector } from "../connector/declare.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { renderError } from "../diagnostics/render.ts";
+import { formatAddress } from "../platform/listen_error.ts";
+import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
+import { version } from "../platform/version.ts";
+import { ConfigRegistry } from "../runtime/configs.ts";
+import { connectorConfigs } from "../runtime/connector_configs.ts";
+import { StreamRegistry } from "../runtime/streams.ts";
+import { openStore } from "../store/sqlite.ts";
+import type { Store } from "../store/store.ts";
+import { createLog } from "../telemetry/log.ts";
+import { type Arguments, type CliContext, CliError, type Command, type Engine, UsageError } from "./command.ts";
+
+/** Everything must have ended by then; the service manager would kill weir soon after. */
+const shutdownMsMax = 9_000;
+const requestGraceMs = 1_000;
+/** The start has touched pages that are not needed again; by then it is over. */
+const trimAfterMs = 2_000;
+
+const flagSettings: readonly (readonly [string, readonly string[]])[] = [
+  ["listen", ["listen"]],
+  ["data-dir", ["dataDir"]],
+  ["rules-dir", ["rulesDir"]],
+  ["log-level", ["log", "level"]],
+];
+
+function overrides(args: Arguments): Override[] {
+  return flagSettings.flatMap(([flag, path]) => {
+    const value = args.text(flag);
+    return value === undefined ? [] : [{ path, value, origin: `--${flag}` }];
+  });
+}
+
+async function readConfig(args: Arguments, context: CliContext): Promise<AgentConfig> {
+  const file = args.text("config");
+  try {
+    return (await loadConfig({ file, environment: context.environment, flags: overrides(args) })).config;
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    throw new CliError(`the configuration is wrong\n${renderError(error, file ?? "weir.yaml")}`, { cause: error });
+  }
+}
+
+function openLog(config: AgentConfig, context: CliContext): Logger {
+  const { level, format } = config.log;
+  return createLog({
+    level,
+    format: format === "auto" ? (context.isTerminal.stderr ? "human" : "logfmt") : format,
+    write: context.stderr,
+  });
+}
+
+function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): string {
+  if (config.dataDir !== undefined) return config.dataDir;
+  const { path, reason } = defaultDataDir(context.environment);
+  if (reason !== undefined) log.info("using a data directory of the user", { path, reason });
+  return path;
+}
+
+function readTls(config: AgentConfig): TlsOptions | undefined {
+  const { tls } = config;
+  if (tls === undefined) return undefined;
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch (error) {
+      throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  const ca = tls.clientCaFile === undefined ? {} : { ca: read(tls.clientCaFile) };
+  return { cert: read(tls.certFile), key: read(tls.keyFile), ...ca };
+}
+
+/** Measures processor use between calls. */
+function systemInfo(config: AgentConfig, platform: Platform): () => SystemInfo {
+  let before = { cpu: process.cpuUsage(), at: performance.now() };
+  return () => {
+    const now = { cpu: process.cpuUsage(), at: performance.now() };
+    const usedUs = now.cpu.user + now.cpu.system - before.cpu.user - before.cpu.system;
+    const cpuPercent = now.at > before.at ? usedUs / 10 / (now.at - before.at) : 0;
+    before = now;
+    const [os = "", arch = ""] = platform.target.split("-");
+    return {
+      version: config.reportedVersion,
+      weirVersion: version,
+      os,
+      arch,
+      upTimeSeconds: process.uptime(),
+      cpuPercent,
+      memoryUsedBytes: platform.memory().residentBytes,
+      memoryTotalBytes: totalmem(),
+    };
+  };
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.");
+}
+
+function openRegistries(store: Store, config: AgentConfig, connectors: readonly Connector[], log: Logger) {
+  const configs = new ConfigRegistry({ store, file: config, ...connectorConfigs(connectors) });
+  const streams = new StreamRegistry({ store, configs });
+  for (const { name, target, error } of streams.unreadable) {
+    log.error("stored definition cannot be read", { [target]: name, error: error.message });
+  }
+  return { configs, streams };
+}
+
+/** A promise that the first signal, or a call of `request`, resolves; the second signal ends the process at once. */
+function terminationOf(platform: Platform, log: Logger) {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let asked = false;
+  const stopListening = platform.onTerminate((signal) => {
+    if (asked) platform.exit(signal === "SIGTERM" ? 143 : 130);
+    asked = true;
+    log.info("stopping", { signal });
+    resolve(signal);
+  });
+  return {
+    requested: promise,
+    request: () => {
+      asked = true;
+      resolve("request");
+    },
+    stopListening,
+  };
+}
+
+interface Running {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly server: HttpServer | undefined;
+}
+
+/** Stops taking requests, then rules, then the store. True when all of it ended in time. */
+async function shutDown({ server, engine, store }: Running, log: Logger): Promise<boolean> {
+  const work = (async () => {
+    await server?.close(requestGraceMs);
+    await engine.close();
+    store.close();
+    return true;
+  })();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), shutdownMsMax);
+  });
+  try {
+    const ended = await Promise.race([work, timeout]);
+    if (!ended) log.error("stopped before every rule had ended", { waitedMs: shutdownMsMax });
+    return ended;
+  } catch (error) {
+    log.error("stopping failed", { error: (error as Error).stack ?? String(error) });
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function run(args: Arguments, context: CliContext): Promise<number> {
+  const [extra] = args.positionals;
+  if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
+  const { platform } = context;
+  const config = await readConfig(args, context);
+  const log = openLog(config, context);
+  const tls = readTls(config);
+  const { store, notices } = openStore(chooseDataDir(config, context, log));
+  for (const { code, message, hint } of notices) log.error(message, { code, hint });
+
+  const termination = terminationOf(platform, log);
+  let engine: Engine | undefined;
+  let server: HttpServer | undefined;
+  let trim: ReturnType<typeof setTimeout> | undefined;
+  try {
+    const engineModule = await context.loadEngine();
+    const { configs, streams } = openRegistries(store, config, engineModule.connectors, log);
+    engine = await engineModule.create({ store, streams, configs, config, log });
+    let isReady = false;
+    const app = createAdmin({
+      rules: engine.rules,
+      streams,
+      configs,
+      log,
+      info: systemInfo(config, platform),
+      ready: () => isReady,
+      stop: termination.request,
+      allowOrigins: config.cors.allowOrigins,
+      maxBodyBytes: config.limits.requestBodyBytesMax,
+      ...(engine.live === undefined ? {} : { live: engine.live }),
+      ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
+    });
+    server = await platform.serve(
+      {
+        ...config.listen,
+        maxBodyBytes: config.limits.requestBodyBytesMax,
+        ...(tls === undefined ? {} : { tls }),
+      },
+      (request) => app.fetch(request),
+    );
+    if (!isLoopback(config.listen.hostname)) {
+      log.warn("everybody who reaches this address may change rules", { hostname: config.listen.hostname });
+    }
+    await engine.start?.();
+    isReady = true;
+    const scheme = tls === undefined ? "http" : "https";
+    context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
+    trim = setTimeout(() => {
+      const result = platform.trimMemory();
+      if ("skipped" in result) log.debug("memory was not trimmed", { reason: result.skipped });
+      else log.debug("memory was trimmed", { bytes: result.trimmedBytes });
+    }, trimAfterMs);
+    await termination.requested;
+    clearTimeout(trim);
+    return await shutDown({ engine, server, store }, log) ? 0 : 1;
+  } catch (error) {
+    await server?.close(0);
+    await engine?.close();
+    store.close();
+    throw error;
+  } finally {
+    clearTimeout(trim);
+    termination.stopListening();
+  }
+}
+
+export const serve: Command = {
+  usage: ["weir [serve] [--config FILE] [--data-dir DIR] [--listen HOST:PORT]"],
+  flags: {
+    config: { type: "string", short: "c", value: "FILE", summary: "configuration; /etc/weir/weir.yaml when it exists" },
+    "data-dir": { type: "string", value: "DIR", summary: "where definitions and state are kept; /var/lib/weir" },
+    listen: { type: "string", value: "HOST:PORT", summary: "address of the admin interface; 127.0.0.1:9081" },
+    "rules-dir": { type: "string", value: "DIR", summary: "not supported yet" },
+    "log-level": { type: "string", value: "LEVEL", summary: "debug, info, warn or error; info" },
+  },
+  details: `
+Settings come from the file, over it from the environment (WEIR_LISTEN, WEIR_DATA_DIR, WEIR__section__key), over it from
+the flags. SIGTERM and SIGINT stop all rules and end the process within 10 seconds; a second one ends it at once.`,
+  run,
+};

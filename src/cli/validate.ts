@@ -1,0 +1,189 @@
+/**
+ * `weir validate`: checks files without an agent and without running anything.
+ *
+ * All streams and tables of all files are created in memory first, so that rules may stand in other files than the
+ * streams they read.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import * as v from "valibot";
+import { configSchema } from "../config/schema.ts";
+import { type Diagnostic, diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { renderError } from "../diagnostics/render.ts";
+import { ConfigRegistry } from "../runtime/configs.ts";
+import { connectorConfigs } from "../runtime/connector_configs.ts";
+import { StreamRegistry } from "../runtime/streams.ts";
+import { parseStatement } from "../sql/parse.ts";
+import { nextToken } from "../sql/scan.ts";
+import { MemoryStore } from "../store/memory.ts";
+import { createLog } from "../telemetry/log.ts";
+import { type Arguments, type CliContext, type Command, UsageError } from "./command.ts";
+
+/** One thing in a file that is checked by itself. */
+interface Part {
+  /** Where it stands: the file, and inside a ruleset the section and name. */
+  readonly origin: string;
+  readonly kind: "definition" | "rule" | "select";
+  readonly text: string;
+}
+
+interface FileReport {
+  readonly file: string;
+  readonly errors: { readonly origin: string; readonly error: DiagnosticError }[];
+  readonly parts: number;
+}
+
+/**
+ * The statements of a .sql file. Each keeps its place: what stands before it becomes blanks, so that lines and columns
+ * in messages are those of the file.
+ */
+export function splitStatements(text: string): string[] {
+  const statements: string[] = [];
+  let start = 0;
+  let hasToken = false;
+  const keep = (end: number) => {
+    if (hasToken) statements.push(text.slice(0, start).replaceAll(/[^\n]/g, " ") + text.slice(start, end));
+    hasToken = false;
+  };
+  for (let at = 0;;) {
+    const token = nextToken(text, at);
+    if (token.kind === "end") break;
+    at = token.end;
+    if (token.kind === "symbol" && text.slice(token.start, token.end) === ";") {
+      keep(token.start);
+      start = token.end;
+    } else hasToken = true;
+  }
+  keep(text.length);
+  return statements;
+}
+
+function sqlParts(file: string, text: string): Part[] {
+  return splitStatements(text).map((statement) => {
+    const isSelect = /^\s*select\b/i.test(statement.slice(nextToken(statement, 0).start));
+    return { origin: file, kind: isSelect ? "select" : "definition", text: statement };
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function notAFile(message: string): DiagnosticError {
+  return new DiagnosticError([diagnostic("E703", message)]);
+}
+
+/** A ruleset holds texts; a rule in it may also be an object. */
+function rulesetParts(file: string, ruleset: Record<string, unknown>): Part[] {
+  const parts: Part[] = [];
+  for (const [section, kind] of [["streams", "definition"], ["tables", "definition"], ["rules", "rule"]] as const) {
+    const entries = ruleset[section] ?? {};
+    if (!isRecord(entries)) throw notAFile(`"${section}" of a ruleset must be an object`);
+    for (const [name, value] of Object.entries(entries)) {
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      parts.push({ origin: `${file} (${section}.${name})`, kind, text });
+    }
+  }
+  return parts;
+}
+
+function jsonParts(file: string, text: string): Part[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw notAFile(`Not valid JSON: ${(error as Error).message}`);
+  }
+  if (Array.isArray(value)) {
+    return value.map((rule, i) => ({ origin: `${file} (${i})`, kind: "rule", text: JSON.stringify(rule) }));
+  }
+  if (!isRecord(value)) throw notAFile("Neither a rule nor a ruleset");
+  if (["streams", "tables", "rules"].some((section) => section in value)) return rulesetParts(file, value);
+  return [{ origin: file, kind: "rule", text }];
+}
+
+function readParts(file: string): Part[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw notAFile(`Cannot read the file: ${(error as Error).message}`);
+  }
+  return /\.sql$/i.test(file) || !/^\s*[[{]/.test(text) ? sqlParts(file, text) : jsonParts(file, text);
+}
+
+function attempt(report: FileReport, origin: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    report.errors.push({ origin, error });
+  }
+}
+
+async function check(files: readonly string[], context: CliContext): Promise<FileReport[]> {
+  const { connectors, create } = await context.loadEngine();
+  const store = new MemoryStore();
+  const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
+  const streams = new StreamRegistry({ store, configs });
+  const log = createLog({ level: "error", format: "human", write: context.stderr });
+  const engine = await create({ store, streams, configs, config: v.parse(configSchema, {}), log });
+  try {
+    const loaded = files.map((file) => {
+      const report: FileReport = { file, errors: [], parts: 0 };
+      let parts: Part[] = [];
+      attempt(report, file, () => parts = readParts(file));
+      return { report: { ...report, parts: parts.length }, parts };
+    });
+    for (const { report, parts } of loaded) {
+      for (const part of parts.filter(({ kind }) => kind === "definition")) {
+        attempt(report, part.origin, () => void streams.execute(part.text));
+      }
+    }
+    for (const { report, parts } of loaded) {
+      for (const { kind, origin, text } of parts) {
+        if (kind === "definition") continue;
+        attempt(report, origin, () => {
+          if (kind === "select") parseStatement(text);
+          const rule = kind === "rule" ? text : JSON.stringify({ id: "query", sql: text, actions: [{ nop: {} }] });
+          engine.rules.validate(rule);
+        });
+      }
+    }
+    return loaded.map(({ report }) => report);
+  } finally {
+    await engine.close();
+  }
+}
+
+function diagnosticsOf(report: FileReport): readonly (Diagnostic & { readonly origin: string })[] {
+  return report.errors.flatMap(({ origin, error }) => error.diagnostics.map((d) => ({ origin, ...d })));
+}
+
+async function run(args: Arguments, context: CliContext): Promise<number> {
+  if (args.positionals.length === 0) throw new UsageError("no file to check was given");
+  const reports = await check(args.positionals, context);
+  if (args.flag("json")) {
+    const json = reports.map((report) => ({
+      file: report.file,
+      valid: report.errors.length === 0,
+      diagnostics: diagnosticsOf(report),
+    }));
+    context.stdout(`${JSON.stringify(json)}\n`);
+  } else {
+    for (const { file, errors, parts } of reports) {
+      if (errors.length === 0) context.stdout(`${file}: ok (${parts} ${parts === 1 ? "definition" : "definitions"})\n`);
+      for (const { origin, error } of errors) context.stderr(`${renderError(error, origin)}\n`);
+    }
+  }
+  return reports.every(({ errors }) => errors.length === 0) ? 0 : 1;
+}
+
+export const validate: Command = {
+  usage: ["weir validate FILE… [--json]"],
+  flags: { json: { type: "boolean", summary: "print a JSON array with a report for each file" } },
+  details: `
+A FILE holds a rule or an array of rules as JSON, a ruleset ({"streams","tables","rules"}), or SQL statements separated by
+semicolons. Give the file with its CREATE STREAM along with a rule.`,
+  run,
+};
