@@ -1,5 +1,5 @@
 /**
- * Base64 as RFC 4648 defines it, with padding, between bytes and text.
+ * Base64 as RFC 4648 defines it, with padding.
  * @module
  */
 
@@ -11,10 +11,4 @@ export function decodeBase64(text: string): Uint8Array | undefined {
   const body = text.replace(/[\r\n]/g, "");
   if (!base64.test(body)) return undefined;
   return Uint8Array.from(atob(body), (unit) => unit.charCodeAt(0));
-}
-
-export function encodeBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
-import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { decodeBase64 } from "./base64.ts";
 import { defineFunction, string } from "./declare.ts";
 
 export const encode = defineFunction({
@@ -21,7 +21,7 @@ export const encode = defineFunction({
   ],
   compile: () => (value, encoding) => {
     checkEncoding("encode", encoding);
-    return encodeBase64(new TextEncoder().encode(value));
+    return new TextEncoder().encode(value).toBase64();
   },
 });
 

@@ -1,7 +1,8 @@
 import type { Value } from "../../value/value.ts";
 import { any, boolean, defineAggregate } from "./declare.ts";
 
-type LastValueState = { value: Value };
+/** `seen` tells a null that was kept from a group without rows. */
+type LastValueState = { value: Value; seen: boolean };
 
 export const lastValue = defineAggregate({
   name: "last_value",
@@ -15,10 +16,14 @@ export const lastValue = defineAggregate({
     { sql: "last_value(x, true)", rows: [{ x: 1n }, { x: null }], gives: 1n },
     { sql: "last_value(*, true)", rows: [{ x: 1n }, { x: 2n }], gives: { x: 2n } },
   ],
-  init: (): LastValueState => ({ value: null }),
+  init: (): LastValueState => ({ value: null, seen: false }),
   add(state, x, ignoreNull) {
-    if (ignoreNull !== true || (x !== null && x !== undefined)) state.value = x;
+    if (ignoreNull !== true || (x !== null && x !== undefined)) {
+      state.value = x ?? null;
+      state.seen = true;
+    }
     return state;
   },
   result: (state) => state.value,
+  merge: (left, right) => (right.seen ? right : left),
 });

@@ -4,6 +4,25 @@
  */
 import { abs } from "./abs.ts";
 import { accAvg, accCount, accMax, accMin, accSum } from "./accumulate.ts";
+import { createArrayMap } from "./array_map.ts";
+import { arrayContains, arrayContainsAny, arrayLastPosition, arrayPosition, arrayRemove } from "./array_search.ts";
+import { arrayDistinct, arrayExcept, arrayIntersect, arrayUnion } from "./array_sets.ts";
+import {
+  arrayCardinality,
+  arrayConcat,
+  arrayCreate,
+  arrayFlatten,
+  arrayJoin,
+  arrayMax,
+  arrayMin,
+  arrayShuffle,
+  arraySort,
+  cardinality,
+  elementAt,
+  kvpairArrayToObj,
+  repeat,
+  sequence,
+} from "./array_shape.ts";
 import { avg } from "./avg.ts";
 import { decode, encode } from "./base64_coding.ts";
 import { bitand, bitnot, bitor, bitxor } from "./bits.ts";
@@ -29,6 +48,7 @@ import { md5, sha1, sha256, sha384, sha512 } from "./hashing.ts";
 import { dec2hex, hex2dec } from "./hexadecimal.ts";
 import { indexof } from "./indexof.ts";
 import { isnull } from "./isnull.ts";
+import { parseJson, toJson } from "./json.ts";
 import { lag } from "./lag.ts";
 import { lastValue } from "./last_value.ts";
 import { latest } from "./latest.ts";
@@ -42,7 +62,21 @@ import { meta } from "./meta.ts";
 import { min } from "./min.ts";
 import { mod } from "./mod.ts";
 import { mqtt } from "./mqtt.ts";
+import { newuuid } from "./newuuid.ts";
 import { numbytes } from "./numbytes.ts";
+import {
+  erase,
+  items,
+  keys,
+  object,
+  objectConcat,
+  objectConstruct,
+  objectPick,
+  objectSize,
+  objToKvpairArray,
+  values,
+  zip,
+} from "./objects.ts";
 import { lpad, rpad } from "./pad.ts";
 import { percentileCont, percentileDisc } from "./percentile.ts";
 import { rand } from "./rand.ts";
@@ -86,6 +120,25 @@ export const functions: readonly SqlFunction[] = [
   accMin,
   accSum,
   acos,
+  arrayCardinality,
+  arrayConcat,
+  arrayContains,
+  arrayContainsAny,
+  arrayCreate,
+  arrayDistinct,
+  arrayExcept,
+  arrayFlatten,
+  arrayIntersect,
+  arrayJoin,
+  arrayLastPosition,
+  createArrayMap(lookup),
+  arrayMax,
+  arrayMin,
+  arrayPosition,
+  arrayRemove,
+  arrayShuffle,
+  arraySort,
+  arrayUnion,
   asin,
   atan,
   atan2,
@@ -94,6 +147,7 @@ export const functions: readonly SqlFunction[] = [
   bitnot,
   bitor,
   bitxor,
+  cardinality,
   cast,
   ceil,
   changedCol,
@@ -121,8 +175,10 @@ export const functions: readonly SqlFunction[] = [
   decode,
   decompress,
   degrees,
+  elementAt,
   encode,
   endswith,
+  erase,
   eventTime,
   exp,
   floor,
@@ -135,6 +191,9 @@ export const functions: readonly SqlFunction[] = [
   hour,
   indexof,
   isnull,
+  items,
+  keys,
+  kvpairArrayToObj,
   lag,
   lastDay,
   lastValue,
@@ -157,8 +216,16 @@ export const functions: readonly SqlFunction[] = [
   month,
   monthName,
   mqtt,
+  newuuid,
   now,
   numbytes,
+  objToKvpairArray,
+  object,
+  objectConcat,
+  objectConstruct,
+  objectPick,
+  objectSize,
+  parseJson,
   percentileCont,
   percentileDisc,
   pi,
@@ -168,6 +235,7 @@ export const functions: readonly SqlFunction[] = [
   regexpMatches,
   regexpReplace,
   regexpSubstr,
+  repeat,
   reverse,
   round,
   rpad,
@@ -175,6 +243,7 @@ export const functions: readonly SqlFunction[] = [
   ruleId,
   ruleStart,
   second,
+  sequence,
   sha1,
   sha256,
   sha384,
@@ -191,74 +260,39 @@ export const functions: readonly SqlFunction[] = [
   sum,
   tan,
   tanh,
+  toJson,
   toSeconds,
   trim,
   trunc,
   tstamp,
   upper,
+  values,
   variance,
   sampleVariance,
   windowEnd,
   windowStart,
   windowTrigger,
+  zip,
 ];
 
 /** Functions of the dialect that this version does not have; analyze says so instead of calling them unknown. */
 export const notYet: ReadonlySet<string> = new Set<string>([
-  "array_cardinality",
-  "array_concat",
-  "array_contains",
-  "array_contains_any",
-  "array_create",
-  "array_distinct",
-  "array_except",
-  "array_flatten",
-  "array_intersect",
-  "array_join",
-  "array_last_position",
-  "array_map",
-  "array_max",
-  "array_min",
-  "array_position",
-  "array_remove",
-  "array_shuffle",
-  "array_sort",
-  "array_union",
-  "cardinality",
   "changed_cols",
   "dedup_trigger",
   "deduplicate",
   "delay",
-  "element_at",
-  "erase",
   "extract",
   "get_keyed_state",
-  "items",
   "json_path_exists",
   "json_path_query",
   "json_path_query_first",
-  "keys",
-  "kvpair_array_to_obj",
   "last_agg_hit_count",
   "last_agg_hit_time",
   "last_hit_count",
   "last_hit_time",
-  "newuuid",
-  "obj_to_kvpair_array",
-  "object",
-  "object_concat",
-  "object_construct",
-  "object_pick",
-  "object_size",
-  "parse_json",
   "props",
-  "repeat",
   "row_number",
-  "sequence",
-  "to_json",
   "unnest",
-  "values",
-  "zip",
 ]);
 
 const byName = new Map<string, SqlFunction>();
