@@ -19,6 +19,7 @@
 import type { Qos } from "../protocol/packet.ts";
 import type { Properties } from "../protocol/properties.ts";
 
+export type { Qos };
 export type ProtocolVersion = "3.1" | "3.1.1" | "5";
 
 /** PEM text or DER bytes, one or several. */
@@ -62,7 +63,7 @@ export interface Timing {
 export interface MqttOptions {
   /**
    * Broker URLs, tried in order: `tcp:`, `mqtt:`, `ssl:`, `tls:`, `mqtts:`, `ws:`, `wss:`.
-   * WebSocket and socket URLs do not mix in one list.
+   * Without a scheme it is `tcp:`.
    */
   readonly servers: readonly string[];
   /** Default "3.1.1". */

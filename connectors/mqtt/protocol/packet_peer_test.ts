@@ -72,7 +72,9 @@ for (const level of [3, 4, 5] as const) {
 
   test(`PacketParser reads what encodePacket() writes, cut anywhere, level ${level}`, () => {
     const generator = new PacketGenerator(SEED + 1, level);
-    const packets = Array.from({ length: 40 }, () => generator.next());
+    // Small ones, so that every cut of them can be tried.
+    const packets = Array.from({ length: 80 }, () => generator.next())
+      .filter((packet) => encodePacket(packet, level).length < 300).slice(0, 40);
     const stream = Buffer.concat(packets.map((packet) => encodePacket(packet, level)));
     for (let cut = 0; cut <= stream.length; cut++) {
       const handler = new CollectingHandler();

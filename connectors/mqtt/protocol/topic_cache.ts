@@ -9,7 +9,7 @@ import { MqttProtocolError, Reason } from "./reason.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Slots, a power of two; two topics in one slot push each other out and are merely decoded again. */
-const SLOTS = 4096;
+const SLOTS = 1024;
 /** Longer topics are not worth keeping. */
 const CACHED_BYTES_MAX = 256;
 

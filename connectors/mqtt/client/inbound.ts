@@ -1,0 +1,392 @@
+/**
+ * Messages from the broker on their way to subscriptions, and their acknowledgements on the way back.
+ *
+ * Invariants: PUBACK and PUBREC leave in the order in which their messages came, and never before every subscription has
+ * acknowledged its copy; what is handed out and not released is counted, and reading stops above the limits.
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { Batch, Message, ReadGroup } from "./message.ts";
+import type { LocalSubscription, Route } from "./subscriptions.ts";
+import { encodePacket, writeAck } from "../protocol/encode.ts";
+import { PacketType, type ProtocolLevel } from "../protocol/packet.ts";
+import type { Properties } from "../protocol/properties.ts";
+import { MqttProtocolError, Reason } from "../protocol/reason.ts";
+
+/** What a message costs beside its payload, about. */
+const MESSAGE_OVERHEAD_BYTES = 100;
+/** Messages that nobody wants yet wait this long for somebody who does. */
+const UNCLAIMED_HOLD_MS = 10_000;
+
+export interface InboundLimits {
+  readonly heldMessagesMax: number;
+  readonly heldBytesMax: number;
+  readonly receiveMaximum: number;
+}
+
+export interface InboundOwner {
+  route(topic: string): Route;
+  send(chunks: Uint8Array[]): void;
+  /** Whether the broker owes answers, which come behind the messages and so need reading to go on. */
+  awaitsAnswers(): boolean;
+  setReading(reading: boolean): void;
+  after(delayMs: number, callback: () => void): () => void;
+  /** A subscriber's callback threw. */
+  failed(subscription: LocalSubscription, error: unknown): void;
+}
+
+/** A QoS 2 message between its PUBLISH and its PUBREL. */
+interface Exchange {
+  /** The read that its delivered copy belongs to. */
+  readonly group: ReadGroup;
+  /** Whether every subscription has acknowledged it. */
+  acknowledged: boolean;
+  /** Whether a PUBREC was sent, on any connection. */
+  received: boolean;
+  /** A later read in which it came again, to be answered when the copy delivered first is acknowledged. */
+  waiting: ReadGroup | undefined;
+}
+
+/** A batch of messages of a kept session that no subscription matched when they came. */
+interface Unclaimed {
+  readonly batch: Batch;
+  messages: Message[];
+  /** Deliveries not acknowledged, plus one while it is still held. */
+  pending: number;
+}
+
+export class Inbound {
+  readonly #owner: InboundOwner;
+  readonly #limits: InboundLimits;
+  #level: ProtocolLevel = 4;
+  #epoch = 0;
+  #connected = false;
+  #holdUnclaimed = false;
+  /** Reads with messages of QoS 1 or 2, oldest first, from `#queueStart`. */
+  #queue: ReadGroup[] = [];
+  #queueStart = 0;
+  #unacknowledged = 0;
+  #group: ReadGroup | undefined;
+  readonly #touched: LocalSubscription[] = [];
+  #exchanges = new Map<number, Exchange>();
+  /** Answers to PUBREL, collected over a read. */
+  #answers: Uint8Array[] = [];
+  readonly #unclaimedHeld = new Set<Unclaimed>();
+  #openUnclaimed: Batch | undefined;
+  #cancelHold: (() => void) | undefined;
+  reading = true;
+
+  received = 0;
+  droppedOverLimit = 0;
+  unclaimed = 0;
+  duplicates = 0;
+  heldMessages = 0;
+  heldBytes = 0;
+
+  constructor(owner: InboundOwner, limits: InboundLimits) {
+    this.#owner = owner;
+    this.#limits = limits;
+  }
+
+  /** A connection is up. @param sessionKept whether the broker still has what this client last knew of */
+  connected(level: ProtocolLevel, sessionKept: boolean, holdUnclaimed: boolean): void {
+    this.#level = level;
+    this.#connected = true;
+    this.#holdUnclaimed = holdUnclaimed;
+    this.#epoch++;
+    if (!sessionKept) this.#exchanges.clear();
+    this.reading = true;
+    this.checkLimits();
+  }
+
+  disconnected(): void {
+    this.#connected = false;
+    this.endRead();
+    this.#queue = [];
+    this.#queueStart = 0;
+    this.#unacknowledged = 0;
+    this.#answers = [];
+    this.#letGoUnclaimed();
+    for (const exchange of this.#exchanges.values()) exchange.waiting = undefined;
+  }
+
+  onPublish(
+    topic: string,
+    flags: number,
+    packetId: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    subscriptionId: number,
+    properties: Properties | undefined,
+  ): void {
+    if (topic === "" || properties?.topicAlias !== undefined) {
+      throw new MqttProtocolError(
+        Reason.TOPIC_ALIAS_INVALID,
+        "Broker used a topic alias without having been offered any",
+      );
+    }
+    this.received++;
+    const qos = (flags >> 1) & 3;
+    if (qos === 0 && this.#isFarOverLimits()) {
+      this.droppedOverLimit++;
+      return;
+    }
+    const group = (this.#group ??= new ReadGroup(this.#epoch));
+    if (qos === 2 && this.#isDuplicate(packetId, group)) return;
+    if (qos > 0) group.packetIds.push(qos === 2 ? -packetId : packetId);
+    const route = this.#owner.route(topic);
+    const { subscriptions } = route;
+    const message = new Message(topic, flags, packetId, bytes, start, end, properties);
+    if (subscriptions.length === 0) return this.#noSubscription(message, group);
+    group.messages++;
+    group.bytes += end - start + MESSAGE_OVERHEAD_BYTES;
+    if (route.allIds.length > 1) return this.#deliverOverlapping(message, route, group, subscriptionId, properties);
+    for (let i = 0; i < subscriptions.length; i++) this.#deliver(message, subscriptions[i]!, group);
+  }
+
+  #deliver(message: Message, subscription: LocalSubscription, group: ReadGroup): void {
+    let batch = subscription.open;
+    if (batch === undefined) {
+      batch = new Batch(group, this, subscription.held);
+      subscription.open = batch;
+      this.#touched.push(subscription);
+    }
+    batch.add(message);
+  }
+
+  /** Each filter that matches may bring its own copy, tagged with its identifier; a subscription takes one of them. */
+  #deliverOverlapping(
+    message: Message,
+    route: Route,
+    group: ReadGroup,
+    subscriptionId: number,
+    properties: Properties | undefined,
+  ): void {
+    const tags = subscriptionId > 0 ? [subscriptionId] : properties?.subscriptionIdentifiers ?? [];
+    // Tags of a session begun by an earlier process mean nothing here: then everyone takes the message.
+    const known = tags.some((tag) => route.allIds.includes(tag));
+    for (let i = 0; i < route.subscriptions.length; i++) {
+      if (!known || tags.includes(route.ids[i]!)) this.#deliver(message, route.subscriptions[i]!, group);
+    }
+  }
+
+  /** @returns whether the message was delivered before, in which case its answer is seen to */
+  #isDuplicate(packetId: number, group: ReadGroup): boolean {
+    const exchange = this.#exchanges.get(packetId);
+    if (exchange === undefined) {
+      this.#exchanges.set(packetId, { group, acknowledged: false, received: false, waiting: undefined });
+      return false;
+    }
+    this.duplicates++;
+    if (exchange.received || exchange.acknowledged) {
+      group.packetIds.push(-packetId);
+    } else if (exchange.group.epoch !== this.#epoch && exchange.waiting === undefined) {
+      exchange.waiting = group;
+      group.packetIds.push(-packetId);
+      group.pendingAcks++;
+    }
+    return true;
+  }
+
+  #noSubscription(message: Message, group: ReadGroup): void {
+    if (message.packetId === 0 || !this.#holdUnclaimed) {
+      this.unclaimed++;
+      return;
+    }
+    group.messages++;
+    group.bytes += message.end - message.start + MESSAGE_OVERHEAD_BYTES;
+    (this.#openUnclaimed ??= new Batch(group, this)).add(message);
+  }
+
+  /** The broker releases a QoS 2 message. */
+  onPubrel(packetId: number): void {
+    const known = this.#exchanges.delete(packetId);
+    const reasonCode = known || this.#level !== 5 ? Reason.SUCCESS : Reason.PACKET_IDENTIFIER_NOT_FOUND;
+    this.#answers.push(encodePacket({ type: PacketType.PUBCOMP, packetId, reasonCode }, this.#level));
+  }
+
+  /** All packets of a socket read have been seen: hands the batches out. */
+  endRead(): void {
+    if (this.#answers.length > 0 && this.#connected) {
+      this.#owner.send(this.#answers.length === 1 ? this.#answers : [Buffer.concat(this.#answers)]);
+      this.#answers = [];
+    }
+    const group = this.#group;
+    if (group === undefined) return;
+    this.#group = undefined;
+    this.heldMessages += group.messages;
+    this.heldBytes += group.bytes;
+    if (group.packetIds.length > 0) {
+      this.#queue.push(group);
+      this.#unacknowledged += group.packetIds.length;
+    }
+    const batches = this.#closeBatches(group);
+    if (group.pendingBatches === 0) this.#releaseGroup(group);
+    if (group.pendingAcks === 0) this.#sendAcknowledgements();
+    for (const [subscription, batch] of batches) this.#handOut(subscription, batch);
+    this.checkLimits();
+  }
+
+  /** Counts all batches of the read before the first is handed out, since it may be acknowledged at once. */
+  #closeBatches(group: ReadGroup): [LocalSubscription, Batch][] {
+    const batches: [LocalSubscription, Batch][] = [];
+    for (const subscription of this.#touched) {
+      batches.push([subscription, subscription.open!]);
+      subscription.open = undefined;
+    }
+    this.#touched.length = 0;
+    for (const [, batch] of batches) {
+      group.pendingBatches++;
+      if (batch.needsAck) group.pendingAcks++;
+    }
+    if (this.#openUnclaimed !== undefined) {
+      const batch = this.#openUnclaimed;
+      this.#openUnclaimed = undefined;
+      group.pendingBatches++;
+      group.pendingAcks++;
+      this.#unclaimedHeld.add({ batch, messages: batch.messages as Message[], pending: 1 });
+      this.#cancelHold ??= this.#owner.after(UNCLAIMED_HOLD_MS, () => this.#letGoUnclaimed());
+    }
+    return batches;
+  }
+
+  #handOut(subscription: LocalSubscription, batch: Batch): void {
+    if (subscription.closed) return batch.ack();
+    subscription.held.add(batch);
+    try {
+      subscription.options.onBatch(batch);
+    } catch (error) {
+      this.#owner.failed(subscription, error);
+    }
+  }
+
+  /** Called by a batch when it is acknowledged. */
+  release(batch: Batch): void {
+    const { group } = batch;
+    if (--group.pendingBatches === 0) this.#releaseGroup(group);
+    if (batch.needsAck && --group.pendingAcks === 0) this.#acknowledged(group);
+    this.checkLimits();
+  }
+
+  #releaseGroup(group: ReadGroup): void {
+    this.heldMessages -= group.messages;
+    this.heldBytes -= group.bytes;
+  }
+
+  #acknowledged(group: ReadGroup): void {
+    if (this.#connected && group.epoch === this.#epoch) return this.#sendAcknowledgements();
+    // The broker will deliver again what came over an earlier connection: QoS 1 anew, QoS 2 to be answered only.
+    let ready = false;
+    for (const id of group.packetIds) {
+      const exchange = id < 0 ? this.#exchanges.get(-id) : undefined;
+      if (exchange === undefined || exchange.group !== group) continue;
+      exchange.acknowledged = true;
+      if (exchange.waiting !== undefined && --exchange.waiting.pendingAcks === 0) ready = true;
+      exchange.waiting = undefined;
+    }
+    if (ready && this.#connected) this.#sendAcknowledgements();
+  }
+
+  /** Answers the messages of all oldest reads that are done, in one write. */
+  #sendAcknowledgements(): void {
+    if (!this.#connected) return;
+    const first = this.#queueStart;
+    let count = 0;
+    while (this.#queueStart < this.#queue.length && this.#queue[this.#queueStart]!.pendingAcks === 0) {
+      count += this.#queue[this.#queueStart++]!.packetIds.length;
+    }
+    if (count === 0) return;
+    const buffer = Buffer.allocUnsafe(count * 4);
+    let at = 0;
+    for (let i = first; i < this.#queueStart; i++) {
+      for (const id of this.#queue[i]!.packetIds) {
+        if (id > 0) {
+          writeAck(buffer, at, PacketType.PUBACK, id);
+        } else {
+          writeAck(buffer, at, PacketType.PUBREC, -id);
+          const exchange = this.#exchanges.get(-id);
+          if (exchange !== undefined) exchange.received = true;
+        }
+        at += 4;
+      }
+    }
+    this.#unacknowledged -= count;
+    if (this.#queueStart === this.#queue.length) {
+      this.#queue = [];
+      this.#queueStart = 0;
+    } else if (this.#queueStart > 1000) {
+      this.#queue = this.#queue.slice(this.#queueStart);
+      this.#queueStart = 0;
+    }
+    this.#owner.send([buffer]);
+  }
+
+  /** Hands held messages to a subscription that came after them. */
+  claim(subscription: LocalSubscription): void {
+    for (const held of this.#unclaimedHeld) {
+      const claimed = held.messages.filter(({ topic }) =>
+        this.#owner.route(topic).subscriptions.includes(subscription)
+      );
+      if (claimed.length === 0) continue;
+      held.messages = held.messages.filter((message) => !claimed.includes(message));
+      held.pending++;
+      const batch = new Batch(held.batch.group, { release: () => this.#settleUnclaimed(held) }, subscription.held);
+      for (const message of claimed) batch.add(message);
+      if (held.messages.length === 0) {
+        this.#unclaimedHeld.delete(held);
+        this.#settleUnclaimed(held);
+      }
+      queueMicrotask(() => this.#handOut(subscription, batch));
+    }
+  }
+
+  #settleUnclaimed(held: Unclaimed): void {
+    if (--held.pending === 0) held.batch.ack();
+  }
+
+  #letGoUnclaimed(): void {
+    this.#cancelHold?.();
+    this.#cancelHold = undefined;
+    const all = [...this.#unclaimedHeld];
+    this.#unclaimedHeld.clear();
+    for (const held of all) {
+      if (this.#connected) this.unclaimed += held.messages.length;
+      // After a loss the broker delivers them again, and then they must not look like duplicates.
+      else for (const message of held.messages) this.#exchanges.delete(message.packetId);
+      held.messages = [];
+      this.#settleUnclaimed(held);
+    }
+  }
+
+  /** Acknowledges what a closed subscription still holds, so that it does not block the others. */
+  letGo(subscription: LocalSubscription): void {
+    for (const batch of [...subscription.held]) batch.ack();
+  }
+
+  #isOver(factor: number): boolean {
+    const { heldMessagesMax, heldBytesMax, receiveMaximum } = this.#limits;
+    return this.heldMessages > heldMessagesMax * factor || this.heldBytes > heldBytesMax * factor ||
+      this.#unacknowledged > receiveMaximum * factor;
+  }
+
+  /** Only while answers are awaited do messages keep coming above the limits; then QoS 0 has to give way. */
+  #isFarOverLimits(): boolean {
+    return this.#isOver(2) && this.#owner.awaitsAnswers();
+  }
+
+  /** Stops or resumes reading; to be called when what is held, or what is awaited, has changed. */
+  checkLimits(): void {
+    if (!this.#connected) return;
+    if (this.reading) {
+      if (this.#isOver(1) && (!this.#owner.awaitsAnswers() || this.#isOver(4))) this.#setReading(false);
+    } else if (!this.#isOver(0.5) || (this.#owner.awaitsAnswers() && !this.#isOver(4))) {
+      this.#setReading(true);
+    }
+  }
+
+  #setReading(reading: boolean): void {
+    this.reading = reading;
+    this.#owner.setReading(reading);
+  }
+}
