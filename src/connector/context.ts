@@ -9,6 +9,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms` milliseconds of this clock; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls back once after `ms` milliseconds of this clock, unless the returned function cancels it before. */
+  after(ms: number, callback: () => void): () => void;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -30,8 +32,18 @@ export type ConnectionState = "connecting" | "connected" | "disconnected";
 export interface ConnectorContext {
   /** Who uses the connector, for logs and default client ids: `rule r1 source demo`. */
   readonly name: string;
+  /**
+   * The id of the rule, or of the shared stream, that the handle works for; equal for the sources and sinks of one rule.
+   * A connector uses it to see that a rule feeds itself.
+   */
+  readonly owner?: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /**
+   * Makes the path of a setting absolute, against the data directory, and refuses one outside of the folders that rules
+   * may use (DiagnosticError E403). Absent: paths are taken against the working directory, without limits.
+   */
+  resolvePath?(path: string): string;
   /**
    * Tells the engine, and so the rule's status and metrics, how the connection to the peer is. `message` is the reason
    * of a loss. A connector without a connection never calls it and counts as connected.

@@ -53,6 +53,11 @@ export class Query {
     });
   }
 
+  /** The virtual clock, Unix milliseconds. */
+  get now(): number {
+    return this.#now;
+  }
+
   /** Rows that arrive at `time`; without one, now. Time never goes back. */
   push(rows: readonly Struct[], time = this.#now, meta?: Struct): void {
     this.advance(time);

@@ -42,6 +42,6 @@ export interface Rules {
   /** One JSON object per plan node per line, children indented by one more tab. */
   explain(id: string): string;
   topo(id: string): { sources: string[]; edges: Record<string, string[]> };
-  /** Ids of the rules that use a stream or table and are running. */
+  /** Ids of the rules that read a stream or table and are running. */
   usersOf(stream: string): string[];
 }

@@ -47,7 +47,8 @@ function toJson(value: Value): unknown {
   if (value instanceof Uint8Array) return [tags.bytes, Buffer.from(value).toString("base64")];
   if (value instanceof DateTime) return [tags.time, value.ms, value.zone];
   if (Array.isArray(value)) {
-    const list = value.map(toJson);
+    // `map` would skip holes, which a row's slots have, and they would come back as null.
+    const list = Array.from(value, toJson);
     return tagTexts.has(list[0]) ? [tags.list, ...list] : list;
   }
   const out: Record<string, unknown> = {};

@@ -71,7 +71,10 @@ export interface WindowPlan {
   readonly eventTime: boolean;
 }
 
-/** Aggregates that stand in WHERE: over the whole list, or the single row; every row gets the results. */
+/**
+ * Aggregates over the whole list, or the single row, of which every row gets the results: those of WHERE, and those of
+ * HAVING and ORDER BY when the result is not aggregated.
+ */
 export interface WindowAggregatePlan {
   readonly kind: "list_aggregate";
   readonly input: Plan;
@@ -141,6 +144,8 @@ export interface StatementPlan {
   readonly slotCount: number;
   /** Names of the streams and tables it reads, in the order of FROM. */
   readonly sources: readonly string[];
+  /** True when rows must carry the metadata of their source. */
+  readonly usesMeta: boolean;
 }
 
 /**
@@ -158,7 +163,8 @@ export function planSelect(select: AnalyzedSelect, options: PlanOptions, text?: 
     }));
   }
   checkTimestampFormat(source.schema, options, diagnostics);
-  if (options.sendMetaToSink && (select.groupBy.length > 0 || select.sources.length > 1)) {
+  const groups = select.window !== undefined || select.groupBy.length > 0;
+  if (options.sendMetaToSink && (groups || select.sources.length > 1)) {
     diagnostics.push(diagnostic("E303", "sendMetaToSink cannot be combined with GROUP BY or several sources"));
   }
   throwIfAny(diagnostics, text);
@@ -199,14 +205,23 @@ export function planSelect(select: AnalyzedSelect, options: PlanOptions, text?: 
     sendNilField: options.sendNilField,
     sendMeta: options.sendMetaToSink,
   };
-  return { root: plan, slotCount: select.slotCount, sources: select.sources.map((s) => s.name) };
+  return {
+    root: plan,
+    slotCount: select.slotCount,
+    sources: select.sources.map((s) => s.name),
+    usesMeta: select.usesMeta || options.sendMetaToSink,
+  };
 }
 
 function filter(input: Plan, condition: Bound, ofLists: boolean): FilterPlan {
   return { kind: "filter", input, condition, clause: "where", ofLists };
 }
 
-/** GROUP BY, HAVING and ORDER BY; without group expressions the rows are sorted before they are aggregated. */
+/**
+ * GROUP BY, HAVING and ORDER BY. Without group expressions the rows are sorted before they are aggregated, and the
+ * aggregates of HAVING and ORDER BY do not make the result an aggregated one: they are computed over the list, and
+ * every row of it gets them.
+ */
 function aggregateAndOrder(input: Plan, select: AnalyzedSelect): Plan {
   const perGroup = select.groupBy.length > 0;
   const aggregated = perGroup || isAggregated(select);
@@ -214,22 +229,27 @@ function aggregateAndOrder(input: Plan, select: AnalyzedSelect): Plan {
     select.orderBy.length > 0 && select.window !== undefined
       ? { kind: "order", input: plan, by: select.orderBy }
       : plan;
-  let plan = input;
-  const sortsRows = !perGroup && !select.orderBy.some((by) => hasAggregate(by.expr));
-  if (aggregated && sortsRows) plan = order(plan);
-  if (aggregated) plan = { kind: "aggregate", input: plan, groupBy: select.groupBy, aggregates: select.aggregates };
-  if (select.having !== undefined) plan = { kind: "having", input: plan, condition: select.having, perGroup };
-  if (!aggregated || !sortsRows) plan = order(plan);
-  return plan;
+  const having = (plan: Plan): Plan =>
+    select.having === undefined ? plan : { kind: "having", input: plan, condition: select.having, perGroup };
+  const aggregate = (plan: Plan): Plan => ({
+    kind: "aggregate",
+    input: plan,
+    groupBy: select.groupBy,
+    aggregates: select.aggregates,
+  });
+  if (perGroup) return order(having(aggregate(input)));
+  const beside = select.orderBy.map((by) => by.expr);
+  if (!aggregated && select.having !== undefined) beside.push(select.having);
+  const overList = select.aggregates.filter((a) => beside.some((bound) => usesSlot(bound, a.slot)));
+  const plan: Plan = overList.length === 0 ? input : { kind: "list_aggregate", input, aggregates: overList };
+  return aggregated ? having(aggregate(order(plan))) : order(having(plan));
 }
 
 /** True when the result is aggregated: a group expression, or an aggregate in the select list. */
 function isAggregated(select: AnalyzedSelect): boolean {
-  const inItems = select.items.some((item) =>
+  return select.items.some((item) =>
     item.kind === "star" ? item.replace.some((r) => hasAggregate(r.expr)) : hasAggregate(item.expr)
   );
-  return inItems || (select.having !== undefined && hasAggregate(select.having)) ||
-    select.orderBy.some((by) => hasAggregate(by.expr));
 }
 
 function usesSlot(bound: Bound, slot: number): boolean {
@@ -251,8 +271,15 @@ function splitWhere(
   if (window === undefined || options.isEventTime || !filteredEarly.has(window.type)) {
     return { early: undefined, late: where };
   }
-  const parts = where.kind === "logical" && where.operator === "AND" ? where.operands : [where];
+  const parts = conjuncts(where);
   return { early: conjunction(parts.filter((p) => !hasAggregate(p))), late: conjunction(parts.filter(hasAggregate)) };
+}
+
+/** The parts of a condition between its ANDs, those inside parentheses included. */
+function conjuncts(condition: Bound): readonly Bound[] {
+  return condition.kind === "logical" && condition.operator === "AND"
+    ? condition.operands.flatMap(conjuncts)
+    : [condition];
 }
 
 function conjunction(parts: readonly Bound[]): Bound | undefined {

@@ -25,15 +25,24 @@ export class HavingOperator implements Operator {
   }
 
   push(batch: Batch): void {
-    let kept: Row[];
+    let kept: Row[] | undefined;
     try {
-      if (this.#perGroup) kept = batch.rows.filter((row) => this.#holds(row));
-      else kept = this.#holds(batch.rows[0] ?? new Row({}, batch.window?.trigger ?? 0)) ? batch.rows : [];
+      kept = this.#perGroup ? this.#keepGroups(batch.rows) : this.#keepList(batch);
     } catch (error) {
       this.#context.fail(error);
       return;
     }
-    if (kept.length > 0) this.#output.push({ rows: kept, window: batch.window });
+    if (kept !== undefined) this.#output.push({ rows: kept, window: batch.window });
+  }
+
+  #keepGroups(rows: readonly Row[]): Row[] | undefined {
+    const kept = rows.filter((row) => this.#holds(row));
+    return kept.length > 0 ? kept : undefined;
+  }
+
+  /** Every row of the list has the same aggregates; in a list without rows they are all null. */
+  #keepList({ rows, window }: Batch): Row[] | undefined {
+    return this.#holds(rows[0] ?? new Row({}, window?.trigger ?? 0)) ? rows : undefined;
   }
 
   #holds(row: Row): boolean {

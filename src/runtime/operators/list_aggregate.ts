@@ -1,5 +1,6 @@
 /**
- * Aggregates that stand in WHERE: computed over the whole list, or the single row, and given to each of its rows.
+ * Aggregates over the whole list, or the single row, given to each of its rows: those of WHERE, and those of HAVING and
+ * ORDER BY when the result is not aggregated. A list on which one fails is not handed on.
  * @module
  */
 import type { WindowAggregatePlan } from "../../sql/plan.ts";
@@ -21,9 +22,12 @@ export class ListAggregateOperator implements Operator {
   }
 
   push(batch: Batch): void {
-    const lists = batch.window === undefined ? batch.rows.map((row) => [row]) : [batch.rows];
-    const kept = lists.flatMap((rows) => (this.#compute(rows, batch) ? rows : []));
-    if (kept.length > 0 || batch.window !== undefined) this.#output.push({ rows: kept, window: batch.window });
+    if (batch.window !== undefined) {
+      if (this.#compute(batch.rows, batch)) this.#output.push(batch);
+      return;
+    }
+    const kept = batch.rows.filter((row) => this.#compute([row], batch));
+    if (kept.length > 0) this.#output.push({ rows: kept, window: undefined });
   }
 
   #compute(rows: readonly Row[], batch: Batch): boolean {

@@ -67,7 +67,9 @@ function compileProjection(plan: ProjectPlan, context: CompileContext): (row: Ro
     return (row) => row.values;
   }
   // Aliases overwrite columns that a star brings, wherever they stand in the text: stars are written first.
-  const stars = plan.items.filter((item) => item.kind === "star").map((item) => compileStarItem(item, context));
+  const stars = plan.items.filter((item) => item.kind === "star").map((item) =>
+    compileStarItem(item, plan.sendNilField, context)
+  );
   const writers = plan.items
     .filter((item) => item.kind === "expression" && item.visible)
     .map((item) => compileItem(item as OutputExpression, plan.sendNilField, context));
@@ -87,7 +89,7 @@ function writeMeta(row: Row, out: Struct): void {
   out.__meta = row.meta ?? {};
 }
 
-function compileStarItem(star: OutputStar, context: CompileContext): Writer {
+function compileStarItem(star: OutputStar, sendNilField: boolean, context: CompileContext): Writer {
   const replacements = star.replace.map((r) => ({ name: r.name, evaluate: compileExpression(r.expr, context) }));
   const replaced = new Set(star.replace.map((r) => r.name));
   const except = new Set(star.except.filter((name) => !replaced.has(name)));
@@ -97,6 +99,7 @@ function compileStarItem(star: OutputStar, context: CompileContext): Writer {
     for (const { name, evaluate } of replacements) {
       const value = evaluate(row);
       if (value !== null && value !== undefined) setOwn(out, name, value);
+      else if (sendNilField) setOwn(out, name, null);
       else delete out[name];
     }
   };

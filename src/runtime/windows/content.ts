@@ -2,6 +2,8 @@
  * What a window holds between its start and its end: rows, or running aggregates.
  * @module
  */
+import type { Code } from "../../diagnostics/codes.ts";
+import { RowError } from "../../diagnostics/row_error.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
@@ -109,15 +111,19 @@ export class GroupContent implements WindowContent {
   }
 
   snapshot(): Value {
-    const failure = this.#failed ? String((this.#failure as Error).message ?? this.#failure) : null;
-    return [this.#groups.snapshot(), this.#seen, failure];
+    return [this.#groups.snapshot(), this.#seen, this.#failed ? failureToValue(this.#failure) : null];
   }
 
   restore(state: Value): void {
-    const [groups, seen, failure] = state as [Value, boolean, string | null];
+    const [groups, seen, failure] = state as [Value, boolean, [Code, string] | null];
     this.#groups.restore(groups);
     this.#seen = seen;
     this.#failed = failure !== null;
-    this.#failure = failure === null ? undefined : new Error(failure);
+    this.#failure = failure === null ? undefined : new RowError(...failure);
   }
+}
+
+function failureToValue(failure: unknown): Value {
+  if (failure instanceof RowError) return [failure.code, failure.message];
+  return ["E506", failure instanceof Error ? failure.message : String(failure)];
 }

@@ -41,12 +41,11 @@ export function compileAggregate(bound: BoundAggregate, context: CompileContext)
   };
 }
 
-/** Null keys differ from every text, and a separator that texts do not hold keeps ("a,b", "c") from ("a", "b,c"). */
 const nullKey = "\u0000";
-const separator = "\u0001";
 
+/** The plain text of a key; null gives a text that no other value has. */
 function keyText(value: Value): string {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return value.startsWith(nullKey) ? nullKey + value : value;
   return value === null || value === undefined ? nullKey : plainText(value);
 }
 
@@ -56,7 +55,15 @@ export function compileGroupKey(groupBy: readonly Bound[], context: CompileConte
   const [first] = parts;
   if (first === undefined) return () => "";
   if (parts.length === 1) return (row) => keyText(first(row));
-  return (row) => parts.map((evaluate) => keyText(evaluate(row))).join(separator);
+  // Lengths in front keep ("ab", "c") from ("a", "bc").
+  return (row) => {
+    let key = "";
+    for (const evaluate of parts) {
+      const text = keyText(evaluate(row));
+      key += `${text.length}:${text}`;
+    }
+    return key;
+  };
 }
 
 export class GroupTable {

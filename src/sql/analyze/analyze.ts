@@ -45,6 +45,8 @@ export interface AnalyzedSelect {
   readonly analytics: readonly BoundAnalytic[];
   /** How many slots a row of this statement needs. */
   readonly slotCount: number;
+  /** True when the statement reads metadata with meta() or mqtt(). */
+  readonly usesMeta: boolean;
   readonly joins: Select["joins"];
 }
 
@@ -73,7 +75,7 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
   throwIfAny(diagnostics, text);
   return {
     sources: scope.sources,
-    items,
+    items: items.map((item) => withSlot(binder, item)),
     where,
     window,
     groupBy,
@@ -83,6 +85,7 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
     aggregates: binder.aggregates,
     analytics: binder.analytics,
     slotCount: binder.slotCount,
+    usesMeta: binder.usesMeta,
     joins: select.joins,
   };
 }
@@ -106,7 +109,7 @@ function collectAliases(binder: Binder, items: readonly SelectItem[], report: (d
 
 function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Diagnostic) => void): OutputItem[] {
   const output: OutputItem[] = [];
-  const visibleNames = new Map<string, Span>();
+  const visibleNames = new Map<string, { readonly span: Span; readonly aliased: boolean }>();
   let unnamed = 0;
   for (const [index, item] of items.entries()) {
     binder.clause = "select";
@@ -117,28 +120,25 @@ function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Dia
       continue;
     }
     const alias = item.alias === undefined ? undefined : binder.aliases.get(item.alias.name);
-    const bound = alias !== undefined && alias.item === item ? binder.define(alias) : binder.bind(item.expr);
-    // An alias that other clauses use has a slot: the output reads it there, so that it is computed once.
-    const expr: Bound = alias?.slot === undefined
-      ? bound
-      : { kind: "alias", name: alias.name, slot: alias.slot, expr: bound, type: bound.type, span: item.expr.span };
+    const expr = alias !== undefined && alias.item === item ? binder.define(alias) : binder.bind(item.expr);
     const name = item.alias?.name ?? outputName(binder, item.expr) ?? `kuiper_field_${unnamed++}`;
     const visible = !item.invisible;
     const earlier = visibleNames.get(name);
-    if (visible && earlier !== undefined && item.alias === undefined) {
+    // Two equal aliases have been reported already.
+    if (visible && earlier !== undefined && !(earlier.aliased && item.alias !== undefined)) {
       report(diagnostic("E206", `Duplicate output column "${name}"`, {
         span: item.span,
         hint: "give one of them another name with AS",
-        notes: [{ message: "first used here", span: earlier }],
+        notes: [{ message: "first used here", span: earlier.span }],
       }));
     }
-    if (visible) visibleNames.set(name, item.span);
+    if (visible) visibleNames.set(name, { span: item.span, aliased: item.alias !== undefined });
     output.push({ kind: "expression", name, aliased: item.alias !== undefined, visible, expr });
   }
-  return output.map((item) => withSlot(binder, item));
+  return output;
 }
 
-/** An alias may get its slot only when a later item uses it; the item itself must then read the slot too. */
+/** An alias gets its slot where another item or clause uses it; the item itself must then read the slot too. */
 function withSlot(binder: Binder, item: OutputItem): OutputItem {
   if (item.kind === "star" || !item.aliased || item.expr.kind === "alias") return item;
   const alias = binder.aliases.get(item.name);
@@ -220,7 +220,7 @@ function bindGroupBy(binder: Binder, select: Select): { window: WindowSpec | und
   for (const dimension of select.groupBy) {
     if (isWindowCall(dimension)) continue;
     const bound = binder.bindIn("group by", dimension);
-    if (dimension.kind !== "call" && hasAggregate(bound)) {
+    if (hasAggregate(bound)) {
       binder.report("E208", "Aggregates cannot stand in GROUP BY", dimension.span);
     }
     groupBy.push(bound);

@@ -39,6 +39,8 @@ export class Binder {
   readonly #defining: AliasEntry[] = [];
   #slots = 0;
   #depth = 0;
+  /** Set once a call reads the row's metadata. */
+  usesMeta = false;
   clause: Clause = "select";
   /** The select item being bound; aliases of schemaless statements are visible only behind their definition. */
   item = 0;

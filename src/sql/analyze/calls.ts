@@ -187,6 +187,7 @@ function bindOver(binder: Binder, over: Over | undefined): { partitionBy: Bound[
  * the function as one text, its keys joined by dots, without the source's name.
  */
 function metadataPath(binder: Binder, call: Call): Bound {
+  binder.usesMeta = true;
   const arg = call.args[0]!;
   const keys = pathOf(binder, arg);
   if (keys === undefined) {

@@ -1,0 +1,193 @@
+/**
+ * Physical connections and who uses them: named ones live on their own, others as long as somebody holds them.
+ *
+ * Invariant: a connection is open exactly while it has a holder; a named connection is held by the engine itself.
+ * @module
+ */
+import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import type { ClosableConnection, ConnectionRole, Connector, SettingsSchema } from "../connector/declare.ts";
+import { readSettings } from "../connector/settings.ts";
+import type { ConfigRegistry, NamedConnection } from "./configs.ts";
+
+type StatusListener = (state: ConnectionState, message?: string) => void;
+
+/** One use of a connection. */
+export interface ConnectionLease {
+  readonly connection: ClosableConnection;
+  /** Gives the use back; the last one closes the connection. */
+  release(): Promise<void>;
+}
+
+/** What a source or sink wants to connect with. */
+export interface ConnectionRequest {
+  readonly connector: Connector;
+  /** Checked settings of the connection. */
+  readonly settings: unknown;
+  /** The id of the named connection it selects. */
+  readonly named: string | undefined;
+  /** Who asks, for logs and default client ids. */
+  readonly name: string;
+  readonly onStatus: StatusListener;
+}
+
+interface Pooled {
+  readonly type: string;
+  readonly settings: unknown;
+  /** Who opened it. */
+  readonly name: string;
+  readonly isNamed: boolean;
+  readonly connection: ClosableConnection;
+  readonly listeners: Set<StatusListener>;
+  state: ConnectionState;
+  message: string | undefined;
+  holders: number;
+}
+
+export interface NamedStatus {
+  readonly state: ConnectionState;
+  readonly message: string | undefined;
+  /** Uses besides the engine's own. */
+  readonly users: number;
+}
+
+export class ConnectionPool {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #pooled = new Map<string, Pooled>();
+  readonly #named = new Map<string, ConnectionLease>();
+  #unnamed = 0;
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  acquire(request: ConnectionRequest): ConnectionLease {
+    const role = request.connector.connection!;
+    const key = this.#keyOf(request, role);
+    let pooled = this.#pooled.get(key);
+    if (pooled === undefined) {
+      pooled = this.#open(key, request, role);
+    } else {
+      request.onStatus(pooled.state, pooled.message);
+    }
+    pooled.holders++;
+    pooled.listeners.add(request.onStatus);
+    return { connection: pooled.connection, release: this.#releaser(key, pooled, request.onStatus) };
+  }
+
+  #keyOf(request: ConnectionRequest, role: ConnectionRole<SettingsSchema, ClosableConnection>): string {
+    if (request.named !== undefined) return `named ${request.connector.name}/${request.named}`;
+    const identity = role.identity(request.settings as never);
+    return identity === undefined ? `private ${this.#unnamed++}` : `shared ${request.connector.name}/${identity}`;
+  }
+
+  #open(
+    key: string,
+    request: ConnectionRequest,
+    role: ConnectionRole<SettingsSchema, ClosableConnection>,
+  ): Pooled {
+    const listeners = new Set<StatusListener>([request.onStatus]);
+    const name = request.named === undefined ? request.name : `connection ${request.named}`;
+    // The connector may report its first state while it opens, before the entry exists.
+    const early: { state: ConnectionState; message: string | undefined } = { state: "connecting", message: undefined };
+    let pooled: Pooled | undefined;
+    const status = (state: ConnectionState, message?: string) => {
+      Object.assign(pooled ?? early, { state, message });
+      for (const listener of listeners) listener(state, message);
+    };
+    const connection = role.open(request.settings as never, {
+      name,
+      clock: this.#clock,
+      log: this.#log.with({ connector: request.connector.name, for: name }),
+      status,
+    });
+    pooled = {
+      type: request.connector.name,
+      settings: request.settings,
+      name,
+      isNamed: request.named !== undefined,
+      connection,
+      listeners,
+      ...early,
+      holders: 0,
+    };
+    this.#pooled.set(key, pooled);
+    return pooled;
+  }
+
+  #releaser(key: string, pooled: Pooled, listener: StatusListener): () => Promise<void> {
+    let released = false;
+    return async () => {
+      if (released) return;
+      released = true;
+      pooled.listeners.delete(listener);
+      if (--pooled.holders > 0) return;
+      if (this.#pooled.get(key) === pooled) this.#pooled.delete(key);
+      await pooled.connection.close();
+    };
+  }
+
+  // ---------------------------------------------------------------- named connections
+
+  /** Opens a named connection and keeps it open until {@linkcode closeNamed}. */
+  openNamed(named: NamedConnection, connector: Connector): void {
+    const role = connector.connection;
+    if (role === undefined || this.#named.has(named.id)) return;
+    const settings = readSettings(role.settings, named.settings, {
+      path: `connections.${named.id}`,
+      where: `${connector.name} connection`,
+    });
+    const log = this.#log.with({ connection: named.id });
+    const lease = this.acquire({
+      connector,
+      settings,
+      named: named.id,
+      name: `connection ${named.id}`,
+      onStatus: (state, message) => log.info(`Connection ${state}`, message === undefined ? {} : { reason: message }),
+    });
+    this.#named.set(named.id, lease);
+  }
+
+  async closeNamed(id: string): Promise<void> {
+    const lease = this.#named.get(id);
+    this.#named.delete(id);
+    await lease?.release();
+  }
+
+  /** How a named connection is, or undefined when it is not open. */
+  namedStatus(id: string, type: string): NamedStatus | undefined {
+    const pooled = this.#pooled.get(`named ${type}/${id}`);
+    if (pooled === undefined) return undefined;
+    const own = this.#named.has(id) ? 1 : 0;
+    return { state: pooled.state, message: pooled.message, users: pooled.holders - own };
+  }
+
+  /** The connections that rules opened for themselves. */
+  anonymous(): { readonly id: string; readonly type: string; readonly settings: Record<string, unknown> }[] {
+    return [...this.#pooled.values()]
+      .filter((pooled) => !pooled.isNamed)
+      .map(({ name, type, settings }) => ({ id: name, type, settings: settings as Record<string, unknown> }));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#named.keys()].map((id) => this.closeNamed(id)));
+  }
+}
+
+/** Opens every named connection of the configuration; one that cannot be opened is logged and left out. */
+export function openNamedConnections(
+  pool: ConnectionPool,
+  configs: ConfigRegistry,
+  connectors: readonly Connector[],
+  log: Logger,
+): void {
+  for (const named of configs.connections()) {
+    const connector = connectors.find((c) => c.name === named.type);
+    try {
+      if (connector !== undefined) pool.openNamed(named, connector);
+    } catch (error) {
+      log.error("Cannot open a named connection", { connection: named.id, reason: String(error) });
+    }
+  }
+}

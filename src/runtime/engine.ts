@@ -1,0 +1,124 @@
+/**
+ * The engine: connectors, definitions, connections and rules put together.
+ * @module
+ */
+import type { Clock, Logger } from "../connector/context.ts";
+import type { Connector } from "../connector/declare.ts";
+import type { FunctionSet } from "../sql/catalog.ts";
+import { builtInFunctions } from "../sql/functions/built_in.ts";
+import type { Store } from "../store/store.ts";
+import { systemClock } from "./clock.ts";
+import type { ConfigRegistry } from "./configs.ts";
+import { ConnectionPool, openNamedConnections } from "./connections.ts";
+import { RuleLauncher } from "./rule_launcher.ts";
+import { RuleRegistry } from "./rule_registry.ts";
+import type { StreamRegistry } from "./streams.ts";
+
+export interface EngineOptions {
+  readonly connectors: readonly Connector[];
+  readonly store: Store;
+  readonly streams: StreamRegistry;
+  readonly configs: ConfigRegistry;
+  readonly config: {
+    /** Defaults of rule options. */
+    readonly rule?: Readonly<Record<string, unknown>>;
+    /** IANA name, or `Local`. */
+    readonly timezone: string;
+  };
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly functions?: FunctionSet;
+}
+
+/** How named connections are, for the admin interface. */
+export interface EngineConnections {
+  status(
+    id: string,
+  ):
+    | {
+      readonly state: "connecting" | "connected" | "disconnected";
+      readonly error?: string;
+      readonly refCount: number;
+    }
+    | undefined;
+  usersOf(id: string): readonly string[];
+  changed(id: string): Promise<void>;
+  anonymous(): readonly { readonly id: string; readonly type: string; readonly settings: Record<string, unknown> }[];
+}
+
+export interface Engine {
+  readonly rules: RuleRegistry;
+  readonly live: EngineConnections;
+  readonly wantedColumns: (stream: string) => readonly string[];
+  /** Opens the named connections and starts the rules that shall run. */
+  start(): Promise<void>;
+  /** Stops every rule and closes every connection. */
+  close(): Promise<void>;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const { connectors, store, streams, configs, config, log } = options;
+  const clock = options.clock ?? systemClock;
+  const pool = new ConnectionPool(clock, log);
+  const launcher = new RuleLauncher({ pool, clock, log, timezone: config.timezone });
+  const rules = new RuleRegistry({
+    store,
+    environment: {
+      connectors,
+      configs,
+      streams,
+      functions: options.functions ?? builtInFunctions,
+      timezone: config.timezone,
+    },
+    launcher,
+    defaults: { ...(config.rule === undefined ? {} : { options: config.rule }), generateId },
+    clock,
+    log,
+  });
+  return {
+    rules,
+    live: connectionsOf(pool, configs, connectors, rules),
+    wantedColumns: (stream) => rules.wantedColumns(stream),
+    async start() {
+      openNamedConnections(pool, configs, connectors, log);
+      await rules.startTriggered();
+    },
+    async close() {
+      await rules.close();
+      await pool.close();
+    },
+  };
+}
+
+/** `rule_` and eight letters and digits; a collision would be refused as a rule that exists. */
+function generateId(): string {
+  return `rule_${crypto.randomUUID().replaceAll("-", "").slice(0, 8)}`;
+}
+
+function connectionsOf(
+  pool: ConnectionPool,
+  configs: ConfigRegistry,
+  connectors: readonly Connector[],
+  rules: RuleRegistry,
+): EngineConnections {
+  return {
+    status(id) {
+      const type = configs.connection(id)?.type;
+      const status = type === undefined ? undefined : pool.namedStatus(id, type);
+      if (status === undefined) return undefined;
+      return {
+        state: status.state,
+        refCount: status.users,
+        ...(status.message === undefined ? {} : { error: status.message }),
+      };
+    },
+    usersOf: (id) => rules.usersOfConnection(id),
+    async changed(id) {
+      await pool.closeNamed(id);
+      const named = configs.connection(id);
+      const connector = connectors.find((c) => c.name === named?.type);
+      if (named !== undefined && connector !== undefined) pool.openNamed(named, connector);
+    },
+    anonymous: () => pool.anonymous(),
+  };
+}

@@ -1,0 +1,264 @@
+/**
+ * A stream at run time: its source is opened, read, decoded, and its rows handed to the rules that read it.
+ *
+ * Invariants: a batch is acknowledged to its source exactly once, after every consumer is done with it; the source is
+ * not read while its only consumer cannot take more; a payload that cannot be decoded is dropped alone and counted. What
+ * a stopping rule has not finished stays unacknowledged, so that a source that can will bring it again.
+ * @module
+ */
+import type { Decoder } from "../codec/codec.ts";
+import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import { EndOfInput, RetryLater } from "../connector/errors.ts";
+import type { Source, SourceBatch } from "../connector/source.ts";
+import { RowError } from "../diagnostics/row_error.ts";
+import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
+import { NodeMetrics } from "../telemetry/node_metrics.ts";
+import type { Struct } from "../value/value.ts";
+import { Backoff } from "./backoff.ts";
+import { Delivery } from "./delivery.ts";
+
+/** Rows of one batch, with the metadata of each when a consumer wants it. */
+export interface FeedRows {
+  readonly rows: readonly Struct[];
+  readonly meta: readonly (Struct | undefined)[] | undefined;
+  /** When they arrived, Unix milliseconds. */
+  readonly time: number;
+}
+
+/** A rule that reads the stream. */
+export interface FeedConsumer {
+  readonly wantsMeta: boolean;
+  /** The columns it needs; the decoder may leave out all others. */
+  readonly columns: ReadonlySet<string> | "all";
+  /** Takes rows. Releases `delivery`, which is held for it, when everything it does with them is done. */
+  accept(rows: FeedRows, delivery: Delivery): void;
+  /** Resolves when it can take more. */
+  room(): Promise<void>;
+  /** A payload that could not be decoded. */
+  undecodable(error: RowError): void;
+  /** There will be no more rows. */
+  ended(reason: string): void;
+}
+
+export interface FeedOptions {
+  readonly stream: string;
+  readonly open: (onStatus: (state: ConnectionState, message?: string) => void) => Promise<Source>;
+  /** True when the source stands on a connection that reports its own state. */
+  readonly reportsStatus: boolean;
+  /** Undefined for sources whose rows arrive decoded. */
+  readonly createDecoder: ((columns: ReadonlySet<string> | "all") => Decoder) | undefined;
+  /** Strict validation, when the stream asks for it; throws RowError. */
+  readonly createValidator: ((columns: ReadonlySet<string> | "all") => (row: Struct) => Struct) | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Feed {
+  readonly sourceMetrics = new NodeMetrics();
+  readonly decoderMetrics: NodeMetrics | undefined;
+  readonly validatorMetrics: NodeMetrics | undefined;
+  readonly connection: ConnectionMetrics;
+  readonly #options: FeedOptions;
+  readonly #abort = new AbortController();
+  #consumers: readonly FeedConsumer[] = [];
+  #decode: Decoder | undefined;
+  #validate: ((row: Struct) => Struct) | undefined;
+  #wantsMeta = false;
+  #finished: Promise<void> | undefined;
+  #allowClose: () => void = () => {};
+  readonly #mayClose = new Promise<void>((resolve) => (this.#allowClose = resolve));
+  #ended: string | undefined;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.connection = new ConnectionMetrics(options.clock);
+    this.decoderMetrics = options.createDecoder === undefined ? undefined : new NodeMetrics();
+    this.validatorMetrics = options.createValidator === undefined ? undefined : new NodeMetrics();
+  }
+
+  /** Adds a rule; the first one starts the source. */
+  add(consumer: FeedConsumer): void {
+    this.#setConsumers([...this.#consumers, consumer]);
+    if (this.#ended !== undefined) consumer.ended(this.#ended);
+    this.#finished ??= this.#run();
+  }
+
+  /**
+   * Takes a rule off: it gets nothing more. The last one ends the reading; the source stays open until
+   * {@linkcode close}, so that what is under way can still be acknowledged.
+   */
+  remove(consumer: FeedConsumer): void {
+    this.#setConsumers(this.#consumers.filter((c) => c !== consumer));
+    if (this.#consumers.length === 0) this.#abort.abort(new Error("The stream is not read any more"));
+  }
+
+  /** Closes the source of a stream that no rule reads any more. */
+  async close(): Promise<void> {
+    this.#allowClose();
+    await this.#finished;
+  }
+
+  get unused(): boolean {
+    return this.#consumers.length === 0;
+  }
+
+  /** True once the last rule has left: the feed does not start again. */
+  get closed(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  /** Decoding serves all rules at once: the columns are those that any of them needs. */
+  #setConsumers(consumers: readonly FeedConsumer[]): void {
+    this.#consumers = consumers;
+    const columns = new Set<string>();
+    let all = false;
+    for (const consumer of consumers) {
+      if (consumer.columns === "all") all = true;
+      else for (const column of consumer.columns) columns.add(column);
+    }
+    const wanted = all ? "all" as const : columns;
+    this.#decode = this.#options.createDecoder?.(wanted);
+    this.#validate = this.#options.createValidator?.(wanted);
+    this.#wantsMeta = consumers.some((consumer) => consumer.wantsMeta);
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#abort;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      let source: Source | undefined;
+      try {
+        if (!this.#options.reportsStatus) this.connection.report("connecting");
+        source = await this.#options.open((state, message) => this.#onStatus(state, message));
+        if (!this.#options.reportsStatus) this.#onStatus("connected");
+        await this.#readAll(source, backoff);
+      } catch (error) {
+        if (signal.aborted) break;
+        if (error instanceof EndOfInput) {
+          this.#end(error.message);
+          break;
+        }
+        this.#lost(error);
+      } finally {
+        if (signal.aborted) await this.#mayClose;
+        await source?.close().catch((error) => {
+          this.#options.log.warn("A source did not close cleanly", { reason: String(error) });
+        });
+      }
+      await clock.sleep(backoff.next(), signal).catch(() => {});
+    }
+  }
+
+  async #readAll(source: Source, backoff: Backoff): Promise<never> {
+    const { clock } = this.#options;
+    const { signal } = this.#abort;
+    while (true) {
+      let batch: SourceBatch;
+      try {
+        batch = await source.read(signal);
+      } catch (error) {
+        if (!(error instanceof RetryLater) || signal.aborted) throw error;
+        this.sourceMetrics.fail(error.message, clock.now());
+        await clock.sleep(error.ms, signal);
+        continue;
+      }
+      backoff.reset();
+      this.#deliver(batch);
+      // With one rule the source waits for it. With several, each has its own buffer, so that none holds up the others.
+      const [only, ...others] = this.#consumers;
+      if (only !== undefined && others.length === 0) await only.room();
+      signal.throwIfAborted();
+    }
+  }
+
+  #deliver(batch: SourceBatch): void {
+    const time = this.#options.clock.now();
+    const rows = this.#rowsOf(batch, time);
+    const delivery = new Delivery(() => batch.ack?.());
+    if (rows.rows.length > 0) {
+      for (const consumer of this.#consumers) {
+        delivery.hold();
+        consumer.accept(rows, delivery);
+      }
+    }
+    delivery.release();
+  }
+
+  #rowsOf(batch: SourceBatch, time: number): FeedRows {
+    const items = batch.kind === "payloads" ? batch.payloads : batch.rows;
+    const source = this.sourceMetrics;
+    source.recordsIn += items.length;
+    source.recordsOut += items.length;
+    source.processed += items.length;
+    source.lastInvocation = time;
+    const rows: Struct[] = [];
+    const meta: (Struct | undefined)[] | undefined = this.#wantsMeta ? [] : undefined;
+    for (let i = 0; i < items.length; i++) {
+      const before = rows.length;
+      if (batch.kind === "payloads") this.#decodeInto(rows, batch.payloads[i]!, time);
+      else this.#validateInto(rows, batch.rows[i]!, time);
+      if (meta !== undefined && rows.length > before) {
+        const own = batch.meta?.(i);
+        for (let j = before; j < rows.length; j++) meta.push(own);
+      }
+    }
+    return { rows, meta, time };
+  }
+
+  #decodeInto(rows: Struct[], payload: Uint8Array, time: number): void {
+    const metrics = this.decoderMetrics!;
+    metrics.recordsIn++;
+    metrics.lastInvocation = time;
+    try {
+      const decoded = this.#decode!.decode(payload);
+      metrics.recordsOut += decoded.length;
+      for (const row of decoded) this.#validateInto(rows, row, time);
+    } catch (error) {
+      this.#undecodable(error, metrics, time);
+    }
+    metrics.processed++;
+  }
+
+  #validateInto(rows: Struct[], row: Struct, time: number): void {
+    if (this.#validate === undefined) {
+      rows.push(row);
+      return;
+    }
+    const metrics = this.validatorMetrics!;
+    metrics.recordsIn++;
+    metrics.lastInvocation = time;
+    try {
+      rows.push(this.#validate(row));
+      metrics.recordsOut++;
+    } catch (error) {
+      this.#undecodable(error, metrics, time);
+    }
+    metrics.processed++;
+  }
+
+  #undecodable(error: unknown, metrics: NodeMetrics, time: number): void {
+    const rowError = error instanceof RowError ? error : new RowError("E501", String(error), { cause: error });
+    metrics.fail(`${rowError.code}: ${rowError.message}`, time);
+    this.#options.log.warn("A message was dropped", { reason: `${rowError.code}: ${rowError.message}` });
+    for (const consumer of this.#consumers) consumer.undecodable(rowError);
+  }
+
+  #onStatus(state: ConnectionState, message?: string): void {
+    if (this.connection.report(state, message) && message !== undefined) {
+      this.sourceMetrics.fail(message, this.#options.clock.now());
+    }
+  }
+
+  #lost(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.connection.report("disconnected", message);
+    this.sourceMetrics.fail(message, this.#options.clock.now());
+    this.#options.log.warn("A source was lost and will be opened again", { reason: message });
+  }
+
+  #end(reason: string): void {
+    this.#ended = reason;
+    for (const consumer of this.#consumers) consumer.ended(reason);
+  }
+}

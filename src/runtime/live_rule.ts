@@ -1,0 +1,211 @@
+/**
+ * A rule that runs: rows from its feed go through its pipeline, results to its actions.
+ *
+ * Invariants: batches are processed one after the other, in order of arrival; while an action is blocked no further
+ * batch is taken; results that a batch set off are with its delivery until the actions are done with them.
+ * @module
+ */
+import type { Clock, Logger } from "../connector/context.ts";
+import type { RowError } from "../diagnostics/row_error.ts";
+import type { RuleContext } from "../sql/functions/declare.ts";
+import { Row } from "../value/row.ts";
+import type { Struct } from "../value/value.ts";
+import type { Action } from "./action.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Feed, FeedConsumer, FeedRows } from "./feed.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { PreparedRule } from "./prepare_rule.ts";
+
+export interface LiveRuleOptions {
+  readonly prepared: PreparedRule;
+  readonly feed: Feed;
+  readonly actions: readonly Action[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly timezone: string;
+  /** Called once when all sources have ended and everything is delivered. */
+  readonly onEnded: (reason: string) => void;
+}
+
+interface Waiting {
+  readonly rows: FeedRows;
+  readonly delivery: Delivery;
+}
+
+export class LiveRule implements FeedConsumer {
+  readonly wantsMeta: boolean;
+  readonly columns: ReadonlySet<string> | "all";
+  readonly pipeline: Pipeline;
+  readonly feed: Feed;
+  readonly actions: readonly Action[];
+  readonly startedAt: number;
+  readonly #options: LiveRuleOptions;
+  readonly #sendError: boolean;
+  readonly #bufferRows: number;
+  /** Batches of a shared stream that came while an action was blocked. */
+  #backlog: Waiting[] = [];
+  #backlogRows = 0;
+  #draining = false;
+  #stopped = false;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt = Infinity;
+
+  constructor(options: LiveRuleOptions) {
+    const { definition, plan } = options.prepared;
+    this.#options = options;
+    this.feed = options.feed;
+    this.actions = options.actions;
+    this.startedAt = options.clock.now();
+    this.#sendError = definition.options.sendError;
+    this.#bufferRows = definition.options.bufferLength;
+    const rule: RuleContext = {
+      ruleId: definition.id,
+      ruleStart: this.startedAt,
+      now: this.startedAt,
+      timezone: options.timezone,
+      random: Math.random,
+    };
+    this.pipeline = new Pipeline(plan, rule, {
+      rows: (rows) => this.#rows(rows),
+      list: (rows) => this.#list(rows),
+      failed: (error) => this.#failed(error),
+    });
+    this.wantsMeta = plan.usesMeta;
+    this.columns = this.pipeline.source.columns;
+  }
+
+  start(): void {
+    for (const action of this.actions) action.start();
+    this.feed.add(this);
+    this.#arm();
+  }
+
+  // ---------------------------------------------------------------- rows come in
+
+  accept(rows: FeedRows, delivery: Delivery): void {
+    if (this.#backlog.length === 0 && !this.#blocked) {
+      this.#process(rows, delivery);
+      return;
+    }
+    this.#backlog.push({ rows, delivery });
+    this.#backlogRows += rows.rows.length;
+    this.#dropOldest();
+    if (!this.#draining) void this.#drain();
+  }
+
+  get #blocked(): boolean {
+    for (const action of this.actions) if (action.blocked) return true;
+    return false;
+  }
+
+  async room(): Promise<void> {
+    while (this.#blocked && !this.#stopped) await Promise.all(this.actions.map((action) => action.room()));
+  }
+
+  /** Only streams with several rules come here: alone, a rule holds its source back and has no backlog to speak of. */
+  #dropOldest(): void {
+    const { sourceMetrics } = this.feed;
+    while (this.#backlogRows > this.#bufferRows && this.#backlog.length > 1) {
+      const oldest = this.#backlog.shift()!;
+      this.#backlogRows -= oldest.rows.rows.length;
+      sourceMetrics.drop("buffer full", oldest.rows.rows.length);
+      sourceMetrics.fail("buffer full, drop message", oldest.rows.time);
+      oldest.delivery.release();
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#draining = true;
+    while (this.#backlog.length > 0 && !this.#stopped) {
+      await this.room();
+      if (this.#stopped) break;
+      const next = this.#backlog.shift()!;
+      this.#backlogRows -= next.rows.rows.length;
+      this.#process(next.rows, next.delivery);
+    }
+    this.#draining = false;
+  }
+
+  #process({ rows, meta, time }: FeedRows, delivery: Delivery): void {
+    const batch: Row[] = [];
+    for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
+    this.pipeline.push(batch, time);
+    this.#flush(delivery);
+    delivery.release();
+    this.#arm();
+  }
+
+  undecodable(error: RowError): void {
+    this.#failed(error);
+    this.#flush(undefined);
+  }
+
+  ended(reason: string): void {
+    // Everything that came before the end must have gone through first.
+    void this.room().then(async () => {
+      while (this.#draining && !this.#stopped) await this.#options.clock.sleep(1);
+      if (this.#stopped) return;
+      this.pipeline.end(this.#options.clock.now());
+      this.#flush(undefined);
+      this.#options.onEnded(reason);
+    });
+  }
+
+  // ---------------------------------------------------------------- results go out
+
+  #rows(rows: readonly Struct[]): void {
+    for (const action of this.actions) {
+      for (const row of rows) action.collect([row]);
+    }
+  }
+
+  #list(rows: readonly Struct[]): void {
+    for (const action of this.actions) action.collect(rows);
+  }
+
+  #failed(error: RowError): void {
+    this.#options.log.warn("A row failed", { reason: `${error.code}: ${error.message}` });
+    if (!this.#sendError) return;
+    for (const action of this.actions) action.collect([{ error: error.message }]);
+  }
+
+  #flush(delivery: Delivery | undefined): void {
+    for (const action of this.actions) action.flush(delivery);
+  }
+
+  // ---------------------------------------------------------------- time
+
+  /** Sets the timer for the earliest moment an operator waits for. */
+  #arm(): void {
+    const due = this.pipeline.deadline();
+    if (due === this.#timerAt || this.#stopped) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerAt = due;
+    if (due === Infinity) return;
+    const { clock } = this.#options;
+    this.#cancelTimer = clock.after(due - clock.now(), () => {
+      this.#timerAt = Infinity;
+      const now = clock.now();
+      // Timers may fire a little early; then nothing is due and the next one is set.
+      this.pipeline.advance(now);
+      this.#flush(undefined);
+      this.#arm();
+    });
+  }
+
+  /**
+   * Takes nothing more, lets the actions write what they have for at most `graceMs`, and closes everything. What could
+   * not be finished is not acknowledged, unless other rules read the same stream.
+   */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    this.feed.remove(this);
+    if (!this.feed.unused) { for (const waiting of this.#backlog) waiting.delivery.release(); }
+    this.#backlog = [];
+    await Promise.all(this.actions.map((action) => action.stop(graceMs)));
+    if (this.feed.unused) await this.feed.close();
+  }
+}

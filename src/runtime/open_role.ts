@@ -1,0 +1,57 @@
+/**
+ * Opens a source or sink together with the connection it stands on.
+ * @module
+ */
+import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import type { OpenContext } from "../connector/declare.ts";
+import type { ConnectionPool } from "./connections.ts";
+import type { PreparedRole } from "./prepare_rule.ts";
+
+export interface Closable {
+  close(): Promise<void>;
+}
+
+/** What opening needs of the engine. */
+export interface OpenParts {
+  readonly pool: ConnectionPool;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Who opens, for logs and default client ids. */
+  readonly name: string;
+}
+
+/** Closing the handle also gives the connection back. */
+export async function openRole<Handle extends Closable>(
+  prepared: PreparedRole,
+  open: (settings: never, context: OpenContext<never>) => Handle | Promise<Handle>,
+  parts: OpenParts,
+  onStatus: (state: ConnectionState, message?: string) => void,
+): Promise<Handle> {
+  const { connector, connection } = prepared;
+  const lease = connection === undefined ? undefined : parts.pool.acquire({
+    connector,
+    settings: connection.settings,
+    named: connection.named,
+    name: parts.name,
+    onStatus,
+  });
+  try {
+    const handle = await open(prepared.settings as never, {
+      name: parts.name,
+      clock: parts.clock,
+      log: parts.log,
+      status: onStatus,
+      connection: lease?.connection as never,
+    });
+    if (lease === undefined) return handle;
+    const close = handle.close.bind(handle);
+    handle.close = async () => {
+      await close();
+      await lease.release();
+    };
+    return handle;
+  } catch (error) {
+    await lease?.release();
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * From a rule's results to what a sink gets: `dataField`, then `fields` or `excludeFields`, then single rows or lists.
+ * @module
+ */
+import type { Encoder } from "../codec/codec.ts";
+import type { Payload } from "../connector/sink.ts";
+import { RowError } from "../diagnostics/row_error.ts";
+import { getOwn, isStruct, kindOf, setOwn, type Struct } from "../value/value.ts";
+import type { ActionSettings } from "./action_settings.ts";
+
+/** Turns one result, an unordered row or the list of a window, into the messages of a sink. */
+export type ResultTransform<Item> = (rows: readonly Struct[]) => Item[];
+
+type Shaping = Pick<ActionSettings, "sendSingle" | "omitIfEmpty" | "fields" | "excludeFields" | "dataField">;
+
+/** Messages as payloads. */
+export function payloadTransform(settings: Shaping, encoder: Encoder): ResultTransform<Payload> {
+  return transform<Payload>(settings, (row) => encoder.encodeRow(row), (rows) => encoder.encodeRows(rows));
+}
+
+/** Messages as rows. */
+export function rowTransform(settings: Shaping): ResultTransform<readonly Struct[]> {
+  return transform<readonly Struct[]>(settings, (row) => [row], (rows) => rows);
+}
+
+function transform<Item>(
+  settings: Shaping,
+  single: (row: Struct) => Item,
+  whole: (rows: readonly Struct[]) => Item,
+): ResultTransform<Item> {
+  const shape = compileShape(settings);
+  const { sendSingle, omitIfEmpty } = settings;
+  return (rows) => {
+    const shaped = shape === undefined ? rows : shape(rows);
+    if (sendSingle) {
+      const kept = omitIfEmpty ? shaped.filter((row) => Object.keys(row).length > 0) : shaped;
+      return kept.map(single);
+    }
+    return omitIfEmpty && shaped.length === 0 ? [] : [whole(shaped)];
+  };
+}
+
+/** Undefined when rows pass as they are. */
+function compileShape(settings: Shaping): ((rows: readonly Struct[]) => readonly Struct[]) | undefined {
+  const { dataField, fields, excludeFields } = settings;
+  const columns = fields.length > 0
+    ? keepColumns(fields)
+    : excludeFields.length > 0
+    ? dropColumns(excludeFields)
+    : undefined;
+  if (dataField === "") return columns === undefined ? undefined : (rows) => rows.map(columns);
+  return (rows) => {
+    const data = dataOf(rows, dataField);
+    return columns === undefined ? data : data.map(columns);
+  };
+}
+
+function keepColumns(fields: readonly string[]): (row: Struct) => Struct {
+  return (row) => {
+    const kept: Struct = {};
+    for (const name of fields) setOwn(kept, name, getOwn(row, name) ?? null);
+    return kept;
+  };
+}
+
+function dropColumns(excluded: readonly string[]): (row: Struct) => Struct {
+  const names = new Set(excluded);
+  return (row) => {
+    const kept: Struct = {};
+    for (const name of Object.keys(row)) if (!names.has(name)) setOwn(kept, name, row[name]);
+    return kept;
+  };
+}
+
+function dataOf(rows: readonly Struct[], field: string): readonly Struct[] {
+  const first = rows[0];
+  if (first === undefined) return [];
+  const data = getOwn(first, field);
+  if (isStruct(data)) return [data];
+  if (Array.isArray(data) && data.every(isStruct)) return data;
+  throw new RowError("E508", `dataField "${field}" must hold an object or a list of objects, found ${kindOf(data)}`);
+}

@@ -1,0 +1,202 @@
+/**
+ * A rule's JSON, checked: what it says, apart from what its SQL means.
+ * @module
+ */
+import * as v from "valibot";
+import { choice, duration, flag, ignored, integer, readSettings, unsupported } from "../connector/settings.ts";
+import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
+import { nameProblem } from "./names.ts";
+
+const restartStrategy = v.strictObject({
+  attempts: integer({ description: "Above 0: a rule stopped by an error is started again.", default: 0, min: 0 }),
+  delay: ignored("Of eKuiper 1.x."),
+  multiplier: ignored("Of eKuiper 1.x."),
+  maxDelay: ignored("Of eKuiper 1.x."),
+  jitterFactor: ignored("Of eKuiper 1.x."),
+});
+
+/** The options of a rule; defaults may come from the agent's configuration. */
+export const ruleOptions = v.strictObject({
+  isEventTime: flag({ description: "Time is taken from the TIMESTAMP column of the streams.", default: false }),
+  lateTolerance: duration({ description: "How far the watermark stays behind the newest row.", default: 1000 }),
+  sendError: flag({ description: 'Errors of rows travel to the actions as {"error": "…"}.', default: false }),
+  sendMetaToSink: flag({ description: "Adds the metadata of the source as the column __meta.", default: false }),
+  sendNilField: flag({ description: "Writes absent columns and null expressions as null.", default: false }),
+  bufferLength: integer({
+    description: "Rows that wait for a rule on a shared stream before the oldest is dropped.",
+    default: 1024,
+    min: 1,
+    max: 1_000_000,
+  }),
+  disableBufferFullDiscard: flag({
+    description: "A full buffer holds back the source instead of dropping; always so for streams that are not shared.",
+    default: false,
+  }),
+  qos: choice([0, 1, 2], { description: "0 at most once, 1 at least once, 2 exactly-once state.", default: 0 }),
+  forceExitTimeout: duration({ description: "Longest wait for a rule to stop; 0 is the default of 5 s.", default: 0 }),
+  debug: flag({ description: "Logs this rule at debug level.", default: false }),
+  concurrency: ignored("Rows of a rule are processed in order on one thread."),
+  checkpointInterval: ignored("Takes effect with qos 1 and 2."),
+  enableSaveStateBeforeStop: ignored("Takes effect with qos 1 and 2."),
+  notifySub: ignored("State changes are in the status."),
+  experiment: ignored("The row layout is not configurable."),
+  planOptimizeStrategy: ignored("Plans are always optimised; results do not depend on it."),
+  restartStrategy: v.optional(
+    v.pipe(restartStrategy, v.description("What happens after an error that stops the rule.")),
+    { attempts: 0 } as never,
+  ),
+  logFilename: unsupported("A log file of its own."),
+  enableRuleTracer: unsupported("Tracing."),
+  cron: unsupported("Runs on a schedule."),
+  duration: unsupported("Stops after this time."),
+  cronDatetimeRange: unsupported("Runs inside these times only."),
+});
+
+export type RuleOptions = v.InferOutput<typeof ruleOptions>;
+
+/** One sink of the rule: an entry of an object in `actions`. */
+export interface ActionDefinition {
+  readonly type: string;
+  /** `actions.0.mqtt`. */
+  readonly path: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+export interface RuleDefinition {
+  readonly id: string;
+  readonly name: string;
+  readonly sql: string;
+  readonly actions: readonly ActionDefinition[];
+  readonly options: RuleOptions;
+  readonly triggered: boolean;
+  readonly tags: readonly string[] | null;
+  readonly temp: boolean;
+  readonly version: string;
+  /** The JSON as the user gave it, with the id. */
+  readonly json: string;
+}
+
+export interface RuleDefaults {
+  /** Options that apply where a rule says nothing. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** The id of a rule that has none. */
+  readonly generateId: () => string;
+}
+
+function invalid(message: string, path?: string): never {
+  fail("E703", `invalid rule json: ${message}`, path === undefined ? {} : { path });
+}
+
+type Fields = Record<string, unknown>;
+
+const fieldNames = ["id", "name", "sql", "actions", "graph", "options", "triggered", "tags", "temp", "version"];
+
+/** The fields that mean something, whatever their case; others are ignored, since tools keep their own there. */
+function fieldsOf(json: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    invalid(error instanceof Error ? error.message : String(error));
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) invalid("a rule must be a JSON object");
+  const fields: Fields = {};
+  for (const [key, field] of Object.entries(value)) {
+    const name = fieldNames.find((known) => known.toLowerCase() === key.toLowerCase());
+    if (name !== undefined && field !== null) fields[name] = field;
+  }
+  return fields;
+}
+
+function take<T extends "string" | "boolean">(
+  fields: Fields,
+  name: string,
+  type: T,
+): (T extends "string" ? string : boolean) | undefined {
+  const value = fields[name];
+  if (value !== undefined && typeof value !== type) {
+    invalid(`field "${name}" must be a ${type}, found ${Array.isArray(value) ? "array" : typeof value}`, name);
+  }
+  return value as (T extends "string" ? string : boolean) | undefined;
+}
+
+/**
+ * Reads a rule. With `id` (of the path of the request) the JSON need not have one, but must not have another.
+ *
+ * @throws {DiagnosticError} E703 for what is no rule, E704 for a bad id, E303 and E402 to E408 for options, E301 for
+ * graph rules.
+ */
+export function readRule(json: string, defaults: RuleDefaults, id?: string): RuleDefinition {
+  const fields = fieldsOf(json);
+  const given = take(fields, "id", "string");
+  if (id !== undefined && given !== undefined && given !== "" && given !== id) {
+    invalid("RuleId is not consistent with rule id.", "id");
+  }
+  const ruleId = id ?? (given === undefined || given === "" ? defaults.generateId() : given);
+  const problem = nameProblem(ruleId);
+  if (problem !== undefined) fail("E704", problem, { path: "id" });
+
+  const sql = take(fields, "sql", "string") ?? "";
+  const { graph } = fields;
+  if (graph !== undefined && sql !== "") invalid(`Rule ${ruleId} has both sql and graph.`);
+  if (graph !== undefined) fail("E301", "Graph rules are not supported yet", { path: "graph" });
+  if (sql === "") invalid(`Rule ${ruleId} has neither sql nor graph.`);
+
+  return {
+    id: ruleId,
+    name: take(fields, "name", "string") ?? "",
+    sql,
+    actions: readActions(fields.actions),
+    options: readOptions(ruleId, fields.options, defaults),
+    triggered: take(fields, "triggered", "boolean") ?? true,
+    tags: readTags(fields.tags),
+    temp: take(fields, "temp", "boolean") ?? false,
+    version: take(fields, "version", "string") ?? "",
+    json: given === ruleId ? json : JSON.stringify({ ...JSON.parse(json) as object, id: ruleId }),
+  };
+}
+
+function readActions(actions: unknown): ActionDefinition[] {
+  if (actions === undefined) invalid("Missing rule actions.", "actions");
+  if (!Array.isArray(actions)) invalid("actions must be an array of objects", "actions");
+  if (actions.length === 0) invalid("Missing rule actions.", "actions");
+  return actions.flatMap((action: unknown, i) => {
+    const path = `actions.${i}`;
+    if (typeof action !== "object" || action === null || Array.isArray(action)) {
+      invalid(`an action must be an object such as {"log": {}}`, path);
+    }
+    const entries = Object.entries(action);
+    if (entries.length === 0) invalid("an action must name a sink type", path);
+    return entries.map(([type, properties]) => {
+      if (properties !== null && (typeof properties !== "object" || Array.isArray(properties))) {
+        invalid(`the properties of action "${type}" must be an object`, `${path}.${type}`);
+      }
+      return { type, path: `${path}.${type}`, properties: (properties ?? {}) as Fields };
+    });
+  });
+}
+
+function readOptions(ruleId: string, options: unknown, defaults: RuleDefaults): RuleOptions {
+  if (options !== undefined && (typeof options !== "object" || options === null || Array.isArray(options))) {
+    invalid(`Rule ${ruleId} has invalid options: options must be an object`, "options");
+  }
+  const place = { path: "options", where: "rule options" };
+  const read = readSettings(ruleOptions, { ...defaults.options, ...options as Fields | undefined }, place);
+  const problems: Diagnostic[] = [];
+  if (read.qos !== 0) {
+    problems.push(diagnostic("E301", `qos ${read.qos} (checkpoints) is not supported yet`, {
+      path: "options.qos",
+      hint: "leave qos out; the source is acknowledged after the actions have the results",
+    }));
+  }
+  throwIfAny(problems);
+  return read;
+}
+
+function readTags(tags: unknown): readonly string[] | null {
+  if (tags === undefined) return null;
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === "string")) {
+    invalid(`field "tags" must be an array of strings`, "tags");
+  }
+  return tags;
+}

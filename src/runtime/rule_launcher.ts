@@ -1,0 +1,98 @@
+/**
+ * Turns a prepared rule into a running one: finds or makes its feed, makes its actions.
+ * @module
+ */
+import { codecOf } from "../codec/codecs.ts";
+import type { Clock, Logger } from "../connector/context.ts";
+import type { OpenContext } from "../connector/declare.ts";
+import type { PayloadSink, RowSink } from "../connector/sink.ts";
+import type { Source } from "../connector/source.ts";
+import { Action } from "./action.ts";
+import type { ConnectionPool } from "./connections.ts";
+import { Feed } from "./feed.ts";
+import { LiveRule } from "./live_rule.ts";
+import { openRole } from "./open_role.ts";
+import type { PreparedAction, PreparedRule, PreparedSource } from "./prepare_rule.ts";
+import { payloadTransform, rowTransform } from "./result_transform.ts";
+
+export interface LauncherParts {
+  readonly pool: ConnectionPool;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly timezone: string;
+}
+
+export class RuleLauncher {
+  readonly #parts: LauncherParts;
+  /** Feeds of shared streams, by stream; every other rule has a feed of its own. */
+  readonly #shared = new Map<string, Feed>();
+
+  constructor(parts: LauncherParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
+  launch(prepared: PreparedRule, onEnded: (reason: string) => void): LiveRule {
+    const { clock, timezone } = this.#parts;
+    const { id } = prepared.definition;
+    const log = this.#parts.log.with({ rule: id });
+    const rule = new LiveRule({
+      prepared,
+      feed: this.#feedOf(prepared.source, id),
+      actions: prepared.actions.map((action, index) => this.#createAction(action, index, id, log)),
+      clock,
+      log,
+      timezone,
+      onEnded,
+    });
+    rule.start();
+    return rule;
+  }
+
+  #feedOf(source: PreparedSource, ruleId: string): Feed {
+    const { stream } = source;
+    if (!stream.options.shared) return this.#createFeed(source, `rule ${ruleId} source ${stream.name}`);
+    const known = this.#shared.get(stream.name);
+    if (known !== undefined && !known.closed) return known;
+    const feed = this.#createFeed(source, `stream ${stream.name}`);
+    this.#shared.set(stream.name, feed);
+    return feed;
+  }
+
+  #createFeed(source: PreparedSource, name: string): Feed {
+    const { pool, clock } = this.#parts;
+    const log = this.#parts.log.with({ stream: source.stream.name });
+    return new Feed({
+      stream: source.stream.name,
+      open: (onStatus) => openRole<Source>(source, source.role.open, { pool, clock, log, name }, onStatus),
+      reportsStatus: source.connection !== undefined,
+      createDecoder: source.createDecoder,
+      createValidator: source.createValidator,
+      clock,
+      log,
+    });
+  }
+
+  #createAction(action: PreparedAction, index: number, ruleId: string, log: Logger): Action {
+    const { pool, clock } = this.#parts;
+    const { role, common, definition } = action;
+    const name = `rule ${ruleId} action ${index} ${definition.type}`;
+    const open: (
+      settings: never,
+      context: OpenContext<never>,
+    ) => PayloadSink | RowSink | Promise<PayloadSink | RowSink> = role.open;
+    return new Action({
+      type: definition.type,
+      index,
+      encodes: role.accepts === "payloads",
+      transform: role.accepts === "payloads"
+        ? payloadTransform(common, codecOf(common.format).createEncoder(common))
+        : rowTransform(common),
+      bufferLength: common.bufferLength,
+      open: (onStatus) => openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name }, onStatus),
+      reportsStatus: action.connection !== undefined,
+      clock,
+      log,
+    });
+  }
+}

@@ -1,0 +1,363 @@
+/**
+ * The rules of an agent: defined, kept in the store, started and stopped.
+ *
+ * Invariants: commands for one rule run one after the other; what the store holds is what `get` shows; a definition
+ * that does not plan never replaces one that does.
+ * @module
+ */
+import type { Clock, Logger } from "../connector/context.ts";
+import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
+import type { Store } from "../store/store.ts";
+import { explainPlan } from "./explain.ts";
+import type { LiveRule } from "./live_rule.ts";
+import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
+import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
+import type { RuleLauncher } from "./rule_launcher.ts";
+import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
+import type { Rules, RuleSummary } from "./rules.ts";
+import { versionAllows } from "./streams.ts";
+
+export interface RuleRegistryParts {
+  readonly store: Store;
+  readonly environment: RuleEnvironment;
+  readonly launcher: RuleLauncher;
+  readonly defaults: RuleDefaults;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+type State = "starting" | "running" | "stopping" | "stopped" | "stopped by error";
+
+/** Longest wait for actions to write what they have when a rule stops. */
+const stopGraceMs = 5000;
+/** How often a rule that may restart after an error is tried again. */
+const patrolMs = 10_000;
+
+class Entry {
+  readonly id: string;
+  /** Undefined for a stored text that this version cannot read. */
+  definition: RuleDefinition | undefined;
+  json: string;
+  triggered: boolean;
+  state: State = "stopped";
+  /** Why it last stopped. */
+  message = "";
+  lastStart = 0;
+  lastStop = 0;
+  live: LiveRule | undefined;
+  prepared: PreparedRule | undefined;
+  /** The metrics and nodes of the last run. */
+  lastMetrics: Record<string, string | number> = {};
+  topology: { sources: string[]; edges: Record<string, string[]> } | undefined;
+  cancelPatrol: (() => void) | undefined;
+  /** The end of the queue of commands. */
+  queue: Promise<unknown> = Promise.resolve();
+
+  constructor(id: string, json: string, definition: RuleDefinition | undefined) {
+    this.id = id;
+    this.json = json;
+    this.definition = definition;
+    this.triggered = definition?.triggered ?? true;
+  }
+
+  /** Runs `work` after everything that was asked for before. */
+  enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.queue.then(work);
+    this.queue = result.catch(() => {});
+    return result;
+  }
+}
+
+export class RuleRegistry implements Rules {
+  readonly #parts: RuleRegistryParts;
+  readonly #entries = new Map<string, Entry>();
+
+  /** Reads the stored rules; none runs before {@linkcode startTriggered}. */
+  constructor(parts: RuleRegistryParts) {
+    this.#parts = parts;
+    for (const { name, text } of parts.store.list("rule")) this.#entries.set(name, this.#stored(name, text));
+  }
+
+  #stored(id: string, json: string): Entry {
+    try {
+      return new Entry(id, json, readRule(json, this.#parts.defaults, id));
+    } catch (error) {
+      const entry = new Entry(id, json, undefined);
+      entry.state = "stopped by error";
+      entry.message = messageOf(error);
+      this.#parts.log.error("A stored rule cannot be read", { rule: id, reason: entry.message });
+      return entry;
+    }
+  }
+
+  /** Starts every rule that shall run; one that fails does not keep the others from starting. */
+  async startTriggered(): Promise<void> {
+    const entries = [...this.#entries.values()].filter((entry) => entry.triggered && entry.definition !== undefined);
+    await Promise.all(entries.map((entry) => entry.enqueue(() => this.#startOrFail(entry))));
+  }
+
+  /** Stops every rule, without changing which ones shall run. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) =>
+      entry.enqueue(async () => {
+        entry.cancelPatrol?.();
+        await this.#halt(entry, "canceled manually");
+      })
+    ));
+  }
+
+  // ---------------------------------------------------------------- definitions
+
+  list(): RuleSummary[] {
+    return [...this.#entries.values()]
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .map((entry) => ({
+        id: entry.id,
+        name: entry.definition?.name ?? "",
+        status: entry.state,
+        version: entry.definition?.version ?? "",
+        trace: false,
+        tags: entry.definition?.tags ?? null,
+      }));
+  }
+
+  async create(json: string): Promise<string> {
+    const definition = readRule(json, this.#parts.defaults);
+    const { id } = definition;
+    if (this.#entries.has(id)) fail("E702", `rule ${id} already exists`, { path: "id" });
+    const prepared = prepareRule(definition, this.#parts.environment);
+    const entry = new Entry(id, definition.json, definition);
+    this.#keep(entry);
+    this.#entries.set(id, entry);
+    if (definition.triggered) await entry.enqueue(() => this.#start(entry, prepared));
+    return id;
+  }
+
+  async update(id: string, json: string): Promise<void> {
+    const definition = readRule(json, this.#parts.defaults, id);
+    const prepared = prepareRule(definition, this.#parts.environment);
+    const entry = this.#entries.get(id) ?? new Entry(id, definition.json, undefined);
+    this.#entries.set(id, entry);
+    await entry.enqueue(async () => {
+      const before = entry.definition?.version ?? "";
+      if (entry.definition !== undefined && !versionAllows(before, definition.version)) {
+        const comparison = `version (${before}), new version (${definition.version}) is lower`;
+        fail("E706", `rule ${id} already exists with ${comparison}`, { path: "version" });
+      }
+      await this.#halt(entry, "stopped by update");
+      entry.definition = definition;
+      entry.json = definition.json;
+      entry.triggered = definition.triggered;
+      this.#keep(entry);
+      if (definition.triggered) await this.#start(entry, prepared);
+    });
+  }
+
+  async delete(id: string): Promise<void> {
+    const entry = this.#require(id);
+    await entry.enqueue(async () => {
+      entry.cancelPatrol?.();
+      await this.#halt(entry, "canceled manually");
+      if (this.#entries.get(id) === entry) this.#entries.delete(id);
+      this.#parts.store.delete("rule", id);
+    });
+  }
+
+  get(id: string): string {
+    return this.#require(id).json;
+  }
+
+  validate(json: string): { sources: string[] } {
+    const prepared = prepareRule(readRule(json, this.#parts.defaults), this.#parts.environment);
+    return { sources: [...prepared.plan.sources] };
+  }
+
+  #keep(entry: Entry): void {
+    if (entry.definition?.temp !== true) this.#parts.store.put("rule", entry.id, entry.json);
+  }
+
+  #require(id: string): Entry {
+    return this.#entries.get(id) ?? fail("E701", `Rule ${id} is not found.`);
+  }
+
+  // ---------------------------------------------------------------- running
+
+  async start(id: string): Promise<void> {
+    const entry = this.#require(id);
+    await entry.enqueue(async () => {
+      this.#setTriggered(entry, true);
+      await this.#startOrFail(entry);
+    });
+  }
+
+  async stop(id: string): Promise<void> {
+    const entry = this.#require(id);
+    await entry.enqueue(async () => {
+      this.#setTriggered(entry, false);
+      entry.cancelPatrol?.();
+      await this.#halt(entry, "canceled manually");
+    });
+  }
+
+  async restart(id: string): Promise<void> {
+    const entry = this.#require(id);
+    await entry.enqueue(async () => {
+      this.#setTriggered(entry, true);
+      await this.#halt(entry, "canceled manually");
+      await this.#startOrFail(entry);
+    });
+  }
+
+  /** Whether the rule shall run is part of its stored JSON. */
+  #setTriggered(entry: Entry, triggered: boolean): void {
+    entry.triggered = triggered;
+    const json = JSON.parse(entry.json) as Record<string, unknown>;
+    const known = Object.keys(json).find((key) => key.toLowerCase() === "triggered");
+    const next = { ...json, [known ?? "triggered"]: triggered };
+    entry.json = JSON.stringify(Object.fromEntries(Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))));
+    this.#keep(entry);
+  }
+
+  /** Prepares the rule anew, since streams and settings may have changed; a failure is the rule's state. */
+  // deno-lint-ignore require-await -- commands are asynchronous, whether or not they have to wait.
+  async #startOrFail(entry: Entry): Promise<void> {
+    if (entry.live !== undefined) return;
+    try {
+      const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, entry.id);
+      entry.definition = definition;
+      this.#launch(entry, prepareRule(definition, this.#parts.environment));
+    } catch (error) {
+      this.#failed(entry, error);
+    }
+  }
+
+  // deno-lint-ignore require-await -- as above.
+  async #start(entry: Entry, prepared: PreparedRule): Promise<void> {
+    try {
+      this.#launch(entry, prepared);
+    } catch (error) {
+      this.#failed(entry, error);
+    }
+  }
+
+  #launch(entry: Entry, prepared: PreparedRule): void {
+    const { clock, launcher } = this.#parts;
+    entry.cancelPatrol?.();
+    entry.state = "starting";
+    entry.lastStart = clock.now();
+    entry.prepared = prepared;
+    const live = launcher.launch(prepared, (reason) => void this.#ended(entry, live, reason));
+    entry.live = live;
+    entry.state = "running";
+    entry.message = "";
+    entry.topology = topologyOf(live);
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    const { clock, log } = this.#parts;
+    entry.state = "stopped by error";
+    entry.message = messageOf(error);
+    entry.lastStop = clock.now();
+    log.error("A rule cannot run", { rule: entry.id, reason: entry.message });
+    if ((entry.definition?.options.restartStrategy.attempts ?? 0) > 0) {
+      entry.cancelPatrol = clock.after(patrolMs, () => void entry.enqueue(() => this.#startOrFail(entry)));
+    }
+  }
+
+  /** All sources have ended: the rule is done and does not start again by itself. */
+  async #ended(entry: Entry, live: LiveRule, reason: string): Promise<void> {
+    await entry.enqueue(async () => {
+      if (entry.live !== live) return;
+      this.#setTriggered(entry, false);
+      await this.#halt(entry, reason === "" ? "done" : `done: ${reason}`);
+    });
+  }
+
+  async #halt(entry: Entry, message: string): Promise<void> {
+    const { live } = entry;
+    if (live === undefined) {
+      if (entry.state === "stopped by error") entry.state = "stopped";
+      return;
+    }
+    entry.state = "stopping";
+    const grace = entry.definition?.options.forceExitTimeout ?? 0;
+    await live.stop(grace > 0 ? grace : stopGraceMs);
+    entry.lastMetrics = metricsOf(live);
+    entry.live = undefined;
+    entry.state = "stopped";
+    entry.message = message;
+    entry.lastStop = this.#parts.clock.now();
+  }
+
+  // ---------------------------------------------------------------- looking
+
+  status(id: string): Record<string, string | number> {
+    const entry = this.#require(id);
+    return {
+      status: entry.state,
+      message: entry.message,
+      lastStartTimestamp: entry.lastStart,
+      lastStopTimestamp: entry.lastStop,
+      nextStartTimestamp: 0,
+      ...(entry.live === undefined ? entry.lastMetrics : metricsOf(entry.live)),
+    };
+  }
+
+  statusAll(): Record<string, { status: string; last_exception: string; exceptions_total: number }> {
+    const none = { last_exception: "", exceptions_total: 0 };
+    return Object.fromEntries(
+      [...this.#entries.values()]
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .map((entry) => [
+          entry.id,
+          { status: entry.state, ...(entry.live === undefined ? none : latestException(entry.live)) },
+        ]),
+    );
+  }
+
+  explain(id: string): string {
+    const entry = this.#require(id);
+    const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, id);
+    const prepared = entry.live === undefined ? prepareRule(definition, this.#parts.environment) : entry.prepared!;
+    return explainPlan(prepared.plan, definition.sql);
+  }
+
+  topo(id: string): { sources: string[]; edges: Record<string, string[]> } {
+    const { topology } = this.#require(id);
+    return topology ?? fail("E703", `Fail to get rule ${id}'s topo, make sure the rule has been started before`);
+  }
+
+  usersOf(stream: string): string[] {
+    return this.#running().filter((entry) => entry.prepared?.plan.sources.includes(stream)).map((entry) => entry.id);
+  }
+
+  /** Ids of the running rules that stand on a named connection. */
+  usersOfConnection(connection: string): string[] {
+    return this.#running()
+      .filter(({ prepared }) =>
+        [prepared!.source, ...prepared!.actions].some((role) => role.connection?.named === connection)
+      )
+      .map((entry) => entry.id);
+  }
+
+  /** The columns that running rules ask a stream for. */
+  wantedColumns(stream: string): string[] {
+    const columns = new Set<string>();
+    for (const { live } of this.#running()) {
+      if (live!.pipeline.source.name !== stream || live!.columns === "all") continue;
+      for (const column of live!.columns) columns.add(column);
+    }
+    return [...columns].sort();
+  }
+
+  #running(): Entry[] {
+    return [...this.#entries.values()].filter((entry) => entry.live !== undefined).sort((
+      a,
+      b,
+    ) => (a.id < b.id ? -1 : 1));
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof DiagnosticError || error instanceof Error ? error.message : String(error);
+}
