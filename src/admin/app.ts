@@ -17,7 +17,7 @@ import type { StreamRegistry } from "../runtime/streams.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
 import { metadataRoutes } from "./metadata.ts";
-import { originGuard } from "./origin.ts";
+import { hostGuard, originGuard } from "./origin.ts";
 import { ruleRoutes } from "./rules.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
@@ -36,6 +36,8 @@ export interface AdminOptions {
   readonly wantedColumns?: (stream: string) => readonly string[];
   /** Origins of web pages that may call; none when absent. */
   readonly allowOrigins?: readonly string[];
+  /** True where only this machine can connect; names in the Host header are then refused. */
+  readonly loopbackOnly?: boolean;
   /** Largest request body in bytes. */
   readonly maxBodyBytes?: number;
 }
@@ -53,6 +55,7 @@ function methodsByPath(app: Hono<AdminEnv>): (path: string) => string[] {
 export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.onError(answerError(options.log));
+  if (options.loopbackOnly === true) app.use("*", hostGuard());
   app.use("*", originGuard(options.allowOrigins ?? []));
   app.use(
     "*",

@@ -15,6 +15,24 @@ function sameOrigin(origin: string, host: string | undefined): boolean {
   return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 }
 
+/** Addresses and `localhost`; a name in the Host header could be somebody's that was pointed at this machine. */
+const addressOnly = /^(localhost|\[[0-9a-f:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3})(:[0-9]+)?$/i;
+
+/**
+ * Refuses names in the Host header: to a browser, a page of `evil.example` that resolves to 127.0.0.1 is of the same
+ * origin as weir there.
+ */
+export function hostGuard(): MiddlewareHandler<AdminEnv> {
+  return async (context, next) => {
+    const host = context.req.header("Host");
+    if (host !== undefined && !addressOnly.test(host)) {
+      context.header("Content-Type", "text/plain; charset=utf-8");
+      return context.body("this host is not allowed: use 127.0.0.1 or localhost", 403);
+    }
+    await next();
+  };
+}
+
 /** @param allowed Origins such as `https://ui.example`; `*` allows every one. */
 export function originGuard(allowed: readonly string[]): MiddlewareHandler<AdminEnv> {
   return async (context, next) => {

@@ -9,10 +9,9 @@ import { createAdmin } from "../admin/app.ts";
 import type { SystemInfo } from "../admin/system.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import type { Override } from "../config/environment.ts";
-import { loadConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Logger } from "../connector/context.ts";
-import type { Connector } from "../connector/declare.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { renderError } from "../diagnostics/render.ts";
 import { formatAddress } from "../platform/listen_error.ts";
@@ -24,6 +23,7 @@ import { StreamRegistry } from "../runtime/streams.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import { createLog } from "../telemetry/log.ts";
+import { checkNamedSettings } from "./check_named_settings.ts";
 import { type Arguments, type CliContext, CliError, type Command, type Engine, UsageError } from "./command.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
@@ -46,14 +46,20 @@ function overrides(args: Arguments): Override[] {
   });
 }
 
-async function readConfig(args: Arguments, context: CliContext): Promise<AgentConfig> {
-  const file = args.text("config");
+/** Runs what may find mistakes in the configuration, and shows them with the file's name. */
+async function configured<T>(file: string | undefined, work: () => T | Promise<T>): Promise<T> {
   try {
-    return (await loadConfig({ file, environment: context.environment, flags: overrides(args) })).config;
+    return await work();
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     throw new CliError(`the configuration is wrong\n${renderError(error, file ?? "weir.yaml")}`, { cause: error });
   }
+}
+
+function readConfig(args: Arguments, context: CliContext): Promise<LoadedConfig> {
+  const file = args.text("config");
+  const { environment } = context;
+  return configured(file, () => loadConfig({ file, environment, flags: overrides(args) }));
 }
 
 function openLog(config: AgentConfig, context: CliContext): Logger {
@@ -112,15 +118,6 @@ function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.");
 }
 
-function openRegistries(store: Store, config: AgentConfig, connectors: readonly Connector[], log: Logger) {
-  const configs = new ConfigRegistry({ store, file: config, ...connectorConfigs(connectors) });
-  const streams = new StreamRegistry({ store, configs });
-  for (const { name, target, error } of streams.unreadable) {
-    log.error("stored definition cannot be read", { [target]: name, error: error.message });
-  }
-  return { configs, streams };
-}
-
 /** A promise that the first signal, or a call of `request`, resolves; the second signal ends the process at once. */
 function terminationOf(platform: Platform, log: Logger) {
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -175,9 +172,12 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const [extra] = args.positionals;
   if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
   const { platform } = context;
-  const config = await readConfig(args, context);
+  const { config, file, document } = await readConfig(args, context);
   const log = openLog(config, context);
   const tls = readTls(config);
+  const engineModule = await context.loadEngine();
+  const named = connectorConfigs(engineModule.connectors);
+  await configured(file, () => checkNamedSettings(config, named, document));
   const { store, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
@@ -186,8 +186,11 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   let server: HttpServer | undefined;
   let trim: ReturnType<typeof setTimeout> | undefined;
   try {
-    const engineModule = await context.loadEngine();
-    const { configs, streams } = openRegistries(store, config, engineModule.connectors, log);
+    const configs = new ConfigRegistry({ store, file: config, ...named });
+    const streams = new StreamRegistry({ store, configs });
+    for (const { name, target, error } of streams.unreadable) {
+      log.error("stored definition cannot be read", { [target]: name, error: error.message });
+    }
     engine = await engineModule.create({ store, streams, configs, config, log });
     let isReady = false;
     const app = createAdmin({
@@ -199,6 +202,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       ready: () => isReady,
       stop: termination.request,
       allowOrigins: config.cors.allowOrigins,
+      loopbackOnly: isLoopback(config.listen.hostname),
       maxBodyBytes: config.limits.requestBodyBytesMax,
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),

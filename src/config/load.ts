@@ -30,6 +30,8 @@ export interface LoadedConfig {
   readonly config: AgentConfig;
   /** The file that was read. */
   readonly file: string | undefined;
+  /** What it says and where, for mistakes that only the connectors can find. */
+  readonly document: YamlDocument | undefined;
 }
 
 type Section = Record<string, unknown>;
@@ -130,5 +132,5 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
     );
   }
   if (!result.success || mistakes.length > 0) throw new DiagnosticError(mistakes.sort(inFileOrder), document?.text);
-  return { config: result.output, file };
+  return { config: result.output, file, document };
 }

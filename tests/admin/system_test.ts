@@ -103,3 +103,14 @@ test("an origin of * allows every page", async () => {
   assert.equal(answer.status, 200);
   assert.equal(answer.headers.get("access-control-allow-origin"), "*");
 });
+
+test("on loopback a name in the Host header is refused, an address is not", async () => {
+  const { ask } = admin({ loopbackOnly: true });
+  for (const host of ["127.0.0.1:9081", "localhost", "LOCALHOST:1", "[::1]:9081"]) {
+    assert.equal((await ask("GET", "/ping", undefined, { Host: host })).status, 200, host);
+  }
+  for (const host of ["evil.example:9081", "127.0.0.1.evil.example", "localhost.evil.example"]) {
+    assert.equal((await ask("GET", "/ping", undefined, { Host: host })).status, 403, host);
+  }
+  assert.equal((await admin().ask("GET", "/ping", undefined, { Host: "gateway.local:9081" })).status, 200);
+});

@@ -96,6 +96,14 @@ test("a wrong configuration is shown with its place and ends with 1", async () =
     assert.equal(code, 1);
     assert.ok(stderr.startsWith('weir: the configuration is wrong\nE402: Unknown setting "log.levle"\n'), stderr);
     assert.ok(stderr.includes(`${file}:2:3`), stderr);
+    writeFileSync(file, "sources:\n  wire:\n    plant:\n      qso: 1\n  wier: { a: { b: 1 } }\n");
+    const named = await weir(["serve", "--config", file]);
+    assert.equal(named.code, 1);
+    assert.ok(
+      named.stderr.includes(`E402: Unknown setting "qso" of the wire source\n --> ${file}:4:7\n`),
+      named.stderr,
+    );
+    assert.ok(named.stderr.includes(`E405: Unknown source type "wier"\n --> ${file}:5:3\n`), named.stderr);
     const listen = await weir(["--listen", "nowhere"]);
     assert.equal(listen.code, 1);
     assert.match(listen.stderr, /expected HOST:PORT/);
