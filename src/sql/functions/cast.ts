@@ -1,15 +1,25 @@
 import { RowError } from "../../diagnostics/row_error.ts";
 import type { Value } from "../../value/value.ts";
+import type { StaticType } from "../types.ts";
 import { describe, toTime } from "./arguments.ts";
 import { toBoolean, toBytes, toFloat, toInt, toText } from "./conversion.ts";
 import { any, defineFunction, type RuleContext, string } from "./declare.ts";
+
+const staticTypes: Readonly<Record<string, StaticType>> = {
+  bigint: "int",
+  float: "float",
+  string: "string",
+  boolean: "boolean",
+  datetime: "datetime",
+  bytea: "bytea",
+};
 
 const types = ["bigint", "float", "string", "boolean", "datetime", "bytea"] as const;
 
 export const cast = defineFunction({
   name: "cast",
   category: "transform",
-  returns: "unknown",
+  returns: (_, literals) => staticTypes[String(literals?.[1]).toLowerCase()] ?? "unknown",
   nulls: "propagate",
   params: [any("x"), string("type", { oneOf: types })],
   doc: "`x` converted to `bigint`, `float`, `string`, `boolean`, `datetime` or `bytea`. Floats are truncated toward " +

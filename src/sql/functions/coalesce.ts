@@ -1,9 +1,10 @@
+import { unify } from "../types.ts";
 import { any, defineFunction } from "./declare.ts";
 
 export const coalesce = defineFunction({
   name: "coalesce",
   category: "other",
-  returns: (types) => (types.every((type) => type === types[0]) ? types[0] ?? "unknown" : "unknown"),
+  returns: (types) => (types.length === 0 ? "unknown" : types.reduce(unify)),
   nulls: "sees",
   params: [any("x", { variadic: true })],
   doc: "The first argument that is not null, or null. Empty arrays and maps are not null.",

@@ -182,7 +182,8 @@ interface FunctionBase<P extends readonly Param[]> {
   readonly aliases?: readonly string[];
   readonly category: Category;
   readonly params: P;
-  readonly returns: StaticType | ((argumentTypes: readonly StaticType[]) => StaticType);
+  /** `literals` has the values of the arguments that are literals, at their positions. */
+  readonly returns: StaticType | ((argumentTypes: readonly StaticType[], literals?: readonly Value[]) => StaticType);
   readonly doc: string;
   readonly examples: readonly Example[];
 }

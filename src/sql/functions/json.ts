@@ -40,18 +40,21 @@ export const parseJson = defineFunction({
     { sql: "parse_json('{')", fails: "E506" },
     { sql: "parse_json(text)", rows: [{ text: "[".repeat(300) + "]".repeat(300) }], fails: "E506" },
   ],
-  compile: () => parseJsonText,
+  compile: () => (text) => parseJsonText(text, "parse_json"),
 });
 
 /** As deep as payloads may be nested. */
 const nestingMax = 256;
 
-function parseJsonText(text: string): Value {
-  if (nestingOf(text) > nestingMax) throw new RowError("E506", `parse_json(): nested over ${nestingMax} levels deep`);
+/** @throws {RowError} E506 naming the function, for text that is no JSON or nested too deeply. */
+export function parseJsonText(text: string, functionName: string): Value {
+  if (nestingOf(text) > nestingMax) {
+    throw new RowError("E506", `${functionName}(): nested over ${nestingMax} levels deep`);
+  }
   try {
     return JSON.parse(text) as Value;
   } catch (error) {
-    throw new RowError("E506", `parse_json(): ${(error as Error).message}`, { cause: error });
+    throw new RowError("E506", `${functionName}(): ${(error as Error).message}`, { cause: error });
   }
 }
 

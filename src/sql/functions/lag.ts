@@ -1,4 +1,5 @@
 import type { Value } from "../../value/value.ts";
+import { unify } from "../types.ts";
 import { any, boolean, defineAnalytic, index } from "./declare.ts";
 
 /** The last `n` values as a ring: `next` is where the next one goes, and once it is full, where the oldest one is. */
@@ -7,7 +8,7 @@ type LagState = { ring: Value[]; next: number; fallback: Value; started: boolean
 export const lag = defineAnalytic({
   name: "lag",
   category: "analytic",
-  returns: ([type]) => type ?? "unknown",
+  returns: ([type = "unknown", _, fallback = type]) => unify(type, fallback),
   params: [
     any("x"),
     index("n", { optional: true, constant: true, least: 0 }),

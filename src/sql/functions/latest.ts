@@ -1,4 +1,5 @@
 import type { Value } from "../../value/value.ts";
+import { unify } from "../types.ts";
 import { any, defineAnalytic } from "./declare.ts";
 
 type LatestState = { value: Value };
@@ -6,7 +7,7 @@ type LatestState = { value: Value };
 export const latest = defineAnalytic({
   name: "latest",
   category: "analytic",
-  returns: ([type]) => type ?? "unknown",
+  returns: ([type = "unknown", fallback = type]) => unify(type, fallback),
   params: [any("x"), any("default", { optional: true })],
   doc: "The last `x` that was not null, this row included; until there is one, `default` or null.",
   examples: [

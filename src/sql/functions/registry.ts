@@ -49,6 +49,7 @@ import { dec2hex, hex2dec } from "./hexadecimal.ts";
 import { indexof } from "./indexof.ts";
 import { isnull } from "./isnull.ts";
 import { parseJson, toJson } from "./json.ts";
+import { jsonPathExists, jsonPathQuery, jsonPathQueryFirst } from "./json_path_query.ts";
 import { lag } from "./lag.ts";
 import { lastValue } from "./last_value.ts";
 import { latest } from "./latest.ts";
@@ -192,6 +193,9 @@ export const functions: readonly SqlFunction[] = [
   indexof,
   isnull,
   items,
+  jsonPathExists,
+  jsonPathQuery,
+  jsonPathQueryFirst,
   keys,
   kvpairArrayToObj,
   lag,
@@ -283,9 +287,6 @@ export const notYet: ReadonlySet<string> = new Set<string>([
   "delay",
   "extract",
   "get_keyed_state",
-  "json_path_exists",
-  "json_path_query",
-  "json_path_query_first",
   "last_agg_hit_count",
   "last_agg_hit_time",
   "last_hit_count",
