@@ -2,7 +2,7 @@
  * Talks to a running agent over its REST interface.
  * @module
  */
-import { type Diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
+import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { renderDiagnostic } from "../diagnostics/render.ts";
 import { type Arguments, type CliContext, CliError, type Flag, UsageError } from "./command.ts";
 
@@ -82,9 +82,10 @@ function refusal(text: string, status: number, statement: string | undefined): s
     return text.trim() === "" ? `the agent answered ${status}` : text.trim();
   }
   const diagnostics = body.diagnostics ?? [];
-  if (diagnostics.length === 0) return body.message ?? `the agent answered ${status}`;
-  const rendered = new DiagnosticError(diagnostics, statement);
-  return `${body.message}\n${rendered.diagnostics.map((d) => renderDiagnostic(d, statement)).join("\n")}`;
+  // A place or a hint is worth more than the sentence for machines.
+  const tellsMore = diagnostics.some((d) => d.span !== undefined || d.path !== undefined || d.hint !== undefined);
+  if (!tellsMore) return body.message ?? `the agent answered ${status}`;
+  return diagnostics.map((d) => renderDiagnostic(d, statement)).join("\n");
 }
 
 /** The text of `-f FILE`, of standard input for `-f -`, or the positional at `index`. */

@@ -1,8 +1,8 @@
 /**
  * The log: one line per event, for people, for `logfmt` readers or as JSON.
  *
- * A device that fails a thousand times a second must not fill the disk: of lines with the same level, message and
- * scope only some are written per interval, and the next one says how many were left out.
+ * A device that fails a thousand times a second must not fill the disk: of warnings and errors with the same message
+ * and scope only some are written per interval, and the next one says how many were left out.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export interface LogOptions {
   readonly write: (line: string) => void;
   /** Unix milliseconds. */
   readonly now?: () => number;
-  /** How many equal lines are written per interval. */
+  /** How many equal warnings or errors are written per interval. */
   readonly repeatsMax?: number;
   readonly repeatIntervalMs?: number;
 }
@@ -116,8 +116,9 @@ export function createLog(options: LogOptions): Logger {
     function line(level: LogLevel, message: string, fields: LogFields = {}): void {
       if (order[level] < order[lowest]) return;
       const time = now();
-      // Who asks for debug lines wants all of them.
-      const suppressed = level === "debug" ? 0 : limit.admit(`${level} ${message} ${scopeKey}`, time);
+      // Floods are made of complaints. Other lines may be results that somebody waits for.
+      const isComplaint = level === "warn" || level === "error";
+      const suppressed = !isComplaint ? 0 : limit.admit(`${level} ${message} ${scopeKey}`, time);
       if (suppressed === undefined) return;
       const all: Record<string, string | number | boolean> = {};
       for (const [key, value] of Object.entries({ ...scope, ...fields })) {

@@ -100,7 +100,10 @@ test("streams, tables, rules and confKeys of a running agent", async () => {
 
     const used = await remote("stream", "rm", "demo");
     assert.equal(used.code, 1);
-    assert.match(used.stderr, /referenced by other rules\nE705: .*\n {2}hint: stop r1 first, or drop it with force/);
+    assert.match(
+      used.stderr,
+      /^weir: E705: .* referenced by other rules\n {2}hint: stop r1 first, or drop it with force/,
+    );
     await says("Stream demo is dropped.\n", "stream", "rm", "demo", "--force");
     await says("Rule r1 is dropped.\n", "rule", "rm", "r1");
     await says("Table t is dropped.\n", "table", "rm", "t");

@@ -120,3 +120,20 @@ test("the log goes to stderr in the format that was asked for", () =>
     const lines = agent.output().stderr.trim().split("\n");
     assert.equal(JSON.parse(lines.at(-1)!).msg, "stopping");
   }, { WEIR__log__format: "json" }));
+
+test("a body beyond the limit is refused, whether or not it says its length", () =>
+  withAgent(async (agent) => {
+    const sql = JSON.stringify({ sql: "x".repeat(5000) });
+    const chunked = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 5; i++) controller.enqueue(new TextEncoder().encode(sql.slice(i * 1000, i * 1000 + 1000)));
+        controller.close();
+      },
+    });
+    for (const body of [sql, chunked]) {
+      const init: RequestInit & { duplex: "half" } = { method: "POST", body, duplex: "half" };
+      const response = await fetch(`${agent.url}/streams`, init);
+      assert.equal(response.status, 413);
+      await response.body?.cancel();
+    }
+  }, { WEIR__limits__requestBodyBytesMax: "2048" }));
