@@ -46,6 +46,13 @@ export interface ConnectionRole<Schema extends SettingsSchema, Connection extend
    * Users of unnamed connections whose identities are equal share one; undefined keeps the connection private.
    */
   identity(settings: v.InferOutput<Schema>): string | undefined;
+  /**
+   * Finds what can be known to be wrong without connecting, such as a certificate file that is not there. Called when a
+   * rule or connection is created.
+   *
+   * @throws {DiagnosticError} E403, E404.
+   */
+  check?(settings: v.InferOutput<Schema>): void;
   /** Starts connecting and returns at once; being unable to connect is a status, not an error. */
   open(settings: v.InferOutput<Schema>, context: ConnectorContext): Connection;
 }
@@ -105,7 +112,7 @@ export interface ConnectorDefinition<
   readonly summary: string;
   /** Longer prose for the reference page, Markdown. */
   readonly description?: string;
-  readonly connection?: Connection extends ClosableConnection ? ConnectionRole<ConnectionSchema, Connection> : never;
+  readonly connection?: ConnectionRole<ConnectionSchema, Connection & ClosableConnection>;
   readonly source?: SourceRole<SourceSchema, Connection>;
   readonly sink?: PayloadSinkRole<SinkSchema, Connection> | RowSinkRole<SinkSchema, Connection>;
   readonly examples: readonly ConnectorExample[];

@@ -55,6 +55,8 @@ export interface SettingFacts {
   readonly ignored?: boolean;
   /** Known to the dialect, but not honoured by this version. */
   readonly unsupported?: boolean;
+  /** Choices of the dialect that this version does not have. */
+  readonly unsupportedChoices?: readonly string[];
 }
 
 function finish<T, Options extends SettingOptions<T>>(
@@ -91,15 +93,18 @@ export function text<const Options extends SettingOptions<string>>(options: Opti
   return finish(required ? v.pipe(v.string(), v.nonEmpty()) : v.string(), options);
 }
 
+/** What {@linkcode choice} takes besides: choices of the dialect that this version refuses with E408. */
+export interface ChoiceOptions<T> extends SettingOptions<T> {
+  readonly unsupported?: readonly string[];
+}
+
 /** One of some literals. Strings match in any letter case, numbers also as digits in a string. */
 export function choice<
   const Choices extends readonly (string | number)[],
-  const Options extends SettingOptions<Choices[number]>,
->(
-  choices: Choices,
-  options: Options,
-): SettingOf<Choices[number], Options> {
-  return finish<Choices[number], Options>(v.picklist(choices), options);
+  const Options extends ChoiceOptions<Choices[number]>,
+>(choices: Choices, options: Options): SettingOf<Choices[number], Options> {
+  const facts = options.unsupported === undefined ? {} : { unsupportedChoices: options.unsupported };
+  return finish<Choices[number], Options>(v.picklist(choices), options, facts);
 }
 
 /** Milliseconds; written as a Go duration (`1h30m`, `500ms`), or as a whole number of milliseconds. */
@@ -268,6 +273,12 @@ function readEntry(
       const message = `Setting "${name}" of the ${place.where} is not supported by this version of weir`;
       problems.push(diagnostic("E408", message, { path }));
     }
+    return undefined;
+  }
+  if (facts.unsupportedChoices?.some((choice) => choice === String(given.value).toLowerCase()) === true) {
+    const message = `The value ${show(given.value)} of setting "${name}" of the ${place.where} is not supported by ` +
+      `this version of weir: wanted ${describe(entry)}`;
+    problems.push(diagnostic("E408", message, { path }));
     return undefined;
   }
   const inner = unwrap(entry);

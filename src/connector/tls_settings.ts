@@ -4,12 +4,12 @@
  * @example
  * ```ts
  * const schema = v.strictObject({ server: text({ description: "…" }), ...tlsEntries });
- * tls.connect({ host, port, ...(await tlsOptions(settings)) });
+ * tls.connect({ host, port, ...tlsOptions(settings) });
  * ```
  * @module
  */
 import { Buffer } from "node:buffer";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { fail } from "../diagnostics/diagnostic.ts";
 import { choice, flag, text, unsupported } from "./settings.ts";
 
@@ -80,16 +80,16 @@ const versions = { "tls1.0": "TLSv1", "tls1.1": "TLSv1.1", "tls1.2": "TLSv1.2", 
  * @throws {DiagnosticError} E403 for a file that cannot be read or is no PEM, E404 for a certificate without its key
  * or a key without its certificate.
  */
-export async function tlsOptions(settings: TlsSettings, path = ""): Promise<TlsOptions> {
-  const ca = await pem("rootCaPath", settings.rootCaPath, "rootCARaw", settings.rootCARaw, path);
-  const cert = await pem(
+export function tlsOptions(settings: TlsSettings, path = ""): TlsOptions {
+  const ca = pem("rootCaPath", settings.rootCaPath, "rootCARaw", settings.rootCARaw, path);
+  const cert = pem(
     "certificationPath",
     settings.certificationPath,
     "certificationRaw",
     settings.certificationRaw,
     path,
   );
-  const key = await pem("privateKeyPath", settings.privateKeyPath, "privateKeyRaw", settings.privateKeyRaw, path);
+  const key = pem("privateKeyPath", settings.privateKeyPath, "privateKeyRaw", settings.privateKeyRaw, path);
   if ((cert === undefined) !== (key === undefined)) {
     const [has, lacks] = cert === undefined ? ["key", "certificationPath"] : ["certificate", "privateKeyPath"];
     fail("E404", `A client ${has} is given without its counterpart: set "${lacks}" too`, {
@@ -105,18 +105,18 @@ export async function tlsOptions(settings: TlsSettings, path = ""): Promise<TlsO
   };
 }
 
-async function pem(
+function pem(
   pathName: string,
   file: string | undefined,
   rawName: string,
   raw: string | undefined,
   path: string,
-): Promise<string | undefined> {
+): string | undefined {
   if (file !== undefined && file !== "") {
     const place = { path: placeOf(path, pathName) };
     let text: string;
     try {
-      text = await readFile(file, "utf8");
+      text = readFileSync(file, "utf8");
     } catch (error) {
       const reason = (error as { code?: string }).code === "ENOENT" ? "no such file" : (error as Error).message;
       fail("E403", `Cannot read the file "${file}" of "${pathName}": ${reason}`, place);

@@ -14,11 +14,11 @@ const certificate = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE----
 const key = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-test("tlsOptions() has safe defaults", async () => {
-  assert.deepEqual(await tlsOptions(read({})), { rejectUnauthorized: true, minVersion: "TLSv1.2" });
+test("tlsOptions() has safe defaults", () => {
+  assert.deepEqual(tlsOptions(read({})), { rejectUnauthorized: true, minVersion: "TLSv1.2" });
 });
 
-test("tlsOptions() reads files and raw texts, the path winning", async () => {
+test("tlsOptions() reads files and raw texts, the path winning", () => {
   const folder = await mkdtemp(join(tmpdir(), "weir-tls-"));
   try {
     const file = join(folder, "client.pem");
@@ -32,7 +32,7 @@ test("tlsOptions() reads files and raw texts, the path winning", async () => {
       tlsMinVersion: "TLS1.3",
       serverName: "broker.local",
     });
-    assert.deepEqual(await tlsOptions(settings), {
+    assert.deepEqual(tlsOptions(settings), {
       rejectUnauthorized: false,
       minVersion: "TLSv1.3",
       ca: certificate,
@@ -41,7 +41,7 @@ test("tlsOptions() reads files and raw texts, the path winning", async () => {
       servername: "broker.local",
     });
     assert.equal(
-      (await tlsOptions(read({ certficationRaw: base64(certificate), privateKeyRaw: base64(key) }))).key,
+      tlsOptions(read({ certficationRaw: base64(certificate), privateKeyRaw: base64(key) })).key,
       key,
     );
   } finally {
@@ -49,7 +49,7 @@ test("tlsOptions() reads files and raw texts, the path winning", async () => {
   }
 });
 
-test("tlsOptions() says which file or text is wrong", async () => {
+test("tlsOptions() says which file or text is wrong", () => {
   const cases: [Record<string, unknown>, RegExp][] = [
     [{ rootCaPath: "/no/such.pem" }, /E403: Cannot read the file "\/no\/such.pem" of "rootCaPath": no such file/],
     [{ rootCaPath: "/" }, /E403: Cannot read the file "\/"/],
@@ -58,7 +58,7 @@ test("tlsOptions() says which file or text is wrong", async () => {
     [{ certificationRaw: base64(certificate) }, /E404: A client certificate .*"privateKeyPath"/],
   ];
   for (const [raw, pattern] of cases) {
-    await assert.rejects(tlsOptions(read(raw), "actions.0.mqtt"), pattern);
+    assert.throws(() => tlsOptions(read(raw), "actions.0.mqtt"), pattern);
   }
   assert.throws(() => read({ tls: "default" }), /E408/);
 });

@@ -1,0 +1,64 @@
+/**
+ * The connector `file`: results as lines of a file.
+ * @module
+ */
+import * as v from "valibot";
+import { defineConnector } from "../../src/connector/declare.ts";
+import { choice, duration, flag, ignored, integer, text, unsupported } from "../../src/connector/settings.ts";
+
+/** Settings of the sink. */
+export const sinkSettings = v.strictObject({
+  path: text({ description: "The file to write. Folders on the way to it are created.", default: "cache" }),
+  fileType: choice(["lines"], {
+    description: "`lines`: one message a line.",
+    default: "lines",
+    unsupported: ["csv", "json"],
+  }),
+  ifExists: choice(["append", "truncate"], {
+    description:
+      "What to do with a file that is there when the rule starts. eKuiper always truncates, which loses the " +
+      "results from before a restart.",
+    default: "append",
+  }),
+  rollingInterval: duration({ description: "Start a new file when this one is so old. 0: never.", default: 0 }),
+  rollingCount: integer({
+    description: "Start a new file after so many messages. 0: never.",
+    min: 0,
+    default: 1_000_000,
+  }),
+  rollingSize: integer({ description: "Start a new file at so many bytes. 0: never.", min: 0, default: 0 }),
+  rollingNamePattern: choice(["", "prefix", "suffix", "none"], {
+    description: "`prefix`: files are called `<ms>-name.ext` after the time they were started. `suffix`: " +
+      "`name-<ms>.ext`. Empty: the current file is called as `path` says and gets its suffix when it is full. `none`: " +
+      "there is one file, emptied when it is full.",
+    default: "",
+  }),
+  checkInterval: ignored("Files are rolled when they are due, not at intervals."),
+  hasHeader: flag({ description: "For csv files, which this version does not write.", default: false }),
+  delimiter: text({ description: "For csv files, which this version does not write.", optional: true }),
+  rollingHook: unsupported("Runs an action after a roll."),
+  rollingHookProps: unsupported("Properties of the action after a roll."),
+  compression: unsupported("Compresses whole files."),
+  encryption: unsupported("Encrypts files."),
+});
+
+export const file = defineConnector({
+  name: "file",
+  status: "stable",
+  summary: "Writes results to files.",
+  sink: {
+    summary: "Appends each message as a line, and starts new files by age, count or size.",
+    delivery: "at-least-once",
+    accepts: "payloads",
+    settings: sinkSettings,
+    open: async (settings, context) => await (await import("./sink.ts")).FileSink.open(settings, context),
+  },
+  examples: [
+    { title: "One growing file", role: "sink", settings: { path: "results.ndjson", rollingCount: 0 } },
+    {
+      title: "A file an hour",
+      role: "sink",
+      settings: { path: "results.ndjson", rollingInterval: "1h", rollingCount: 0, rollingNamePattern: "suffix" },
+    },
+  ],
+});

@@ -1,0 +1,24 @@
+/**
+ * Topics of the memory bus and the filters that match them.
+ * @module
+ */
+
+/** What is wrong with a filter, or undefined. */
+export function filterProblem(filter: string): string | undefined {
+  const levels = filter.split("/");
+  if (levels.some((level, i) => level === "#" && i < levels.length - 1)) return "# as the last level only";
+  if (levels.some((level) => level.length > 1 && /[+#]/.test(level))) return "+ and # as whole levels only";
+  return undefined;
+}
+
+/** True when `filter` covers `topic`. As in MQTT, `a/#` covers `a` itself too. */
+export function topicMatches(filter: string, topic: string): boolean {
+  if (filter === topic) return true;
+  const wanted = filter.split("/");
+  const levels = topic.split("/");
+  for (const [i, level] of wanted.entries()) {
+    if (level === "#") return true;
+    if (i >= levels.length || (level !== "+" && level !== levels[i])) return false;
+  }
+  return wanted.length === levels.length;
+}

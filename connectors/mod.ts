@@ -1,0 +1,14 @@
+/**
+ * Every connector weir ships. A compiled binary holds what this list names; the code behind a connector is loaded when
+ * it is first opened.
+ * @module
+ */
+import type { Connector } from "../src/connector/declare.ts";
+import { file } from "./file/mod.ts";
+import { log } from "./log/mod.ts";
+import { memory } from "./memory/mod.ts";
+import { mqtt } from "./mqtt/mod.ts";
+import { nop } from "./nop/mod.ts";
+import { simulator } from "./simulator/mod.ts";
+
+export const connectors: readonly Connector[] = [file, log, memory, mqtt, nop, simulator];
