@@ -3,9 +3,9 @@
  * @module
  */
 import process from "node:process";
-import { ensureInstalled, runDeno } from "./engines.ts";
+import { ensureInstalled, findBun, run } from "./engines.ts";
 
-/** A case is a program of its own, so that one cannot warm up or disturb another. */
+/** A case is a program of its own, so that one cannot warm up or disturb another. It runs on Bun, as the binary does. */
 const cases: Readonly<Record<string, { readonly program: string; readonly summary: string }>> = {
   "mqtt-filter": {
     program: "tests/bench/mqtt_filter.ts",
@@ -22,5 +22,5 @@ if (import.meta.main) {
     process.exit(name === undefined ? 0 : 2);
   }
   await ensureInstalled();
-  process.exit((await runDeno(["run", "--allow-all", "--no-check", chosen.program, ...args])).code);
+  process.exit((await run(findBun(), [chosen.program, ...args])).code);
 }
