@@ -18,6 +18,8 @@ export interface OpenParts {
   readonly log: Logger;
   /** Who opens, for logs and default client ids. */
   readonly name: string;
+  /** The rule it is for; undefined for a shared stream. */
+  readonly owner?: string;
 }
 
 /** Closing the handle also gives the connection back. */
@@ -38,6 +40,7 @@ export async function openRole<Handle extends Closable>(
   try {
     const handle = await open(prepared.settings as never, {
       name: parts.name,
+      ...(parts.owner === undefined ? {} : { owner: parts.owner }),
       clock: parts.clock,
       log: parts.log,
       status: onStatus,

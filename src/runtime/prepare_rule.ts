@@ -261,6 +261,7 @@ function readRoles(
   const own = read(role, split.role);
   const connection = read(connector.connection.settings, split.connection);
   throwIfAny(problems);
+  connector.connection.check?.(connection as never);
   return { connector, settings: own, connection: { settings: connection, named } };
 }
 

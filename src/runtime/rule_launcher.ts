@@ -51,7 +51,7 @@ export class RuleLauncher {
 
   #feedOf(source: PreparedSource, ruleId: string): Feed {
     const { stream } = source;
-    if (!stream.options.shared) return this.#createFeed(source, `rule ${ruleId} source ${stream.name}`);
+    if (!stream.options.shared) return this.#createFeed(source, `rule ${ruleId} source ${stream.name}`, ruleId);
     const known = this.#shared.get(stream.name);
     if (known !== undefined && !known.closed) return known;
     const feed = this.#createFeed(source, `stream ${stream.name}`);
@@ -59,12 +59,13 @@ export class RuleLauncher {
     return feed;
   }
 
-  #createFeed(source: PreparedSource, name: string): Feed {
+  #createFeed(source: PreparedSource, name: string, owner?: string): Feed {
     const { pool, clock } = this.#parts;
     const log = this.#parts.log.with({ stream: source.stream.name });
+    const parts = { pool, clock, log, name, ...(owner === undefined ? {} : { owner }) };
     return new Feed({
       stream: source.stream.name,
-      open: (onStatus) => openRole<Source>(source, source.role.open, { pool, clock, log, name }, onStatus),
+      open: (onStatus) => openRole<Source>(source, source.role.open, parts, onStatus),
       reportsStatus: source.connection !== undefined,
       createDecoder: source.createDecoder,
       createValidator: source.createValidator,
@@ -89,7 +90,8 @@ export class RuleLauncher {
         ? payloadTransform(common, codecOf(common.format).createEncoder(common))
         : rowTransform(common),
       bufferLength: common.bufferLength,
-      open: (onStatus) => openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name }, onStatus),
+      open: (onStatus) =>
+        openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, owner: ruleId }, onStatus),
       reportsStatus: action.connection !== undefined,
       clock,
       log,

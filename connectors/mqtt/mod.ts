@@ -1,0 +1,136 @@
+/**
+ * The connector `mqtt`: subscribes to and publishes on topics of an MQTT broker.
+ * @module
+ */
+import * as v from "valibot";
+import { defineConnector } from "../../src/connector/declare.ts";
+import {
+  choice,
+  duration,
+  flag,
+  ignored,
+  integer,
+  list,
+  stringMap,
+  text,
+  unsupported,
+} from "../../src/connector/settings.ts";
+import { tlsEntries } from "../../src/connector/tls_settings.ts";
+import { LazyConnection } from "./connection.ts";
+
+const serverPattern = /^(tcp|mqtt|ssl|tls|mqtts|ws|wss):\/\/[^\s/]+/i;
+
+/** Settings of the connection to a broker. */
+export const connectionSettings = v.strictObject({
+  server: list(
+    v.pipe(
+      v.string(),
+      v.regex(serverPattern, "a broker URL such as tcp://host:1883, ssl://host:8883, ws://host:8080/mqtt"),
+    ),
+    {
+      description: "Broker URL, or several that are tried in order: `tcp://`, `ssl://`, `ws://` or `wss://`.",
+      default: ["tcp://127.0.0.1:1883"],
+      aliases: ["servers"],
+    },
+  ),
+  protocolVersion: choice(["3.1", "3.1.1", "4", "5"], { description: "Version of the protocol.", default: "3.1.1" }),
+  clientid: text({ description: "Client identifier; a random one without it.", optional: true }),
+  username: text({ description: "User name.", optional: true }),
+  password: text({ description: "Password.", optional: true, secret: true }),
+  enableClientSession: flag({
+    description: "The broker keeps subscriptions and unacknowledged messages while weir is away. Needs a `clientid`.",
+    default: false,
+  }),
+  sessionExpiryIntervalSeconds: integer({
+    description: "How long the broker keeps the session, in seconds; MQTT 5 only.",
+    default: 60,
+    min: 0,
+    max: 4_294_967_295,
+  }),
+  keepAlive: duration({ description: "Longest silence before the connection is probed.", default: 30_000 }),
+  connectTimeout: duration({ description: "Longest wait for a connection.", default: 10_000 }),
+  clientStatePath: ignored("The broker keeps the session; weir keeps no file of its own."),
+  ...tlsEntries,
+});
+
+const forbiddenInTopic = /[+#\u0000]/;
+
+/** Settings of the source. */
+export const sourceSettings = v.strictObject({
+  datasource: v.pipe(
+    text({ description: "Topic filter to read, or several separated by commas; `+` and `#` are wildcards." }),
+    v.minLength(1, "a topic filter in DATASOURCE, such as sensors/+/temperature"),
+  ),
+  qos: choice([0, 1, 2], { description: "Quality of service of the subscription.", default: 1 }),
+  eofMessage: unsupported("A payload that ends the stream."),
+  kubeedgeVersion: unsupported("Conversion of KubeEdge device messages."),
+  kubeedgeModelFile: unsupported("Conversion of KubeEdge device messages."),
+});
+
+/** Settings of the sink. */
+export const sinkSettings = v.strictObject({
+  topic: v.pipe(
+    text({ description: "Topic to publish on." }),
+    v.check((topic) => topic !== "" && !forbiddenInTopic.test(topic), "a topic without the wildcards + and #"),
+  ),
+  qos: choice([0, 1, 2], { description: "Quality of service of the messages.", default: 0 }),
+  retained: flag({
+    description: "The broker keeps the last message for later subscribers.",
+    default: false,
+    aliases: ["retain"],
+  }),
+  properties: stringMap({ description: "User properties of each message; MQTT 5 only.", default: {} }),
+});
+
+export const mqtt = defineConnector({
+  name: "mqtt",
+  status: "stable",
+  summary: "Subscribes to and publishes on topics of an MQTT broker.",
+  description:
+    "MQTT 3.1, 3.1.1 and 5 over TCP, TLS and WebSocket. Messages of QoS 1 and 2 are acknowledged to the broker " +
+    "only after the rules' actions have the results. A lost connection is made again by itself, with growing pauses up " +
+    "to 10 seconds; meanwhile results wait in the action's queue and the source is held back.",
+  connection: {
+    summary: "One client at a broker.",
+    settings: connectionSettings,
+    // Each source and action is a client of its own, unless they select a named connection.
+    identity: () => undefined,
+    check: (settings) => LazyConnection.check(settings),
+    open: (settings, context) => new LazyConnection(settings, context),
+  },
+  source: {
+    summary: "Receives the messages of topics.",
+    delivery: "at-least-once",
+    emits: "payloads",
+    meta: ["topic", "qos", "messageId", "properties"],
+    settings: sourceSettings,
+    open: async (settings, context) =>
+      new (await import("./source.ts")).MqttSource(
+        settings,
+        await context.connection.open(),
+        context.connection.keepsSession,
+      ),
+  },
+  sink: {
+    summary: "Publishes each result as a message.",
+    delivery: "at-least-once",
+    accepts: "payloads",
+    settings: sinkSettings,
+    open: async (settings, context) =>
+      new (await import("./sink.ts")).MqttSink(settings, await context.connection.open()),
+  },
+  examples: [
+    {
+      title: "A broker with a password, over TLS",
+      role: "connection",
+      settings: { server: "ssl://broker:8883", username: "weir", password: "secret" },
+    },
+    {
+      title: "Messages kept while weir is away",
+      role: "connection",
+      settings: { server: "tcp://broker:1883", clientid: "gateway-1", enableClientSession: true },
+    },
+    { title: "All temperatures", role: "source", settings: { datasource: "plant/+/temperature", qos: 1 } },
+    { title: "Alerts that must arrive", role: "sink", settings: { topic: "alerts", qos: 1, retained: false } },
+  ],
+});

@@ -1,0 +1,76 @@
+/**
+ * Reads topics of a broker. What one socket read brought is one batch; it is acknowledged to the broker when the engine
+ * is done with it, and until then the client reads no further than its limits allow.
+ * @module
+ */
+import type { InferOutput } from "valibot";
+import type { PayloadBatch, Source, Struct } from "../../src/connector/source.ts";
+import type { InboundMessage, MessageBatch, MqttConnection, Qos, Subscription } from "./client/connection.ts";
+import type { sourceSettings } from "./mod.ts";
+
+export class MqttSource implements Source {
+  readonly #subscription: Subscription;
+  readonly #keepsSession: boolean;
+  /** Bounded by the client: it stops reading when too much is not acknowledged. */
+  #waiting: MessageBatch[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(settings: InferOutput<typeof sourceSettings>, connection: MqttConnection, keepsSession: boolean) {
+    this.#keepsSession = keepsSession;
+    const filters = settings.datasource.split(",").map((filter) => filter.trim()).filter((filter) => filter !== "");
+    this.#subscription = connection.subscribe({
+      filters: filters.map((filter) => ({ filter, qos: settings.qos as Qos })),
+      onBatch: (batch) => {
+        this.#waiting.push(batch);
+        this.#wake?.();
+      },
+    });
+  }
+
+  async read(signal: AbortSignal): Promise<PayloadBatch> {
+    signal.throwIfAborted();
+    if (this.#waiting.length === 0) await this.#arrival(signal);
+    const batches = this.#waiting;
+    this.#waiting = [];
+    const messages = batches.length === 1 ? batches[0]!.messages : batches.flatMap((batch) => batch.messages);
+    return {
+      kind: "payloads",
+      payloads: messages.map((message) => message.payload),
+      meta: (index) => metadataOf(messages[index]!),
+      ack: () => {
+        for (const batch of batches) batch.ack();
+      },
+    };
+  }
+
+  #arrival(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#wake = undefined;
+        reject(signal.reason);
+      };
+      this.#wake = () => {
+        this.#wake = undefined;
+        signal.removeEventListener("abort", abort);
+        resolve();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  async close(): Promise<void> {
+    // What the broker keeps for this client must go on being kept when weir or the rule comes back.
+    await this.#subscription.close(this.#keepsSession ? "detach" : "unsubscribe");
+  }
+}
+
+function metadataOf(message: InboundMessage): Struct {
+  const meta: Struct = { topic: message.topic, qos: BigInt(message.qos), messageId: BigInt(message.packetId) };
+  const properties = message.properties?.userProperties;
+  if (properties !== undefined) {
+    const own: Struct = {};
+    for (const [name, value] of properties) own[name] = value;
+    meta.properties = own;
+  }
+  return meta;
+}
