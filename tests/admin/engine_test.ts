@@ -1,0 +1,194 @@
+/**
+ * The admin interface over the real engine: what clients of eKuiper compare, from the CREATE to the DROP.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connectors } from "../../connectors/mod.ts";
+import { createAdmin } from "../../src/admin/app.ts";
+import type { Logger } from "../../src/connector/context.ts";
+import { ConfigRegistry } from "../../src/runtime/configs.ts";
+import { connectorConfigs } from "../../src/runtime/connector_configs.ts";
+import { createEngine } from "../../src/runtime/engine.ts";
+import { StreamRegistry } from "../../src/runtime/streams.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+type Ask = (method: string, path: string, body?: unknown) => Promise<Answer>;
+
+async function withAgent(work: (ask: Ask) => Promise<void>): Promise<void> {
+  const store = new MemoryStore();
+  const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
+  const streams = new StreamRegistry({ store, configs });
+  const engine = createEngine({ connectors, store, streams, configs, config: { timezone: "Local" }, log: silent });
+  const info = {
+    version: "2.4.0",
+    weirVersion: "0",
+    os: "linux",
+    arch: "x64",
+    upTimeSeconds: 0,
+    cpuPercent: 0,
+    memoryUsedBytes: 1,
+    memoryTotalBytes: 1,
+  };
+  const { rules, live, wantedColumns } = engine;
+  const app = createAdmin({ rules, live, wantedColumns, streams, configs, log: silent, info: () => info });
+  await engine.start();
+  try {
+    await work(async (method, path, body) => {
+      const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+      const response = await app.request(path, text === undefined ? { method } : { method, body: text });
+      return { status: response.status, text: await response.text() };
+    });
+  } finally {
+    await engine.close();
+  }
+}
+
+const demo = {
+  sql: `CREATE STREAM demo (a BIGINT) WITH (TYPE="simulator", EXTRA='{"data":[{"a":1}],"interval":10,"loop":true}')`,
+};
+const rule = { id: "r1", sql: "SELECT a FROM demo", actions: [{ nop: {} }] };
+
+/** Asks for the status until `expected` is reached. */
+async function reaches(ask: Ask, id: string, expected: (status: Record<string, unknown>) => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const { text } = await ask("GET", `/rules/${id}/status`);
+    if (expected(JSON.parse(text))) return;
+    assert.ok(Date.now() < deadline, text);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("a rule from its creation to its removal", () =>
+  withAgent(async (ask) => {
+    assert.deepEqual(await ask("POST", "/streams", demo), { status: 201, text: "Stream demo is created." });
+    assert.deepEqual(await ask("POST", "/rules", rule), { status: 201, text: "Rule r1 was created successfully." });
+    await reaches(ask, "r1", (status) =>
+      status.status === "running" && Number(status.sink_nop_0_0_records_out_total) > 0);
+    const [summary] = JSON.parse((await ask("GET", "/rules")).text);
+    assert.deepEqual(summary, { id: "r1", name: "", status: "running", version: "", trace: false, tags: null });
+    assert.deepEqual(JSON.parse((await ask("GET", "/rules/status/all")).text).r1, {
+      status: "running",
+      last_exception: "",
+      exceptions_total: 0,
+    });
+    assert.equal(JSON.parse((await ask("GET", "/rules/r1")).text).sql, rule.sql);
+    assert.deepEqual(JSON.parse((await ask("GET", "/rules/r1/topo")).text).sources, ["source_demo"]);
+    assert.match((await ask("GET", "/rules/r1/explain")).text, /^\{"op":"ProjectPlan_0"/);
+    assert.equal((await ask("DELETE", "/streams/demo")).status, 400);
+    assert.equal((await ask("POST", "/rules/r1/stop")).text, "Rule r1 was stopped.");
+    await reaches(ask, "r1", ({ status, message }) =>
+      status === "stopped" && message === "canceled manually");
+    assert.equal(JSON.parse((await ask("GET", "/rules/r1")).text).triggered, false);
+    assert.equal((await ask("POST", "/rules/r1/start")).text, "Rule r1 was started");
+    await reaches(ask, "r1", ({ status }) =>
+      status === "running");
+    assert.equal(
+      (await ask("PUT", "/rules/r1", { ...rule, triggered: false })).text,
+      "Rule r1 was updated successfully.",
+    );
+    await reaches(ask, "r1", ({ status }) => status === "stopped");
+    assert.equal((await ask("DELETE", "/rules/r1")).text, "Rule r1 is dropped.");
+    assert.equal((await ask("DELETE", "/streams/demo")).text, "Stream demo is dropped.");
+  }));
+
+test("what is wrong with a rule has eKuiper's numbers", () =>
+  withAgent(async (ask) => {
+    await ask("POST", "/streams", demo);
+    await ask("POST", "/rules", { ...rule, triggered: false });
+    const cases: [unknown, number, number][] = [
+      [rule, 400, 1000],
+      ["{", 400, 1000],
+      ["[]", 400, 1000],
+      [{ id: "x", actions: [{ nop: {} }] }, 400, 1000],
+      [{ id: "x", sql: "SELECT a FROM demo" }, 400, 1000],
+      [{ ...rule, id: "a b" }, 400, 1000],
+      [{ ...rule, id: "x", sql: "SELECT FROM demo" }, 400, 2001],
+      [{ ...rule, id: "x", sql: "SELECT a FROM nowhere" }, 400, 2101],
+      [{ ...rule, id: "x", sql: "SELECT b FROM demo" }, 400, 2101],
+      [{ ...rule, id: "x", actions: [{ nosuch: {} }] }, 400, 2201],
+      [{ ...rule, id: "x", actions: [{ memory: { topc: "t" } }] }, 400, 2201],
+    ];
+    for (const [body, status, error] of cases) {
+      const answer = await ask("POST", "/rules", body);
+      assert.equal(answer.status, status, answer.text);
+      assert.equal(JSON.parse(answer.text).error, error, answer.text);
+    }
+    assert.equal(JSON.parse((await ask("POST", "/rules", rule)).text).message, "rule r1 already exists");
+    assert.equal(JSON.parse((await ask("GET", "/rules")).text).length, 1);
+    const topo = await ask("GET", "/rules/r1/topo");
+    assert.equal(topo.status, 400);
+    assert.equal(JSON.parse(topo.text).error, 1001);
+  }));
+
+/** Numbers of a linear congruential generator, so that a failure can be had again. */
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 2 ** 32 * below);
+  };
+}
+
+test("no request, however broken, is answered with 500 or not at all", () =>
+  withAgent(async (ask) => {
+    await ask("POST", "/streams", demo);
+    const next = generator(20260102);
+    const pick = <T>(from: readonly T[]): T => from[next(from.length)]!;
+    const methods = ["GET", "POST", "PUT", "DELETE", "PATCH"];
+    const names = ["demo", "r1", "%00", "a%20b", "%E0%A4%A", "__proto__", "constructor", "x".repeat(300), "..", "mqtt"];
+    const roots = ["streams", "tables", "rules", "connections", "metadata", "v2", "streamdetails"];
+    const words = [
+      "schema",
+      "status",
+      "start",
+      "stop",
+      "topo",
+      "explain",
+      "all",
+      "validate",
+      "sources",
+      "yaml",
+      "confKeys",
+    ];
+    const texts = [
+      "",
+      "{",
+      "null",
+      "[]",
+      "5",
+      '"x"',
+      "{}",
+      '{"sql":null}',
+      '{"sql":{}}',
+      '{"sql":"CREATE STREAM `a` () WITH (EXTRA=\'null\')"}',
+      '{"sql":"DROP STREAM demo"}',
+      '{"__proto__":{"sql":"x"}}',
+      '{"id":"r1","sql":"SELECT a FROM demo","actions":null}',
+      '{"id":"r1","sql":"SELECT a FROM demo","actions":[null]}',
+      '{"id":"r1","sql":"SELECT a FROM demo","actions":[{"nop":5}]}',
+      '{"id":"r1","sql":"SELECT a FROM demo","actions":[{"nop":{}}],"options":[]}',
+      '{"id":"r1","sql":"SELECT a FROM demo","actions":[{"nop":{}}],"options":{"qos":"x","bufferLength":-1}}',
+      '{"id":{},"sql":7,"actions":{},"tags":[1]}',
+      '{"tags":[{}]}',
+      '{"id":"c","typ":5,"props":[]}',
+      '{"id":"c","typ":"__proto__","props":{"password":"******"}}',
+      `{"sql":"${"(".repeat(500)}"}`,
+      "\u0000\uffff",
+    ];
+    for (let n = 0; n < 3000; n++) {
+      const parts = [pick(roots), ...Array.from({ length: next(4) }, () => pick(next(2) === 0 ? names : words))];
+      const method = pick(methods);
+      const path = `/${parts.join("/")}`;
+      const body = method === "GET" || next(6) === 0 ? undefined : pick(texts);
+      const { status, text } = await ask(method, path, body);
+      assert.ok([200, 201, 400, 404, 405, 422].includes(status), `${method} ${path} ${body}: ${status} ${text}`);
+    }
+  }));
