@@ -18,7 +18,7 @@ test("tlsOptions() has safe defaults", () => {
   assert.deepEqual(tlsOptions(read({})), { rejectUnauthorized: true, minVersion: "TLSv1.2" });
 });
 
-test("tlsOptions() reads files and raw texts, the path winning", () => {
+test("tlsOptions() reads files and raw texts, the path winning", async () => {
   const folder = await mkdtemp(join(tmpdir(), "weir-tls-"));
   try {
     const file = join(folder, "client.pem");
