@@ -3,16 +3,15 @@ import { DateTime } from "../../value/datetime.ts";
 import { compilePattern } from "../../value/datetime_text.ts";
 import { defineFunction, index, type RuleContext } from "./declare.ts";
 
-/** Writes the processing time as `pattern` and, when `digits` is over 0, a fraction of so many digits. */
-function clockWriter(pattern: string, functionName: string, context: RuleContext): (digits: number) => string {
-  const patterns = Array.from({ length: 7 }, (_, digits) => compilePattern(pattern + "S".repeat(digits)));
-  return (digits) => {
-    const chosen = patterns[digits];
-    if (chosen === undefined) {
-      throw new RowError("E506", `${functionName}() takes 0 to 6 digits of fraction, found ${digits}`);
-    }
-    return chosen.write(new DateTime(context.now, context.timezone));
-  };
+const digitsMax = 6;
+
+/** Writes the processing time as `pattern`, with a fraction of so many digits when they are over 0. */
+function clockWriter(pattern: string, digits: number, functionName: string, context: RuleContext): () => string {
+  if (digits > digitsMax) {
+    throw new RowError("E506", `${functionName}() takes 0 to ${digitsMax} digits of fraction, found ${digits}`);
+  }
+  const { write } = compilePattern(pattern + "S".repeat(digits));
+  return () => write(new DateTime(context.now, context.timezone));
 }
 
 export const now = defineFunction({
@@ -25,14 +24,11 @@ export const now = defineFunction({
   params: [index("fsp", { optional: true, constant: true, least: 0 })],
   doc: "The processing time as `YYYY-MM-DD HH:mm:ss` in the configured zone, with `fsp` (1 to 6) digits of fraction.",
   examples: [
-    { sql: "now(7)", fails: "E506" },
+    { sql: "now(7)", fails: "E214" },
     { sql: "now(-1)", fails: "E214" },
     { sql: "now('3')", fails: "E205" },
   ],
-  compile(_, context) {
-    const write = clockWriter("YYYY-MM-dd HH:mm:ss", "now", context);
-    return (fsp) => write(fsp ?? 0);
-  },
+  compile: (constants, context) => clockWriter("YYYY-MM-dd HH:mm:ss", constants.fsp ?? 0, "now", context),
 });
 
 export const curTime = defineFunction({
@@ -44,11 +40,8 @@ export const curTime = defineFunction({
   impure: true,
   params: [index("fsp", { optional: true, constant: true, least: 0 })],
   doc: "The processing time of day as `HH:mm:ss` in the configured zone, with `fsp` (1 to 6) digits of fraction.",
-  examples: [{ sql: "cur_time(7)", fails: "E506" }],
-  compile(_, context) {
-    const write = clockWriter("HH:mm:ss", "cur_time", context);
-    return (fsp) => write(fsp ?? 0);
-  },
+  examples: [{ sql: "cur_time(7)", fails: "E214" }],
+  compile: (constants, context) => clockWriter("HH:mm:ss", constants.fsp ?? 0, "cur_time", context),
 });
 
 export const curDate = defineFunction({
@@ -61,8 +54,5 @@ export const curDate = defineFunction({
   params: [],
   doc: "The date of the processing time as `YYYY-MM-DD` in the configured zone.",
   examples: [{ sql: "cur_date(1)", fails: "E203" }],
-  compile(_, context) {
-    const write = clockWriter("YYYY-MM-dd", "cur_date", context);
-    return () => write(0);
-  },
+  compile: (_, context) => clockWriter("YYYY-MM-dd", 0, "cur_date", context),
 });

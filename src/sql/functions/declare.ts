@@ -192,7 +192,10 @@ export interface ScalarDefinition<P extends readonly Param[], Nulls extends Null
   readonly nulls: Nulls;
   /** True when equal arguments may give different results, so that a call of constants is not folded. */
   readonly impure?: boolean;
-  /** Does the costly part once; the closure does the row's work and throws `RowError` or `Error` (E506) on refusal. */
+  /**
+   * Does the costly part once; the closure does the row's work and throws `RowError` or `Error` (E506) on refusal. A
+   * `RowError` thrown by `compile` itself is about a literal: the statement is refused with its message as E214.
+   */
   compile(constants: Constants<P>, context: RuleContext): (...args: Arguments<P, Nulls>) => Value;
 }
 

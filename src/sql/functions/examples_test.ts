@@ -101,6 +101,15 @@ function constantsOf(fn: SqlFunction, args: Argument[]): Record<string, never> {
   return constants as Record<string, never>;
 }
 
+/** What a function refuses while it is compiled is a literal's fault, and so the statement's. */
+function compiled<T>(compile: () => T): T {
+  try {
+    return compile();
+  } catch (error) {
+    throw error instanceof RowError ? new Refused("E214", error.message) : error;
+  }
+}
+
 const nullResults = { propagate: null, false: false, zero: 0n } as const;
 
 function run(sql: string, rows: readonly Struct[]): Outcome {
@@ -112,13 +121,13 @@ function run(sql: string, rows: readonly Struct[]): Outcome {
     const valuesOf = (row: Struct) => convert(fn, argumentsOf(args, row));
     switch (fn.kind) {
       case "scalar": {
-        const closure = fn.compile(constantsOf(fn, args), context) as (...args: unknown[]) => Value;
+        const closure = compiled(() => fn.compile(constantsOf(fn, args), context));
         const values = argumentsOf(args, rows[0]!);
         if (fn.nulls !== "sees" && values.some(isNullLike)) return { gives: nullResults[fn.nulls] };
         return { gives: closure(...convert(fn, values)) };
       }
       case "row": {
-        const closure = fn.compile(constantsOf(fn, args), context) as (row: Row, ...args: Value[]) => Value;
+        const closure = compiled(() => fn.compile(constantsOf(fn, args), context));
         return { gives: closure(new Row(rows[0]!, now), ...valuesOf(rows[0]!)) };
       }
       case "aggregate": {

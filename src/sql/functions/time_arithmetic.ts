@@ -33,7 +33,7 @@ export const dateCalc = defineFunction({
     { sql: "date_calc('2026-01-02 03:04:05', '-2h15m')", gives: "2026-01-02 00:49:05" },
     { sql: "date_calc('2026-01-02T23:00:00+02:00', '1.5h')", gives: "2026-01-03 00:30:00" },
     { sql: "date_calc(time, '1h')", fails: "E506" },
-    { sql: "date_calc('2026-01-02', '1 day')", fails: "E506" },
+    { sql: "date_calc('2026-01-02', '1 day')", fails: "E214" },
   ],
   compile(constants) {
     const shift = parseGoDuration(constants.duration ?? "");
