@@ -9,7 +9,7 @@ import type { InferOutput } from "valibot";
 import type { ConnectorContext } from "../../src/connector/context.ts";
 import { Disconnected, RetryLater } from "../../src/connector/errors.ts";
 import type { Payload, PayloadSink } from "../../src/connector/sink.ts";
-import { fail } from "../../src/diagnostics/diagnostic.ts";
+import { refuseSetting } from "../../src/connector/settings.ts";
 import type { sinkSettings } from "./mod.ts";
 import { prefixed, suffixed } from "./rolled_name.ts";
 
@@ -187,7 +187,7 @@ async function openFile(base: string, settings: SinkSettings, now: number, trunc
     }
   } catch (error) {
     if ((error as { code?: string }).code === "EISDIR") {
-      fail("E403", `Cannot write to "${path}": found a folder, wanted a file`, { path: "path" });
+      refuseSetting("path", `Cannot write to "${path}": found a folder, wanted a file`);
     }
     throw writeFailure(path, error);
   }

@@ -18,7 +18,7 @@
  * @module
  */
 import * as v from "valibot";
-import { type Diagnostic, diagnostic, throwIfAny } from "../diagnostics/diagnostic.ts";
+import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { SettingsSchema } from "./declare.ts";
 import { type Block, coerce, describe, isPlainObject, schemaAt, show, unwrap } from "./lenient_value.ts";
@@ -199,6 +199,15 @@ export function mergeSettings(
     for (const [key, value] of Object.entries(layer ?? {})) merged.set(names.get(key.toLowerCase()) ?? key, value);
   }
   return Object.fromEntries(merged);
+}
+
+/**
+ * For what a connector finds wrong with one of its settings only when it opens, such as a folder where a file should be.
+ *
+ * @throws {DiagnosticError} E403, always.
+ */
+export function refuseSetting(name: string, message: string): never {
+  fail("E403", message, { path: name });
 }
 
 /** Every accepted name of `schema` in lower case, with the declared name it stands for. */
