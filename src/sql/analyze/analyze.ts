@@ -276,6 +276,7 @@ function checkHaving(
       binder.report("E211", `${part.fn.name}() in HAVING does not contain an aggregate`, part.span);
       continue;
     }
-    pending.push(...childrenOf(part));
+    // The last one pushed is looked at first: mistakes are told in the order of the text.
+    pending.push(...childrenOf(part).toReversed());
   }
 }

@@ -121,7 +121,7 @@ export function compileStar(star: BoundStar, context: CompileContext): Evaluator
   return (row) => {
     const values: Struct = { ...row.values };
     for (const name of star.except) delete values[name];
-    for (const { name, evaluate } of replacements) setOwn(values, name, evaluate(row));
+    for (const { name, evaluate } of replacements) setOwn(values, name, evaluate(row) ?? null);
     return values;
   };
 }

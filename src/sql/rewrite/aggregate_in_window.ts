@@ -3,14 +3,23 @@
  * proportion to groups, not to rows. It applies unless something between them needs the rows themselves.
  * @module
  */
+import { type Bound, some } from "../bound.ts";
 import type { Plan } from "../plan.ts";
+
+/** Functions that answer about the window a row came out of: while the window is open they would be wrong. */
+const ofWindow: ReadonlySet<string> = new Set(["event_time", "window_start", "window_end", "window_trigger"]);
+
+function asksForWindow(bound: Bound): boolean {
+  return some(bound, (part) => part.kind === "call" && ofWindow.has(part.fn.name));
+}
 
 export function aggregateInWindow(plan: Plan): Plan {
   if (plan.kind === "source") return plan;
   if (plan.kind === "aggregate") {
     const filter = plan.input.kind === "filter" && plan.input.ofLists ? plan.input : undefined;
     const window = filter === undefined ? plan.input : filter.input;
-    if (window.kind === "window" && window.spec.type === "tumbling") {
+    const early = [...plan.groupBy, ...plan.aggregates, ...(filter === undefined ? [] : [filter.condition])];
+    if (window.kind === "window" && window.spec.type === "tumbling" && !early.some(asksForWindow)) {
       return {
         kind: "windowed_aggregate",
         input: aggregateInWindow(window.input),
