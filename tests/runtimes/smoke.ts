@@ -74,7 +74,10 @@ async function smoke(command: readonly string[]): Promise<void> {
   await check("reports the rule as running", async () => {
     assert.equal(JSON.parse(await agent.call("GET", "/rules/smoke/status", 200)).status, "running");
   });
-  await check("ends with 0 on SIGTERM", async () => assert.equal(await agent.stop(), 0));
+  await check("ends with 0 on SIGTERM", async () => {
+    const code = await agent.stop();
+    assert.equal(code, 0, `exit code ${code}, log:\n${agent.log}`);
+  });
 }
 
 if (import.meta.main) {

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 
 /** Emulated processors need long to start. */
 const START_TIMEOUT_MS = 60_000;
@@ -18,13 +19,26 @@ export class WeirProcess {
   readonly dataDir: string;
   readonly #child: ChildProcess;
   readonly #exited: Promise<number>;
+  readonly #log: () => string;
 
-  private constructor(child: ChildProcess, exited: Promise<number>, url: string, dataDir: string) {
+  private constructor(
+    child: ChildProcess,
+    exited: Promise<number>,
+    log: () => string,
+    url: string,
+    dataDir: string,
+  ) {
     this.pid = child.pid!;
     this.url = url;
     this.dataDir = dataDir;
     this.#child = child;
     this.#exited = exited;
+    this.#log = log;
+  }
+
+  /** The end of what it has printed, for messages of failed checks. */
+  get log(): string {
+    return this.#log().slice(-2_000);
   }
 
   /**
@@ -72,7 +86,7 @@ export class WeirProcess {
       rmSync(dataDir, { recursive: true, force: true });
       throw new Error(`Cannot start "${command.join(" ")}": it printed no ready line but:\n${output}`);
     }
-    return new WeirProcess(child, exited, url, dataDir);
+    return new WeirProcess(child, exited, () => output, url, dataDir);
   }
 
   /** Calls the REST API; throws with the answer's text unless its status is the expected one. Returns the text. */
@@ -90,7 +104,8 @@ export class WeirProcess {
 
   /** Asks it to end and returns its exit code. One that does not end within half a minute is killed: code 137. */
   async stop(): Promise<number> {
-    this.#child.kill("SIGTERM");
+    // Not the child's own `kill`: after it, Deno reports the signal instead of the exit code.
+    if (this.#child.exitCode === null && this.#child.signalCode === null) process.kill(this.pid, "SIGTERM");
     let killed = false;
     const timer = setTimeout(() => {
       killed = true;
