@@ -11,6 +11,11 @@ test("checkConstants() reports what a function refuses while it is compiled", ()
   assert.equal(checkConstants(lookup("now")!, [7n])?.code, "E214");
 });
 
+test("checkConstants() leaves literals of a wrong type to checkLiteral()", () => {
+  assert.equal(checkConstants(lookup("now")!, [-1n]), undefined);
+  assert.equal(checkConstants(lookup("format")!, [1n, "a"]), undefined);
+});
+
 test("checkConstants() has nothing against good literals, nor against none", () => {
   assert.equal(checkConstants(lookup("regexp_matches")!, [undefined, "a+"]), undefined);
   assert.equal(checkConstants(lookup("sum")!, []), undefined);
