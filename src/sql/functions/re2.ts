@@ -7,7 +7,7 @@
  */
 import { RowError } from "../../diagnostics/row_error.ts";
 import { Machine } from "./re2_machine.ts";
-import { type Assertion, type Node, parsePattern, type Pattern } from "./re2_parse.ts";
+import { type Assertion, isNullable, type Node, parsePattern, type Pattern } from "./re2_parse.ts";
 
 /** One match; `groups[0]` is its text. */
 export interface Match {
@@ -37,7 +37,7 @@ export function compileRe2(source: string, functionName: string): Re2 {
     const pattern = parsePattern(source);
     const native = nativeRegExp(pattern);
     const worst = native === undefined ? undefined : shapeOf(pattern.root);
-    let machine = worst === undefined || worst.nested ? new Machine(pattern) : undefined;
+    let machine = worst === undefined || worst.unfit ? new Machine(pattern) : undefined;
     return {
       groupNames: pattern.groupNames,
       find(text, from) {
@@ -81,20 +81,24 @@ interface Shape {
   readonly degree: number;
   /** Number of ways through options and alternatives. */
   readonly ways: number;
-  /** A repetition around something that can match in several ways: time may be exponential. */
-  readonly nested: boolean;
+  /**
+   * A repetition around something that can match in several ways, whose time may be exponential, or something that
+   * JavaScript understands differently.
+   */
+  readonly unfit: boolean;
   /** Matches only at the start of the text. */
   readonly anchored: boolean;
 }
 
-const plain: Shape = { degree: 0, ways: 1, nested: false, anchored: false };
+const plain: Shape = { degree: 0, ways: 1, unfit: false, anchored: false };
 
 function shapeOf(node: Node): Shape {
   switch (node.kind) {
     case "chars":
       return plain;
     case "assert":
-      return { ...plain, anchored: node.at === "text_start" };
+      // JavaScript also looks for \B between the halves of a surrogate pair.
+      return { ...plain, anchored: node.at === "text_start", unfit: node.at === "not_word" };
     case "group":
       return shapeOf(node.body);
     case "concat": {
@@ -102,7 +106,7 @@ function shapeOf(node: Node): Shape {
       return {
         degree: shapes.reduce((sum, shape) => sum + shape.degree, 0),
         ways: shapes.reduce((product, shape) => product * shape.ways, 1),
-        nested: shapes.some((shape) => shape.nested),
+        unfit: shapes.some((shape) => shape.unfit),
         anchored: shapes[0]?.anchored ?? false,
       };
     }
@@ -111,7 +115,7 @@ function shapeOf(node: Node): Shape {
       return {
         degree: Math.max(...shapes.map((shape) => shape.degree)),
         ways: shapes.reduce((sum, shape) => sum + shape.ways, 0),
-        nested: shapes.some((shape) => shape.nested),
+        unfit: shapes.some((shape) => shape.unfit),
         anchored: shapes.every((shape) => shape.anchored),
       };
     }
@@ -122,7 +126,8 @@ function shapeOf(node: Node): Shape {
       return {
         degree: body.degree + (fixed ? 0 : 1),
         ways: body.ways,
-        nested: body.nested || body.degree > 0 || body.ways > 1,
+        // JavaScript refuses empty turns of a loop, RE2 takes them; only the machine does it the latter way.
+        unfit: body.unfit || body.degree > 0 || body.ways > 1 || isNullable(node.body),
         anchored: false,
       };
     }
@@ -131,8 +136,8 @@ function shapeOf(node: Node): Shape {
   }
 }
 
-function isCheap({ degree, ways, nested, anchored }: Shape, length: number): boolean {
-  return !nested && ways * (length + 1) ** (degree + (anchored ? 0 : 1)) <= backtrackingMax;
+function isCheap({ degree, ways, unfit, anchored }: Shape, length: number): boolean {
+  return !unfit && ways * (length + 1) ** (degree + (anchored ? 0 : 1)) <= backtrackingMax;
 }
 
 // ---------------------------------------------------------------- the platform's engine

@@ -3,7 +3,7 @@
  * the length of the text times the size of the pattern, whatever both are; a backtracking engine can take forever.
  * @module
  */
-import type { Assertion, Chars, Node, Pattern } from "./re2_parse.ts";
+import { type Assertion, type Chars, isNullable, type Node, type Pattern } from "./re2_parse.ts";
 
 type Instruction =
   | { readonly op: "chars"; readonly matches: (code: number) => boolean }
@@ -161,9 +161,14 @@ function emit(node: Node, program: Instruction[]): void {
       program.push({ op: "save", slot: 2 * node.index + 1 });
       break;
     case "repeat":
+      if (node.max === Infinity) {
+        for (let i = 1; i < node.min; i++) emit(node.body, program);
+        if (node.min === 0) emitStar(node.body, node.greedy, program);
+        else emitPlus(node.body, node.greedy, program);
+        break;
+      }
       for (let i = 0; i < node.min; i++) emit(node.body, program);
-      if (node.max === Infinity) emitLoop(node.body, node.greedy, program);
-      else emitOptional(node.body, node.max - node.min, node.greedy, program);
+      emitOptional(node.body, node.max - node.min, node.greedy, program);
       break;
     default:
       node satisfies never;
@@ -188,13 +193,28 @@ function emitAlternatives(options: readonly Node[], program: Instruction[]): voi
   for (const end of ends) end.to = program.length;
 }
 
-function emitLoop(body: Node, greedy: boolean, program: Instruction[]): void {
+/** Any number of times `body`, none included. */
+function emitStar(body: Node, greedy: boolean, program: Instruction[]): void {
   const start = program.length;
-  const split = { op: "split" as const, first: start + 1, second: start + 1 };
-  program.push(split);
+  const enter = { op: "split" as const, first: start + 1, second: start + 1 };
+  program.push(enter);
+  if (isNullable(body)) {
+    // An empty turn must be able to leave with its own priority although the entrance has been passed already. The
+    // second split, of `(x+)?`, makes `(|a)*` match nothing of "aaa", as RE2 does.
+    emitPlus(body, greedy, program);
+  } else {
+    emit(body, program);
+    program.push({ op: "jump", to: start });
+  }
+  enter[greedy ? "second" : "first"] = program.length;
+}
+
+/** Once `body`, and any number of times again. */
+function emitPlus(body: Node, greedy: boolean, program: Instruction[]): void {
+  const start = program.length;
   emit(body, program);
-  program.push({ op: "jump", to: start });
-  split[greedy ? "second" : "first"] = program.length;
+  const behind = program.length + 1;
+  program.push({ op: "split", first: greedy ? start : behind, second: greedy ? behind : start });
 }
 
 /** Up to `count` times `body`, each only after the one before. */

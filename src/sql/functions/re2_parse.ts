@@ -377,6 +377,26 @@ class Parser {
   }
 }
 
+/** True when a node can match the empty text. */
+export function isNullable(node: Node): boolean {
+  switch (node.kind) {
+    case "chars":
+      return false;
+    case "assert":
+      return true;
+    case "concat":
+      return node.parts.every(isNullable);
+    case "alternate":
+      return node.options.some(isNullable);
+    case "group":
+      return isNullable(node.body);
+    case "repeat":
+      return node.min === 0 || isNullable(node.body);
+    default:
+      return node satisfies never;
+  }
+}
+
 /** How often the most repeated part of a pattern stands in it when its counted repetitions are written out. */
 function copiesOf(node: Node): number {
   switch (node.kind) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SeededRandom } from "../../value/seeded_random.ts";
 import { compileRe2, type Re2 } from "./re2.ts";
 import { Machine } from "./re2_machine.ts";
 import { parsePattern } from "./re2_parse.ts";
@@ -54,6 +55,11 @@ const cases: readonly [pattern: string, text: string, groups: readonly (string |
   ["(?:ab?){2,3}", "abaab", ["abaab"]],
   ["^([a-z]+\\.)+[a-z]+$", "www.example.org", ["www.example.org", "example."]],
   ["(?:^|x)*a", "a", ["a"]],
+  ["(|a)*", "aaa", ["", ""]],
+  ["(|a)+", "aaa", ["", ""]],
+  ["(a|)*", "aab", ["aa", "a"]],
+  ["(?:(a)|b)*", "ab", ["ab", "a"]],
+  ["(a*)+b", "aab", ["aab", "aa"]],
 ];
 
 /** The same search on the machine, whatever the pattern's shape. */
@@ -135,4 +141,53 @@ for (const [pattern, text] of hostile) {
 test("a text too long for a large pattern is refused instead of searched for minutes", () => {
   const compiled = compileRe2("(?:[ab]{1,5}c?){100}d", "f");
   assert.throws(() => compiled.find("a".repeat(1_000_000), 0), { code: "E506", message: /too long/ });
+});
+
+/** A random pattern without loops around what can be empty, where JavaScript means something else. */
+function randomPattern(random: SeededRandom, depth: number): { text: string; nullable: boolean } {
+  switch (depth === 0 ? random.below(4) : random.below(10)) {
+    case 0:
+    case 1:
+      return { text: random.pick(["a", "b", "c", "é", "😀", "\\n"]), nullable: false };
+    case 2:
+      return { text: random.pick([".", "[ab]", "[^a]", "[b-é]", "\\w", "\\W"]), nullable: false };
+    case 3:
+      return { text: random.pick(["^", "$", "\\b", "\\B", ""]), nullable: true };
+    case 4:
+    case 5: {
+      const [left, right] = [randomPattern(random, depth - 1), randomPattern(random, depth - 1)];
+      return { text: left.text + right.text, nullable: left.nullable && right.nullable };
+    }
+    case 6: {
+      const [left, right] = [randomPattern(random, depth - 1), randomPattern(random, depth - 1)];
+      return { text: `(?:${left.text}|${right.text})`, nullable: left.nullable || right.nullable };
+    }
+    case 7: {
+      const body = randomPattern(random, depth - 1);
+      return { text: `(${body.text})`, nullable: body.nullable };
+    }
+    default: {
+      const body = randomPattern(random, depth - 1);
+      if (body.nullable) return body;
+      const count = random.pick(["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,2}?", "{1,}"]);
+      return { text: `(?:${body.text})${count}`, nullable: /^[*?]|^\{0/.test(count) };
+    }
+  }
+}
+
+test("both engines find what JavaScript finds, for random patterns and texts", () => {
+  const random = new SeededRandom(20260102);
+  for (let round = 0; round < 3000; round++) {
+    const pattern = randomPattern(random, 4).text;
+    // V8 finds \B between the halves of a surrogate pair, which nobody wants.
+    const characters = ["a", "b", "c", "é", pattern.includes("\\B") ? "d" : "😀", "\n", " "];
+    const text = Array.from({ length: random.below(9) }, () => random.pick(characters)).join("");
+    const expected = new RegExp(pattern, "u").exec(text);
+    const whole = expected === null ? null : [expected.index, expected[0]];
+    const found = compileRe2(pattern, "f").find(text, 0);
+    const place = `${JSON.stringify(pattern)} on ${JSON.stringify(text)}`;
+    assert.deepEqual(found === undefined ? null : [found.start, found.groups[0]], whole, place);
+    // Groups in repetitions are kept by RE2 and cleared by JavaScript, so they are compared between the two engines.
+    assert.deepEqual(onMachine(pattern, text), found === undefined ? null : [...found.groups], place);
+  }
 });
