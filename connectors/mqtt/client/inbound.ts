@@ -82,6 +82,7 @@ export class Inbound {
   duplicates = 0;
   heldMessages = 0;
   heldBytes = 0;
+  #guaranteedBytes = 0;
 
   constructor(owner: InboundOwner, limits: InboundLimits) {
     this.#owner = owner;
@@ -128,7 +129,7 @@ export class Inbound {
     }
     this.received++;
     const qos = (flags >> 1) & 3;
-    if (qos === 0 && this.#isFarOverLimits()) {
+    if (qos === 0 && this.#mustDrop()) {
       this.droppedOverLimit++;
       return;
     }
@@ -139,8 +140,7 @@ export class Inbound {
     const { subscriptions } = route;
     const message = new Message(topic, flags, packetId, bytes, start, end, properties);
     if (subscriptions.length === 0) return this.#noSubscription(message, group);
-    group.messages++;
-    group.bytes += end - start + MESSAGE_OVERHEAD_BYTES;
+    count(message, group);
     if (route.allIds.length > 1) return this.#deliverOverlapping(message, route, group, subscriptionId, properties);
     for (let i = 0; i < subscriptions.length; i++) this.#deliver(message, subscriptions[i]!, group);
   }
@@ -194,8 +194,7 @@ export class Inbound {
       this.unclaimed++;
       return;
     }
-    group.messages++;
-    group.bytes += message.end - message.start + MESSAGE_OVERHEAD_BYTES;
+    count(message, group);
     (this.#openUnclaimed ??= new Batch(group, this)).add(message);
   }
 
@@ -213,10 +212,12 @@ export class Inbound {
       this.#answers = [];
     }
     const group = this.#group;
-    if (group === undefined) return;
+    // Without messages the read may still have brought the answer for which reading went on.
+    if (group === undefined) return this.checkLimits();
     this.#group = undefined;
     this.heldMessages += group.messages;
     this.heldBytes += group.bytes;
+    this.#guaranteedBytes += group.guaranteedBytes;
     if (group.packetIds.length > 0) {
       this.#queue.push(group);
       this.#unacknowledged += group.packetIds.length;
@@ -272,6 +273,7 @@ export class Inbound {
   #releaseGroup(group: ReadGroup): void {
     this.heldMessages -= group.messages;
     this.heldBytes -= group.bytes;
+    this.#guaranteedBytes -= group.guaranteedBytes;
   }
 
   #acknowledged(group: ReadGroup): void {
@@ -371,16 +373,23 @@ export class Inbound {
   }
 
   /** Only while answers are awaited do messages keep coming above the limits; then QoS 0 has to give way. */
-  #isFarOverLimits(): boolean {
+  #mustDrop(): boolean {
     return this.#isOver(2) && this.#owner.awaitsAnswers();
+  }
+
+  /** QoS 1 and 2 cannot give way; the broker's window bounds them, and this does where the broker has none. */
+  #isFlooded(): boolean {
+    const { heldBytesMax, receiveMaximum } = this.#limits;
+    return this.#guaranteedBytes > 4 * heldBytesMax || this.#unacknowledged > 4 * receiveMaximum;
   }
 
   /** Stops or resumes reading; to be called when what is held, or what is awaited, has changed. */
   checkLimits(): void {
     if (!this.#connected) return;
+    const mayExceed = this.#owner.awaitsAnswers() && !this.#isFlooded();
     if (this.reading) {
-      if (this.#isOver(1) && (!this.#owner.awaitsAnswers() || this.#isOver(4))) this.#setReading(false);
-    } else if (!this.#isOver(0.5) || (this.#owner.awaitsAnswers() && !this.#isOver(4))) {
+      if (this.#isOver(1) && !mayExceed) this.#setReading(false);
+    } else if (mayExceed || !this.#isOver(0.5)) {
       this.#setReading(true);
     }
   }
@@ -389,4 +398,11 @@ export class Inbound {
     this.reading = reading;
     this.#owner.setReading(reading);
   }
+}
+
+function count(message: Message, group: ReadGroup): void {
+  const bytes = message.end - message.start + MESSAGE_OVERHEAD_BYTES;
+  group.messages++;
+  group.bytes += bytes;
+  if (message.packetId !== 0) group.guaranteedBytes += bytes;
 }

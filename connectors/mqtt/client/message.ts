@@ -63,6 +63,8 @@ export class ReadGroup {
   readonly epoch: number;
   messages = 0;
   bytes = 0;
+  /** The part of `bytes` that messages of QoS 1 and 2 make up. */
+  guaranteedBytes = 0;
   /** Batches not released yet. */
   pendingBatches = 0;
   /** Those of them, and those of earlier connections, that a message of QoS 1 or 2 waits for. */

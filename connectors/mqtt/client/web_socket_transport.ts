@@ -34,6 +34,8 @@ class WebSocketTransport implements Transport, TransportEvents {
   readonly #socket: Transport;
   readonly #key = randomBytes(16).toString("base64");
   readonly #frames: FrameParser;
+  /** Payloads of the frames of one socket read: brokers like to send every packet in a frame of its own. */
+  #pieces: Uint8Array[] = [];
   #response: Uint8Array = new Uint8Array(0);
   #upgraded = false;
   #closeSent = false;
@@ -43,7 +45,7 @@ class WebSocketTransport implements Transport, TransportEvents {
     this.#address = address;
     this.#events = events;
     this.#frames = new FrameParser({
-      onBinary: (bytes) => this.#events.onData(bytes),
+      onBinary: (bytes) => void this.#pieces.push(bytes),
       onControl: (opcode, payload) => this.#onControl(opcode, payload),
     });
     this.#socket = openSocket(address, tls, this);
@@ -106,6 +108,9 @@ class WebSocketTransport implements Transport, TransportEvents {
     if (this.#failure !== undefined) return;
     if (!this.#upgraded) return this.#onResponse(chunk);
     const trouble = this.#frames.parse(chunk);
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    if (pieces.length > 0) this.#events.onData(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
     if (trouble !== undefined) this.#fail(`Broker broke the WebSocket protocol: ${trouble}`);
   }
 
