@@ -6,7 +6,7 @@
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
-import { Machine } from "./re2_machine.ts";
+import { Machine, newSearchBudget, type SearchBudget } from "./re2_machine.ts";
 import { type Assertion, isNullable, type Node, parsePattern, type Pattern } from "./re2_parse.ts";
 
 /** One match; `groups[0]` is its text. */
@@ -18,11 +18,14 @@ export interface Match {
 
 export interface Re2 {
   readonly groupNames: ReadonlyMap<string, number>;
-  /** The first match at `from` or later. */
-  find(text: string, from: number): Match | undefined;
+  /** The first match at `from` or later. A caller that searches one text several times passes one budget to all. */
+  find(text: string, from: number, budget?: SearchBudget): Match | undefined;
 }
 
-/** Steps of backtracking that a search may cost in the worst case: some milliseconds. */
+/**
+ * Steps of backtracking that a search may cost in the worst case: some milliseconds. Finding all matches costs no more
+ * than finding one, because each start is tried once.
+ */
 const backtrackingMax = 1_000_000;
 
 /**
@@ -40,13 +43,13 @@ export function compileRe2(source: string, functionName: string): Re2 {
     let machine = worst === undefined || worst.unfit ? new Machine(pattern) : undefined;
     return {
       groupNames: pattern.groupNames,
-      find(text, from) {
+      find(text, from, budget = newSearchBudget()) {
         if (native !== undefined && worst !== undefined && isCheap(worst, text.length)) {
           return findNative(native, text, from);
         }
         try {
           machine ??= new Machine(pattern);
-          return findWith(machine, text, from);
+          return findWith(machine, text, from, budget);
         } catch (error) {
           return refuse(error);
         }
@@ -63,8 +66,8 @@ function findNative(regex: RegExp, text: string, from: number): Match | undefine
   return match === null ? undefined : { start: match.index, end: match.index + match[0].length, groups: match };
 }
 
-function findWith(machine: Machine, text: string, from: number): Match | undefined {
-  const captures = machine.find(text, from);
+function findWith(machine: Machine, text: string, from: number, budget: SearchBudget): Match | undefined {
+  const captures = machine.find(text, from, budget);
   if (captures === undefined) return undefined;
   const groups: (string | undefined)[] = [];
   for (let i = 0; i < captures.length; i += 2) {

@@ -19,8 +19,17 @@ export type Captures = readonly number[];
 
 const programLengthMax = 20_000;
 
-/** Text length times program length that one search may take: about a second. */
-const workMax = 100_000_000;
+/** How much may still be searched, in characters times instructions. All searches of one row's call share one. */
+export interface SearchBudget {
+  left: number;
+}
+
+/** About a tenth of a second in the worst case. */
+const workMax = 4_000_000;
+
+export function newSearchBudget(): SearchBudget {
+  return { left: workMax };
+}
 
 export class Machine {
   readonly #program: readonly Instruction[];
@@ -37,12 +46,9 @@ export class Machine {
   /**
    * The leftmost match that begins at `from` or later; of several there, the one a backtracking engine would find first.
    *
-   * @throws {Error} when the text is too long for a pattern of this size.
+   * @throws {Error} when the budget does not suffice: the text is too long for a pattern of this size.
    */
-  find(text: string, from: number): Captures | undefined {
-    if ((text.length - from) * this.#program.length > workMax) {
-      throw new Error(`a text of ${text.length} characters is too long for this pattern`);
-    }
+  find(text: string, from: number, budget: SearchBudget): Captures | undefined {
     const seen = new Int32Array(this.#program.length).fill(-1);
     const unset: Captures = new Array<number>(this.#slots).fill(-1);
     let threads: Thread[] = [];
@@ -65,6 +71,8 @@ export class Machine {
         }
       }
       if (code === undefined) return found;
+      budget.left -= this.#program.length;
+      if (budget.left < 0) throw new Error(`a text of ${text.length} characters is too long for this pattern`);
       threads = following;
       at = next;
     }

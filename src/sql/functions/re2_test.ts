@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "../../value/seeded_random.ts";
 import { compileRe2, type Re2 } from "./re2.ts";
-import { Machine } from "./re2_machine.ts";
+import { Machine, newSearchBudget } from "./re2_machine.ts";
 import { parsePattern } from "./re2_parse.ts";
 
 /** Pattern, text, and the groups of the first match (none: null). */
@@ -64,7 +64,7 @@ const cases: readonly [pattern: string, text: string, groups: readonly (string |
 
 /** The same search on the machine, whatever the pattern's shape. */
 function onMachine(pattern: string, text: string): readonly (string | undefined)[] | null {
-  const captures = new Machine(parsePattern(pattern)).find(text, 0);
+  const captures = new Machine(parsePattern(pattern)).find(text, 0, newSearchBudget());
   if (captures === undefined) return null;
   return Array.from({ length: captures.length / 2 }, (_, i) => {
     return captures[2 * i + 1]! < 0 ? undefined : text.slice(captures[2 * i], captures[2 * i + 1]);
@@ -190,4 +190,16 @@ test("both engines find what JavaScript finds, for random patterns and texts", (
     // Groups in repetitions are kept by RE2 and cleared by JavaScript, so they are compared between the two engines.
     assert.deepEqual(onMachine(pattern, text), found === undefined ? null : [...found.groups], place);
   }
+});
+
+test("all searches of one call share one budget", () => {
+  const compiled = compileRe2("a(?:b|c)*d|a", "f");
+  const text = "a".repeat(20) + "b".repeat(1000);
+  const budget = newSearchBudget();
+  const before = budget.left;
+  for (let from = 0; from < 20; from++) compiled.find(text, from, budget);
+  const spent = before - budget.left;
+  assert.ok(spent > 1000, `${spent}`);
+  budget.left = 5;
+  assert.throws(() => compiled.find(text, 0, budget), { code: "E506", message: /too long/ });
 });

@@ -4,6 +4,7 @@
  */
 import { defineFunction, text } from "./declare.ts";
 import { compileRe2, type Match, type Re2 } from "./re2.ts";
+import { newSearchBudget } from "./re2_machine.ts";
 
 /** A rule whose patterns come out of rows rarely has more than a few of them. */
 const patternsMax = 64;
@@ -93,8 +94,9 @@ function replaceAll(value: string, re2: Re2, replacement: string): string {
   let result = "";
   let copied = 0;
   let lastEnd = -1;
+  const budget = newSearchBudget();
   for (let from = 0; from <= value.length;) {
-    const match = re2.find(value, from);
+    const match = re2.find(value, from, budget);
     if (match === undefined) break;
     // As in Go, an empty match right behind another match does not count.
     if (match.end > match.start || match.start !== lastEnd) {
