@@ -84,7 +84,7 @@ function functionSection(fn: SqlFunction): string {
 function signature(fn: SqlFunction): string {
   const returned = typeof fn.returns === "function" ? fn.returns(fn.params.map(() => "unknown")) : fn.returns;
   const result = returned === "unknown" ? "any" : typeName(returned);
-  return `${fn.name}(${fn.params.map(parameter).join(", ")}) → ${result}`;
+  return `${fn.name}(${fn.params.filter((param) => param.implicit !== true).map(parameter).join(", ")}) → ${result}`;
 }
 
 function parameter(param: Param): string {

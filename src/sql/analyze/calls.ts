@@ -6,6 +6,7 @@ import type { Call, Expr, Over, Star, TimeUnitLiteral } from "../ast.ts";
 import type { Bound, BoundAggregate, BoundAnalytic } from "../bound.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
 import { checkLiteral } from "../functions/arguments.ts";
+import { checkConstants } from "../functions/check_constants.ts";
 import type { Param, SqlFunction } from "../functions/declare.ts";
 import type { StaticType } from "../types.ts";
 import type { Binder } from "./binder.ts";
@@ -40,6 +41,9 @@ export function bindCall(binder: Binder, call: Call): Bound {
   }
   if (fn.kind === "aggregate") return bindAggregate(binder, call, fn);
   const args = metadataFunctions.has(fn.name) ? [metadataPath(binder, call)] : bindArguments(binder, call, fn);
+  const literals = args.map((arg) => (arg.kind === "constant" ? arg.value : undefined));
+  const problem = checkConstants(fn, literals);
+  if (problem !== undefined) binder.report(problem.code, problem.message, call.span);
   return { kind: "call", fn, args, type: resultType(fn, args), span: call.span };
 }
 
@@ -58,7 +62,7 @@ function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
 }
 
 function arityFits(binder: Binder, call: Call, fn: SqlFunction): boolean {
-  const params = fn.params;
+  const params = fn.params.filter((p) => p.implicit !== true);
   const least = params.filter((p) => p.optional !== true).length;
   const most = params.at(-1)?.variadic === true ? Infinity : params.length;
   const count = call.args.length;
@@ -74,7 +78,7 @@ function arityFits(binder: Binder, call: Call, fn: SqlFunction): boolean {
 }
 
 function signature(fn: SqlFunction): string {
-  const params = fn.params.map((p) => {
+  const params = fn.params.filter((p) => p.implicit !== true).map((p) => {
     const name = p.variadic === true ? `${p.name} …` : p.name;
     return p.optional === true ? `[${name}]` : name;
   });
@@ -82,7 +86,9 @@ function signature(fn: SqlFunction): string {
 }
 
 function resultType(fn: SqlFunction, args: readonly Bound[]): StaticType {
-  return typeof fn.returns === "function" ? fn.returns(args.map((a) => a.type)) : fn.returns;
+  return typeof fn.returns === "function"
+    ? fn.returns(args.map((a) => a.type), args.map((a) => (a.kind === "constant" ? a.value : undefined)))
+    : fn.returns;
 }
 
 /** The parameter that takes argument `index`. */
@@ -121,14 +127,22 @@ function bindArgument(
     binder.report("E214", `Argument "${param.name}" of ${call.name.name}() must be a literal`, arg.span);
     return nothing;
   }
-  if (arg.kind === "literal") {
-    const problem = checkLiteral(param, call.name.name, position, arg.value);
+  const literal = literalOf(bound);
+  if (literal !== undefined) {
+    const problem = checkLiteral(param, call.name.name, position, literal);
     if (problem !== undefined) {
-      const hint = problem.code === "E214" ? didYouMean(String(arg.value), param.oneOf ?? []) : undefined;
+      const hint = problem.code === "E214" ? didYouMean(String(literal), param.oneOf ?? []) : undefined;
       binder.report(problem.code, problem.message, arg.span, hint);
     }
   }
   return bound;
+}
+
+/** The value of a literal, also of one behind an alias. */
+function literalOf(bound: Bound): bigint | number | string | boolean | undefined {
+  if (bound.kind !== "constant") return undefined;
+  const { value } = bound;
+  return typeof value === "object" || value === undefined ? undefined : value;
 }
 
 function bindAggregate(binder: Binder, call: Call, fn: Extract<SqlFunction, { kind: "aggregate" }>): Bound {
@@ -136,6 +150,9 @@ function bindAggregate(binder: Binder, call: Call, fn: Extract<SqlFunction, { ki
   const outer = binder.inside;
   binder.inside = "aggregate";
   const args = bindArguments(binder, call, fn);
+  if (fn.params.at(-1)?.implicit === true) {
+    args.push(binder.bindStar({ kind: "star", except: [], replace: [], span: call.span }));
+  }
   binder.inside = outer;
   const bound = { kind: "aggregate" as const, fn, args, type: resultType(fn, args), span: call.span };
   if (!allowed) return { kind: "constant", value: null, type: bound.type, span: call.span };

@@ -6,6 +6,7 @@ export const collect = defineAggregate({
   category: "aggregate",
   returns: "array",
   params: [any("x", { star: true })],
+  writesNull: true,
   doc: "An array of all values, nulls included, in order of arrival or of ORDER BY; of the whole rows for " +
     "`collect(*)`. Null for an empty group.",
   examples: [

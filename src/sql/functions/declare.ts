@@ -79,6 +79,8 @@ export interface Param {
   readonly constant?: boolean;
   /** `*` is allowed and arrives as the whole row. */
   readonly star?: boolean;
+  /** Not written in SQL: the whole row is passed, as for `*`. Only the last, and only of aggregates. */
+  readonly implicit?: boolean;
   /** The literal must be one of these (compared without case), else E214. */
   readonly oneOf?: readonly string[];
   /** The smallest literal allowed, else E214. */

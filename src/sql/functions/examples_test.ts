@@ -59,7 +59,8 @@ function paramAt(fn: SqlFunction, i: number): Param | undefined {
 
 /** Refuses what analyze would refuse, and gives the arguments as the function wants to have them. */
 function checkArguments(fn: SqlFunction, args: Argument[]): Argument[] {
-  const required = fn.params.filter((param) => param.optional !== true).length;
+  const required = fn.params.filter((param) => param.optional !== true && param.implicit !== true).length;
+  if (fn.params.at(-1)?.implicit === true) args = [...args, { kind: "star" }];
   if (args.length < required || (args.length > 0 && paramAt(fn, args.length - 1) === undefined)) {
     throw new Refused("E203", "wrong number of arguments");
   }

@@ -39,6 +39,7 @@ import { conv } from "./conv.ts";
 import { count } from "./count.ts";
 import { crc32 } from "./crc32.ts";
 import type { SqlFunction } from "./declare.ts";
+import { deduplicate } from "./deduplicate.ts";
 import { endswith } from "./endswith.ts";
 import { floor } from "./floor.ts";
 import { format } from "./format.ts";
@@ -175,6 +176,7 @@ export const functions: readonly SqlFunction[] = [
   dec2hex,
   decode,
   decompress,
+  deduplicate,
   degrees,
   elementAt,
   encode,
@@ -283,7 +285,6 @@ export const functions: readonly SqlFunction[] = [
 export const notYet: ReadonlySet<string> = new Set<string>([
   "changed_cols",
   "dedup_trigger",
-  "deduplicate",
   "delay",
   "extract",
   "get_keyed_state",
