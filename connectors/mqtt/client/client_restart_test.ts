@@ -79,7 +79,7 @@ for (const protocolVersion of ["3.1.1", "5"] as const) {
         },
       });
       await subscription.subscribed();
-      // An independent client: it keeps what is not acknowledged and sends it again by itself.
+      // An independent client. What it cannot send while the broker is away it gives back, and then it is said again.
       const publisher = await connectAsync(broker.url, {
         clientId: "publisher",
         clean: false,
@@ -88,8 +88,14 @@ for (const protocolVersion of ["3.1.1", "5"] as const) {
       });
       let sent = 0;
       let acknowledged = 0;
+      const say = (n: number): void => {
+        publisher.publish("n", `${n}`, { qos: 1 }, (error) => {
+          if (error) setTimeout(() => say(n), 5);
+          else acknowledged++;
+        });
+      };
       const timer = setInterval(() => {
-        for (let i = 0; i < 5; i++) publisher.publish("n", `${sent++}`, { qos: 1 }, () => acknowledged++);
+        for (let i = 0; i < 5; i++) say(sent++);
       }, 5);
       try {
         for (let round = 0; round < 10; round++) {

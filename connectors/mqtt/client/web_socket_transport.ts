@@ -133,8 +133,9 @@ class WebSocketTransport implements Transport, TransportEvents {
   #onControl(opcode: number, payload: Uint8Array): void {
     if (opcode === Opcode.PING && !this.#closeSent) this.#socket.write([maskedFrame(Opcode.PONG, payload)]);
     if (opcode !== Opcode.CLOSE) return;
+    // The server is to close the socket first, but not all do.
     this.#sendClose();
-    this.#socket.end();
+    this.#socket.destroy();
   }
 
   onDrain(): void {
