@@ -1,8 +1,8 @@
 /**
- * When a running agent gives back the memory that only its start needed.
+ * When a running agent gives back the pages of the binary that it needed once: to start, to compile, to plan a rule.
  * @module
  */
-import type { Platform } from "./platform.ts";
+import type { Platform, ResidentMemory } from "./platform.ts";
 
 /** The part of the engine's clock and log used here. */
 interface Sleeper {
@@ -10,17 +10,19 @@ interface Sleeper {
 }
 
 interface Log {
-  info(message: string, fields?: Readonly<Record<string, string | number>>): void;
+  debug(message: string, fields?: Readonly<Record<string, string | number>>): void;
 }
 
-/** Pauses before the first trims: right after start-up, then when the first rules have run. */
-const FIRST_PAUSES_MS = [1_000, 10_000];
-const PAUSE_MS = 60_000;
-/** A trim must promise this much, or the pages would only go and come back. */
-const GROWTH_BYTES_MIN = 4 * 1024 * 1024;
+/** A look costs a read of `/proc/self/status`, some 20 µs. */
+const PAUSE_MS = 1_000;
+/** Less than this is not worth the faults that bring back what is still needed. */
+const GROWTH_BYTES_MIN = 3 * 1024 * 1024;
 
 /**
- * Trims after start-up, after warm-up, and then once a minute if resident memory grew by more than 4 MiB since.
+ * Looks once a second and trims when the file-backed part of resident memory has grown by more than 3 MiB over what it
+ * was a second after the last trim: by then the pages in use are back. So it trims after start-up, follows the warm-up
+ * of the first rules, which is when memory would peak, and leaves a steady agent alone.
+ *
  * Ends when `signal` aborts, or at once, with a log line, where the platform cannot trim. Never rejects.
  */
 export async function keepTrimmed(
@@ -29,21 +31,30 @@ export async function keepTrimmed(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  const pauses = FIRST_PAUSES_MS.values();
-  let floorBytes = 0;
+  let settledBytes = 0;
+  let hasTrimmed = false;
   while (true) {
     try {
-      await clock.sleep(pauses.next().value ?? PAUSE_MS, signal);
+      await clock.sleep(PAUSE_MS, signal);
     } catch {
       return; // Aborted.
     }
-    if (platform.memory().residentBytes < floorBytes + GROWTH_BYTES_MIN) continue;
-    const result = platform.trimMemory();
-    if ("skipped" in result) {
-      log.info("memory trim skipped", { reason: result.skipped });
-      return;
+    const bytes = fileBytes(platform.memory());
+    if (hasTrimmed) {
+      settledBytes = bytes;
+      hasTrimmed = false;
+    } else if (bytes > settledBytes + GROWTH_BYTES_MIN) {
+      const result = platform.trimMemory();
+      if ("skipped" in result) {
+        log.debug("memory was not trimmed", { reason: result.skipped });
+        return;
+      }
+      hasTrimmed = true;
+      log.debug("memory was trimmed", { bytes: result.trimmedBytes });
     }
-    floorBytes = platform.memory().residentBytes;
-    log.info("memory trimmed", { trimmed_bytes: result.trimmedBytes, resident_bytes: floorBytes });
   }
+}
+
+function fileBytes({ residentFileBytes, residentBytes }: ResidentMemory): number {
+  return residentFileBytes ?? residentBytes;
 }

@@ -44,6 +44,15 @@ export interface Peer {
 
 export type RequestHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
 
+/** Resident memory of this process in bytes. */
+export interface ResidentMemory {
+  readonly residentBytes: number;
+  /** At its highest. */
+  readonly residentPeakBytes: number;
+  /** The part that mirrors files, the binary above all; absent where the operating system does not say. */
+  readonly residentFileBytes?: number;
+}
+
 /** What `trimMemory` did: the bytes by which resident memory shrank, or why it could do nothing. */
 export type TrimResult = { readonly trimmedBytes: number } | { readonly skipped: string };
 
@@ -62,8 +71,7 @@ export interface Platform {
   serve(options: ServeOptions, handler: RequestHandler): Promise<HttpServer>;
   /** Calls `handler` on SIGTERM and SIGINT; returns the way to stop listening. */
   onTerminate(handler: (signal: "SIGTERM" | "SIGINT") => void): () => void;
-  /** Resident memory of this process in bytes: now and at its highest. */
-  memory(): { readonly residentBytes: number; readonly residentPeakBytes: number };
+  memory(): ResidentMemory;
   /**
    * Gives back the pages of the binary's own read-only mappings (Linux: `madvise`). Takes under a millisecond and is
    * cheap to call again; pages that are needed come back from the page cache.
