@@ -20,6 +20,7 @@ const context: CliContext = {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   stdin: readStdin,
+  stdinBytes: () => process.stdin,
   isTerminal: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
   fetch: (url, init) => fetch(url, init),
   platform,

@@ -47,6 +47,8 @@ export interface CliContext {
   readonly stderr: (text: string) => void;
   /** All of standard input. */
   readonly stdin: () => Promise<string>;
+  /** Standard input as it comes. */
+  readonly stdinBytes: () => AsyncIterable<Uint8Array>;
   readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly platform: Platform;

@@ -17,6 +17,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./serve.ts")).serve,
   },
   {
+    name: "query",
+    summary: "run one SELECT over NDJSON or CSV files",
+    load: async () => (await import("./query.ts")).query,
+  },
+  {
     name: "validate",
     summary: "check rules, rulesets and .sql files without running them",
     load: async () => (await import("./validate.ts")).validate,

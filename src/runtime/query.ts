@@ -58,6 +58,11 @@ export class Query {
     return this.#now;
   }
 
+  /** The columns of its stream that the statement needs; a decoder may leave out all others. */
+  get columns(): ReadonlySet<string> | "all" {
+    return this.#pipeline.source.columns;
+  }
+
   /** Rows that arrive at `time`; without one, now. Time never goes back. */
   push(rows: readonly Struct[], time = this.#now, meta?: Struct): void {
     this.advance(time);

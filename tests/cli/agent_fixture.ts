@@ -16,6 +16,7 @@ const code = await runCli(platform.args, {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   stdin: () => Promise.resolve(""),
+  stdinBytes: async function* () {},
   isTerminal: { stdout: false, stderr: false },
   fetch: (url, init) => fetch(url, init),
   platform,

@@ -28,6 +28,7 @@ export async function weir(args: readonly string[], options: Partial<CliContext>
     stdout: (text) => stdout += text,
     stderr: (text) => stderr += text,
     stdin: () => Promise.resolve(""),
+    stdinBytes: async function* () {},
     isTerminal: { stdout: false, stderr: false },
     fetch: (url, init) => fetch(url, init),
     platform: await loadPlatform(),

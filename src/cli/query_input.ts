@@ -1,0 +1,115 @@
+/**
+ * Rows out of files and standard input, for `weir query`.
+ * @module
+ */
+import { open } from "node:fs/promises";
+import { createJsonDecoder } from "../codec/json_decode.ts";
+import type { Column, Decoder } from "../codec/codec.ts";
+import { RowError } from "../diagnostics/row_error.ts";
+import type { ColumnDefinition } from "../sql/ast.ts";
+import { setOwn, type Struct, type Value } from "../value/value.ts";
+
+export type InputFormat = "ndjson" | "csv";
+
+export interface InputOptions {
+  readonly wanted: ReadonlySet<string> | "all";
+  /** By the file's name when absent: `.csv` is CSV, everything else NDJSON. */
+  readonly format?: InputFormat;
+  readonly columns?: readonly ColumnDefinition[];
+  readonly stdin: () => AsyncIterable<Uint8Array>;
+  /** A line that could not be read. Lines count from 1. */
+  readonly onFailure: (line: number, error: RowError) => void;
+}
+
+/** Batches of rows in the order of the file. Rejects with the system's error when the file cannot be read. */
+export async function* readRows(file: string, options: InputOptions): AsyncGenerator<Struct[]> {
+  const bytes: AsyncIterable<Uint8Array> = file === "-" ? options.stdin() : (await open(file)).createReadStream();
+  const format = options.format ?? (/\.csv$/i.test(file) ? "csv" : "ndjson");
+  yield* format === "csv" ? readCsv(bytes, options) : readNdjson(bytes, options);
+}
+
+async function* readNdjson(bytes: AsyncIterable<Uint8Array>, options: InputOptions): AsyncGenerator<Struct[]> {
+  const columns: readonly Column[] | undefined = options.columns?.map((c) => ({ name: c.name.name, type: c.type }));
+  const decoder = createJsonDecoder({ wanted: options.wanted, ...(columns === undefined ? {} : { columns }) });
+  let rest: Uint8Array = new Uint8Array();
+  let line = 0;
+  for await (const chunk of bytes) {
+    const rows: Struct[] = [];
+    let start = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+      const part = chunk.subarray(start, end);
+      decodeLine(rest.length === 0 ? part : joined(rest, part), ++line, decoder, rows, options);
+      rest = rest.length === 0 ? rest : new Uint8Array();
+      start = end + 1;
+    }
+    if (start < chunk.length) rest = joined(rest, chunk.subarray(start));
+    yield rows;
+  }
+  const rows: Struct[] = [];
+  if (rest.length > 0) decodeLine(rest, ++line, decoder, rows, options);
+  yield rows;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
+function decodeLine(text: Uint8Array, line: number, decoder: Decoder, rows: Struct[], options: InputOptions): void {
+  // Empty lines, also with a carriage return or blanks, are no rows.
+  if (text.every((byte) => byte === 32 || byte === 13 || byte === 9)) return;
+  try {
+    rows.push(...decoder.decode(text));
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
+    options.onFailure(line, error);
+  }
+}
+
+const rowsPerBatch = 1000;
+
+async function* readCsv(bytes: AsyncIterable<Uint8Array>, options: InputOptions): AsyncGenerator<Struct[]> {
+  const [{ parse }, { Readable }] = await Promise.all([import("csv-parse"), import("node:stream")]);
+  const parser = Readable.from(bytes).pipe(parse({
+    bom: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    info: true,
+    cast: (text, { quoting }) => (quoting ? text : valueOf(text)) as string,
+  }));
+  let names: string[] | undefined;
+  let rows: Struct[] = [];
+  const records = parser as AsyncIterable<{ record: Value[]; info: { lines: number } }>;
+  for await (const { record, info } of records) {
+    if (names === undefined) {
+      names = record.map((name) => String(name ?? ""));
+      continue;
+    }
+    if (record.length > names.length) {
+      const message = `Cannot decode the line: found ${record.length} values for ${names.length} columns`;
+      options.onFailure(info.lines, new RowError("E501", message));
+      continue;
+    }
+    const row: Struct = {};
+    for (const [i, value] of record.entries()) {
+      const name = names[i]!;
+      if (value !== null && (options.wanted === "all" || options.wanted.has(name))) setOwn(row, name, value);
+    }
+    rows.push(row);
+    if (rows.length === rowsPerBatch) {
+      yield rows;
+      rows = [];
+    }
+  }
+  yield rows;
+}
+
+/** An unquoted field: a number, a boolean, nothing, or text. */
+function valueOf(text: string): Value {
+  if (text === "") return null;
+  if (text === "true") return true;
+  if (text === "false") return false;
+  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+}
