@@ -86,7 +86,8 @@ export class TumblingWindow implements Operator {
 
   advance(progress: Progress): void {
     if (this.#shape.eventTime) {
-      if (this.#start !== undefined) this.#closeUpTo(progress.watermark);
+      if (progress.watermark === Infinity) this.end();
+      else if (this.#start !== undefined) this.#closeUpTo(progress.watermark);
     } else if (this.#start !== undefined && progress.processing < this.#start) {
       // The clock was set back: the open window would wait for hours. It ends at the next boundary of the new time.
       this.#end = align(progress.processing, this.#shape.length, this.#shape.unit, this.#context.rule.timezone);
