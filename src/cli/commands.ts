@@ -22,6 +22,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./query.ts")).query,
   },
   {
+    name: "demo",
+    summary: "run simulated devices and two rules, and print what they find",
+    load: async () => (await import("./demo.ts")).demo,
+  },
+  {
     name: "validate",
     summary: "check rules, rulesets and .sql files without running them",
     load: async () => (await import("./validate.ts")).validate,

@@ -3,10 +3,8 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { totalmem } from "node:os";
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
-import type { SystemInfo } from "../admin/system.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
@@ -25,6 +23,7 @@ import type { Store } from "../store/store.ts";
 import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
 import { type Arguments, type CliContext, CliError, type Command, type Engine, UsageError } from "./command.ts";
+import { systemInfo } from "./system_info.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
@@ -90,28 +89,6 @@ function readTls(config: AgentConfig): TlsOptions | undefined {
   };
   const ca = tls.clientCaFile === undefined ? {} : { ca: read(tls.clientCaFile) };
   return { cert: read(tls.certFile), key: read(tls.keyFile), ...ca };
-}
-
-/** Measures processor use between calls. */
-function systemInfo(config: AgentConfig, platform: Platform): () => SystemInfo {
-  let before = { cpu: process.cpuUsage(), at: performance.now() };
-  return () => {
-    const now = { cpu: process.cpuUsage(), at: performance.now() };
-    const usedUs = now.cpu.user + now.cpu.system - before.cpu.user - before.cpu.system;
-    const cpuPercent = now.at > before.at ? usedUs / 10 / (now.at - before.at) : 0;
-    before = now;
-    const [os = "", arch = ""] = platform.target.split("-");
-    return {
-      version: config.reportedVersion,
-      weirVersion: version,
-      os,
-      arch,
-      upTimeSeconds: process.uptime(),
-      cpuPercent,
-      memoryUsedBytes: platform.memory().residentBytes,
-      memoryTotalBytes: totalmem(),
-    };
-  };
 }
 
 function isLoopback(hostname: string): boolean {
@@ -198,7 +175,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       streams,
       configs,
       log,
-      info: systemInfo(config, platform),
+      info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,
       stop: termination.request,
       allowOrigins: config.cors.allowOrigins,
