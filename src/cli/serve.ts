@@ -3,7 +3,6 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import type { Override } from "../config/environment.ts";
