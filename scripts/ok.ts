@@ -25,6 +25,7 @@ const checks: readonly Check[] = [
   { name: "types", args: ["check"] },
   { name: "import arrows", args: script("scripts/check_imports.ts") },
   { name: "generated parser is fresh", args: script("scripts/build_grammar.ts", "--check") },
+  { name: "generated reference is fresh", args: script("scripts/gen_docs.ts", "--check") },
 ];
 
 // What `deno task test` runs; a task of its own process could not be killed when a test hangs.
