@@ -43,6 +43,8 @@ import { validateTopicName } from "../protocol/topic.ts";
 const levels: Readonly<Record<string, ProtocolLevel>> = { "3.1": 3, "3.1.1": 4, "5": 5 };
 /** A connection that held this long was a good one: the next attempts begin with the shortest pause again. */
 const STABLE_MS = 1000;
+/** After the first connection, messages of a kept session wait this long for the subscriptions that want them. */
+const UNCLAIMED_HOLD_MS = 30_000;
 /** Between attempts to subscribe to what the broker refused. */
 const SUBSCRIBE_RETRY_MS = { min: 1000, max: 30_000 };
 const PACKET_BYTES_MAX = REMAINING_LENGTH_MAX + 5;
@@ -84,6 +86,7 @@ export class MqttClient implements MqttConnection {
   /** Position of the address in use in the list. */
   #address = 0;
   #connects = 0;
+  #firstUp = 0;
   #upSince = 0;
   #cancelRetry: (() => void) | undefined;
   #cancelSubscribeRetry: (() => void) | undefined;
@@ -111,6 +114,7 @@ export class MqttClient implements MqttConnection {
       added: (subscription) => this.#inbound.claim(subscription),
       removed: (subscription, mode) => {
         if (mode === "unsubscribe") this.#inbound.letGo(subscription);
+        else if (this.#settings.session === "keep") this.#inbound.holdUnclaimed();
       },
       retryLater: () => this.#retrySubscribing(),
     }, this.#ids);
@@ -288,7 +292,9 @@ export class MqttClient implements MqttConnection {
     const sessionKept = connack.sessionPresent && this.#connects > 0;
     this.#connects++;
     this.#upSince = this.#timing.now();
-    this.#inbound.connected(this.#level, sessionKept, connack.sessionPresent);
+    if (this.#connects === 1) this.#firstUp = this.#upSince;
+    const holdMs = this.#settings.session === "keep" ? this.#firstUp + UNCLAIMED_HOLD_MS - this.#upSince : 0;
+    this.#inbound.connected(this.#level, sessionKept, holdMs);
     this.#subscriptions.connected(this.#level, (properties.subscriptionIdentifiersAvailable ?? 1) === 1, sessionKept);
     this.#outbound.connected({
       level: this.#level,

@@ -397,6 +397,27 @@ test("messages of a kept session wait for a subscription that comes late", () =>
     },
   ));
 
+test("a kept session is left as it is by detach: what comes after is not acknowledged", () =>
+  withBroker((peer, packet) => politely(peer, packet), { session: "keep", clientId: "c" }, async (broker, client) => {
+    const held: MessageBatch[] = [];
+    const onBatch = (batch: MessageBatch): void => void held.push(batch);
+    const kept = client.subscribe({ filters: [{ filter: "a", qos: 1 }], onBatch });
+    const dropped = client.subscribe({ filters: [{ filter: "b", qos: 1 }], onBatch });
+    await Promise.all([kept.subscribed(), dropped.subscribed()]);
+    const peer = broker.last;
+    await dropped.close();
+    peer.send(message("b", 1, 1));
+    await eventually(() => ackIds(peer).length === 1);
+    await kept.close("detach");
+    peer.send(message("a", 1, 2));
+    await client.publish([{ topic: "sync", payload: "", qos: 1 }]);
+    await client.close();
+    await eventually(() => peer.closed);
+    assert.deepEqual(ackIds(peer), [1]);
+    assert.deepEqual(peer.of(PacketType.UNSUBSCRIBE).map(({ filters }) => filters), [["b"]]);
+    assert.equal(held.length, 0);
+  }));
+
 test("messages of a clean session that nobody wants are acknowledged and counted", () =>
   withBroker(politely, {}, async (broker, client) => {
     await client.connected();

@@ -15,8 +15,6 @@ import { MqttProtocolError, Reason } from "../protocol/reason.ts";
 
 /** What a message costs beside its payload, about. */
 const MESSAGE_OVERHEAD_BYTES = 100;
-/** Messages that nobody wants yet wait this long for somebody who does. */
-const UNCLAIMED_HOLD_MS = 10_000;
 
 export interface InboundLimits {
   readonly heldMessagesMax: number;
@@ -89,11 +87,17 @@ export class Inbound {
     this.#limits = limits;
   }
 
-  /** A connection is up. @param sessionKept whether the broker still has what this client last knew of */
-  connected(level: ProtocolLevel, sessionKept: boolean, holdUnclaimed: boolean): void {
+  /**
+   * A connection is up.
+   *
+   * @param sessionKept whether the broker still has what this client last knew of
+   * @param holdMs how long messages that nobody wants wait for a subscription that does
+   */
+  connected(level: ProtocolLevel, sessionKept: boolean, holdMs: number): void {
     this.#level = level;
     this.#connected = true;
-    this.#holdUnclaimed = holdUnclaimed;
+    this.#holdUnclaimed = holdMs > 0;
+    if (holdMs > 0) this.#cancelHold = this.#owner.after(holdMs, () => this.#letGoUnclaimed());
     this.#epoch++;
     if (!sessionKept) this.#exchanges.clear();
     this.reading = true;
@@ -139,7 +143,7 @@ export class Inbound {
     const route = this.#owner.route(topic);
     const { subscriptions } = route;
     const message = new Message(topic, flags, packetId, bytes, start, end, properties);
-    if (subscriptions.length === 0) return this.#noSubscription(message, group);
+    if (subscriptions.length === 0) return this.#noSubscription(message, group, route);
     count(message, group);
     if (route.allIds.length > 1) return this.#deliverOverlapping(message, route, group, subscriptionId, properties);
     for (let i = 0; i < subscriptions.length; i++) this.#deliver(message, subscriptions[i]!, group);
@@ -189,8 +193,8 @@ export class Inbound {
     return true;
   }
 
-  #noSubscription(message: Message, group: ReadGroup): void {
-    if (message.packetId === 0 || !this.#holdUnclaimed) {
+  #noSubscription(message: Message, group: ReadGroup, route: Route): void {
+    if (message.packetId === 0 || !this.#holdUnclaimed || route.forgotten) {
       this.unclaimed++;
       return;
     }
@@ -247,7 +251,6 @@ export class Inbound {
       group.pendingBatches++;
       group.pendingAcks++;
       this.#unclaimedHeld.add({ batch, messages: batch.messages as Message[], pending: 1 });
-      this.#cancelHold ??= this.#owner.after(UNCLAIMED_HOLD_MS, () => this.#letGoUnclaimed());
     }
     return batches;
   }
@@ -350,6 +353,7 @@ export class Inbound {
   #letGoUnclaimed(): void {
     this.#cancelHold?.();
     this.#cancelHold = undefined;
+    this.#holdUnclaimed = false;
     const all = [...this.#unclaimedHeld];
     this.#unclaimedHeld.clear();
     for (const held of all) {
@@ -359,6 +363,13 @@ export class Inbound {
       held.messages = [];
       this.#settleUnclaimed(held);
     }
+  }
+
+  /** From now on what nobody wants is left unacknowledged, for the next start to find. */
+  holdUnclaimed(): void {
+    this.#cancelHold?.();
+    this.#cancelHold = undefined;
+    this.#holdUnclaimed = true;
   }
 
   /** Acknowledges what a closed subscription still holds, so that it does not block the others. */

@@ -19,10 +19,12 @@ import {
   type UnsubackPacket,
 } from "../protocol/packet.ts";
 import { reasonText } from "../protocol/reason.ts";
-import { validateTopicFilter } from "../protocol/topic.ts";
+import { topicMatches, validateTopicFilter } from "../protocol/topic.ts";
 
 /** Topics whose routes are remembered; beyond, the memory is emptied and fills again. */
 const ROUTES_MAX = 10_000;
+/** Closed filters that are remembered, to tell late messages of theirs from those of subscriptions still to come. */
+const FORGOTTEN_MAX = 100;
 /** Filters in one SUBSCRIBE or UNSUBSCRIBE, so that the packet stays small. */
 const FILTERS_A_PACKET = 50;
 
@@ -55,6 +57,8 @@ export interface Route {
   readonly ids: readonly number[];
   /** Identifiers of all matching filters; one or none means that no message can come twice. */
   readonly allIds: readonly number[];
+  /** Nobody wants it any more: there was a subscription, and it was closed. */
+  readonly forgotten: boolean;
 }
 
 export interface SubscriptionsOwner {
@@ -110,6 +114,7 @@ export class Subscriptions {
   readonly #left = new Map<number, string[]>();
   /** Filters to leave at the broker. */
   readonly #leaving = new Set<string>();
+  readonly #forgotten = new Set<string>();
   #waiters: Waiter[] = [];
   #lastId = 0;
   #level: ProtocolLevel = 4;
@@ -142,6 +147,7 @@ export class Subscriptions {
         this.#tree.add(request.filter, entry);
       }
       entry.users.set(subscription, request);
+      this.#forgotten.delete(request.filter);
     }
     this.#routes.clear();
     this.#schedule();
@@ -159,7 +165,10 @@ export class Subscriptions {
       if (entry.users.size > 0) continue;
       this.#filters.delete(filter);
       this.#tree.remove(filter, entry);
-      if (mode === "unsubscribe" && entry.atBroker) this.#leaving.add(filter);
+      if (mode === "detach") continue;
+      if (entry.atBroker) this.#leaving.add(filter);
+      this.#forgotten.add(filter);
+      if (this.#forgotten.size > FORGOTTEN_MAX) this.#forgotten.delete(this.#forgotten.values().next().value!);
     }
     this.#routes.clear();
     this.#schedule();
@@ -259,6 +268,7 @@ export class Subscriptions {
     const filters = entries.map((entry) => {
       entry.state = "asked";
       entry.askedQos = entry.neededQos;
+      // Where users differ in these, the first decides.
       const { noLocal, retainAsPublished, retainHandling } = entry.users.values().next().value!;
       return { filter: entry.filter, qos: entry.neededQos, noLocal, retainAsPublished, retainHandling };
     });
@@ -362,6 +372,7 @@ export class Subscriptions {
       subscriptions: [...primary.keys()],
       ids: [...primary.values()],
       allIds: this.#tagged ? entries.map((entry) => entry.id) : [],
+      forgotten: entries.length === 0 && [...this.#forgotten].some((filter) => topicMatches(filter, topic)),
     };
     this.#routes.set(topic, route);
     return route;
