@@ -36,6 +36,9 @@ export interface Certificates {
   readonly otherCa: string;
   readonly clientCert: string;
   readonly clientKey: string;
+  /** For localhost and 127.0.0.1. */
+  readonly serverCert: string;
+  readonly serverKey: string;
 }
 
 export interface Mosquitto {
@@ -167,6 +170,8 @@ class MosquittoProcess implements Mosquitto {
       otherCa: file("other.crt"),
       clientCert: file("client.crt"),
       clientKey: file("client.key"),
+      serverCert: file("server.crt"),
+      serverKey: file("server.key"),
     };
   }
 

@@ -108,10 +108,11 @@ export class Outbound {
     }
     return new Promise((resolve, reject) => {
       const call = new Call(messages, resolve, reject);
-      this.#watch(call, signal);
       this.#calls.push(call);
       this.#queued += messages.length;
       this.#pump();
+      // QoS 0 is mostly done by now; listening for an abort would cost more than the write.
+      if (!call.settled) this.#watch(call, signal);
     });
   }
 

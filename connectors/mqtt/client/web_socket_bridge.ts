@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { connect, type Socket } from "node:net";
 
 export interface WebSocketBridge {
@@ -17,6 +18,8 @@ export interface WebSocketBridge {
 }
 
 export interface BridgeOptions {
+  /** PEM certificate and key, for `wss:`. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Size of the frames that data is cut into; default what one socket read brought. */
   readonly frameBytes?: number;
   /** Answers every request with this status instead. */
@@ -30,7 +33,7 @@ export async function startWebSocketBridge(brokerPort: number, options: BridgeOp
   const requests: { path: string | undefined; protocols: string | undefined }[] = [];
   const sockets = new Set<Socket>();
   let pongs = 0;
-  const server = createServer((_request, response) => response.writeHead(426).end());
+  const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
   server.on("upgrade", (request, upgraded) => {
     const socket = upgraded as Socket;
     sockets.add(socket);

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { connectAsync } from "mqtt";
 import type { MessageBatch } from "./connection.ts";
@@ -15,7 +16,8 @@ import { type Mosquitto, startMosquitto } from "../../../tests/mosquitto.ts";
 
 let broker: Mosquitto;
 before(async () => {
-  broker = await startMosquitto({ lines: ["max_inflight_messages 1000", "max_queued_messages 0"] });
+  const lines = ["max_inflight_messages 1000", "max_queued_messages 0"];
+  broker = await startMosquitto({ lines, tls: "server" });
 });
 after(async () => await broker?.stop());
 
@@ -81,6 +83,26 @@ test("several messages are unacknowledged at once over WebSocket, and mqtt.js ta
       await peer.endAsync(true);
     }
   }));
+
+test("wss: checks the certificate", async () => {
+  const { ca, otherCa, serverCert, serverKey } = broker.certificates!;
+  const tls = { cert: readFileSync(serverCert, "utf8"), key: readFileSync(serverKey, "utf8") };
+  await withBridge({ tls }, async (bridge) => {
+    const servers = [`wss://localhost:${bridge.port}/mqtt`];
+    const reconnectMs = { min: 10_000, max: 10_000 };
+    const client = openMqtt({ servers, tls: { ca: readFileSync(ca) }, reconnectMs });
+    const doubting = openMqtt({ servers, tls: { ca: readFileSync(otherCa) }, reconnectMs });
+    try {
+      await client.connected();
+      await client.publish([{ topic: "ws/tls", payload: "x".repeat(100_000), qos: 2 }]);
+      await eventually(() => doubting.status.state === "disconnected");
+      assert.equal(doubting.status.error!.retryable, false, String(doubting.status.error));
+    } finally {
+      await client.close();
+      await doubting.close();
+    }
+  });
+});
 
 const refusals: [name: string, options: BridgeOptions, message: RegExp][] = [
   ["another status", { refuse: "403 Forbidden" }, /refused the WebSocket: answer is "HTTP\/1.1 403 Forbidden"/],
