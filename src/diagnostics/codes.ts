@@ -138,7 +138,7 @@ export const codes = {
     stage: "analyze",
     title: "Not allowed in this place",
     explanation: "The expression is valid, but not in this clause.",
-    provokes: "SELECT * FROM demo WHERE count(*) OVER (PARTITION BY a) > 1",
+    provokes: "SELECT abs(*) FROM demo",
   },
   // ---- plan and compile
   E301: {

@@ -6,6 +6,7 @@
  */
 import { RowError } from "../diagnostics/row_error.ts";
 import { compileCondition } from "../sql/compile/compile.ts";
+import type { CompileContext } from "../sql/compile/evaluator.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
 import type { Plan, ProjectPlan, SourcePlan, StatementPlan, WindowedAggregatePlan, WindowPlan } from "../sql/plan.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
@@ -64,7 +65,7 @@ export class Pipeline {
     const nodes: PipelineNode[] = [];
     this.#rule = rule;
     this.source = sourceOf(plan.root);
-    this.#head = build(plan.root, undefined, nodes, rule, output);
+    this.#head = build(plan.root, undefined, nodes, { rule, changingSlots: plan.changingSlots }, output);
     this.nodes = nodes.reverse();
   }
 
@@ -118,14 +119,15 @@ function build(
   plan: Plan,
   output: Output | undefined,
   nodes: PipelineNode[],
-  rule: RuleContext,
+  compile: CompileContext,
   results: PipelineOutput,
 ): Output {
+  const { rule } = compile;
   if (plan.kind === "source") return output!;
   const type = plan.kind === "filter" && plan.clause === "window" ? "windowFilter" : typeNames[plan.kind];
   const metrics = new NodeMetrics();
   const context: OperatorContext = {
-    rule,
+    ...compile,
     fail(error) {
       // Anything but a row error is a mistake of ours; the rule lives on all the same.
       const rowError = error instanceof RowError
@@ -144,7 +146,7 @@ function build(
     // What one operator gives is what the next one takes; the project counts its own results.
     counted.next = previous;
   }
-  return build(plan.input, counted, nodes, rule, results);
+  return build(plan.input, counted, nodes, compile, results);
 }
 
 function create(
@@ -208,7 +210,7 @@ function shapeOf(plan: WindowPlan | WindowedAggregatePlan) {
 }
 
 function createWindow(plan: WindowPlan, context: OperatorContext, output: Output): Operator {
-  return new TumblingWindow(shapeOf(plan), new RowContent(), context, output);
+  return new TumblingWindow(shapeOf(plan), new RowContent(context), context, output);
 }
 
 function createWindowedAggregate(plan: WindowedAggregatePlan, context: OperatorContext, output: Output): Operator {

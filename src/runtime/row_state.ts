@@ -1,5 +1,5 @@
 /**
- * Rows as values, for snapshots.
+ * Rows as values, for snapshots, and the slots they carry.
  * @module
  */
 import { Row } from "../value/row.ts";
@@ -15,4 +15,10 @@ export function rowFromValue(value: Value): Row {
   const row = new Row(values, time, meta ?? undefined);
   row.slots = slots ?? undefined;
   return row;
+}
+
+/** Forgets what was computed in `slots`: it is computed anew at its next use. */
+export function emptySlots(row: Row, slots: readonly number[]): void {
+  if (row.slots === undefined) return;
+  for (let i = 0; i < slots.length; i++) row.slots[slots[i]!] = undefined;
 }

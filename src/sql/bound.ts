@@ -191,18 +191,56 @@ export function childrenOf(bound: Bound): readonly Bound[] {
 }
 
 /**
- * True when `test` holds for `bound` or any part of it.
+ * True when `test` holds for `bound` or any part of it. The definition of an alias is looked at once, however often it
+ * is used: aliases of aliases would otherwise double the work with each step.
  */
 export function some(bound: Bound, test: (part: Bound) => boolean): boolean {
   const pending: Bound[] = [bound];
+  const definitions = new Set<Bound>();
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
     if (test(part)) return true;
+    if (part.kind === "alias") {
+      if (definitions.has(part.expr)) continue;
+      definitions.add(part.expr);
+    }
     pending.push(...childrenOf(part));
   }
   return false;
 }
 
+/** As {@linkcode some} for one test, asked often: what is known of an alias's definition is not looked up again. */
+function remembering(test: (part: Bound) => boolean): (bound: Bound) => boolean {
+  const known = new WeakMap<Bound, boolean>();
+  const holds = (bound: Bound): boolean => {
+    const before = known.get(bound);
+    if (before !== undefined) return before;
+    const pending: Bound[] = [bound];
+    let result = false;
+    for (let part = pending.pop(); part !== undefined && !result; part = pending.pop()) {
+      if (part.kind === "alias") result = holds(part.expr);
+      else if (test(part)) result = true;
+      else pending.push(...childrenOf(part));
+    }
+    known.set(bound, result);
+    return result;
+  };
+  return holds;
+}
+
 /** True when the expression needs the result of an aggregate. */
-export function hasAggregate(bound: Bound): boolean {
-  return some(bound, (part) => part.kind === "aggregate");
+export const hasAggregate: (bound: Bound) => boolean = remembering((part) => part.kind === "aggregate");
+
+/** True when the expression may have another value behind a window or an aggregation than before it, on the same row. */
+export const changesOnTheWay: (bound: Bound) => boolean = remembering((part) =>
+  part.kind === "aggregate" || (part.kind === "call" && part.fn.kind === "row")
+);
+
+/** The slots of the aggregates that `bound` needs. */
+export function aggregateSlots(bound: Bound): Set<number> {
+  const slots = new Set<number>();
+  some(bound, (part) => {
+    if (part.kind === "aggregate") slots.add(part.slot);
+    return false;
+  });
+  return slots;
 }

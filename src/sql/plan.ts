@@ -8,7 +8,7 @@ import { type Diagnostic, diagnostic, throwIfAny } from "../diagnostics/diagnost
 import type { AnalyzedSelect, OutputItem } from "./analyze/analyze.ts";
 import type { WindowSpec } from "./analyze/windows.ts";
 import { compilePattern } from "../value/datetime_text.ts";
-import { type Bound, type BoundAggregate, type BoundAnalytic, hasAggregate, some } from "./bound.ts";
+import { aggregateSlots, type Bound, type BoundAggregate, type BoundAnalytic, hasAggregate } from "./bound.ts";
 import type { SourceSchema } from "./catalog.ts";
 
 /** The rule options that change what a plan looks like. */
@@ -142,6 +142,8 @@ export type Plan =
 export interface StatementPlan {
   readonly root: Plan;
   readonly slotCount: number;
+  /** Slots that are emptied where a row leaves a window or is given the results of aggregates. */
+  readonly changingSlots: readonly number[];
   /** Names of the streams and tables it reads, in the order of FROM. */
   readonly sources: readonly string[];
   /** True when rows must carry the metadata of their source. */
@@ -193,7 +195,7 @@ export function planSelect(select: AnalyzedSelect, options: PlanOptions, text?: 
     plan = { kind: "filter", input: plan, condition: window.filter, clause: "window", ofLists: false };
   }
   if (window !== undefined) plan = { kind: "window", input: plan, spec: window, eventTime: options.isEventTime };
-  const inWhere = select.aggregates.filter((a) => select.where !== undefined && usesSlot(select.where, a.slot));
+  const inWhere = aggregatesOf(select, select.where === undefined ? [] : [select.where]);
   if (inWhere.length > 0) plan = { kind: "list_aggregate", input: plan, aggregates: inWhere };
   if (late !== undefined) plan = filter(plan, late, window !== undefined);
   plan = aggregateAndOrder(plan, select);
@@ -208,6 +210,7 @@ export function planSelect(select: AnalyzedSelect, options: PlanOptions, text?: 
   return {
     root: plan,
     slotCount: select.slotCount,
+    changingSlots: select.changingSlots,
     sources: select.sources.map((s) => s.name),
     usesMeta: select.usesMeta || options.sendMetaToSink,
   };
@@ -240,7 +243,7 @@ function aggregateAndOrder(input: Plan, select: AnalyzedSelect): Plan {
   if (perGroup) return order(having(aggregate(input)));
   const beside = select.orderBy.map((by) => by.expr);
   if (!aggregated && select.having !== undefined) beside.push(select.having);
-  const overList = select.aggregates.filter((a) => beside.some((bound) => usesSlot(bound, a.slot)));
+  const overList = aggregatesOf(select, beside);
   const plan: Plan = overList.length === 0 ? input : { kind: "list_aggregate", input, aggregates: overList };
   return aggregated ? having(aggregate(order(plan))) : order(having(plan));
 }
@@ -252,8 +255,10 @@ function isAggregated(select: AnalyzedSelect): boolean {
   );
 }
 
-function usesSlot(bound: Bound, slot: number): boolean {
-  return some(bound, (part) => part.kind === "aggregate" && part.slot === slot);
+/** The aggregates that some of `parts` need. */
+function aggregatesOf(select: AnalyzedSelect, parts: readonly Bound[]): BoundAggregate[] {
+  const slots = new Set(parts.flatMap((part) => [...aggregateSlots(part)]));
+  return select.aggregates.filter((a) => slots.has(a.slot));
 }
 
 const filteredEarly = new Set(["tumbling", "hopping", "session", "state"]);

@@ -6,6 +6,7 @@
 import type { WindowAggregatePlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { emptySlots } from "../row_state.ts";
 import { GroupTable } from "../windows/group_table.ts";
 
 export class ListAggregateOperator implements Operator {
@@ -36,6 +37,7 @@ export class ListAggregateOperator implements Operator {
       const results = this.#table.take(batch.window)[0]?.slots ?? [];
       for (const row of rows) {
         row.slots ??= [];
+        emptySlots(row, this.#context.changingSlots);
         for (const slot of this.#slots) row.slots[slot] = results[slot] ?? null;
       }
       return true;

@@ -76,7 +76,7 @@ function compileProjection(plan: ProjectPlan, context: CompileContext): (row: Ro
   const all = [...stars, ...writers, ...(plan.sendMeta ? [writeMeta] : [])];
   return (row) => {
     const out: Struct = {};
-    for (const write of all) write(row, out);
+    for (let i = 0; i < all.length; i++) all[i]!(row, out);
     return out;
   };
 }

@@ -20,6 +20,7 @@ function setUp(options: Partial<WatermarkPlan> = {}) {
   };
   const context = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
+    changingSlots: [],
     fail: (error: unknown) => void out.push(`! ${(error as RowError).code}`),
     drop: (reason: string, count: number) => void out.push(`- ${reason} ${count}`),
   };
@@ -77,6 +78,7 @@ test("WatermarkOperator sorts rows that come in reverse, keeping equal ones in o
     },
     {
       rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
+      changingSlots: [],
       fail: assert.fail,
       drop: assert.fail as () => never,
     },

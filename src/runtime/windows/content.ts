@@ -7,9 +7,9 @@ import { RowError } from "../../diagnostics/row_error.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
-import { rowFromValue, rowToValue } from "../row_state.ts";
+import { emptySlots, rowFromValue, rowToValue } from "../row_state.ts";
 import type { GroupTable } from "./group_table.ts";
-import type { Condition } from "../../sql/compile/evaluator.ts";
+import type { CompileContext, Condition } from "../../sql/compile/evaluator.ts";
 
 export interface WindowContent {
   add(row: Row): void;
@@ -24,8 +24,13 @@ export interface WindowContent {
 
 /** Keeps the rows themselves, for results that are not aggregated or need them in order. */
 export class RowContent implements WindowContent {
+  readonly #context: CompileContext;
   #rows: Row[] = [];
   readonly emitsEmpty = true;
+
+  constructor(context: CompileContext) {
+    this.#context = context;
+  }
 
   add(row: Row): void {
     this.#rows.push(row);
@@ -38,7 +43,10 @@ export class RowContent implements WindowContent {
   close(window: WindowSpan): Batch {
     const rows = this.#rows;
     this.#rows = [];
-    for (const row of rows) row.window = window;
+    for (const row of rows) {
+      row.window = window;
+      emptySlots(row, this.#context.changingSlots);
+    }
     return { rows, window };
   }
 

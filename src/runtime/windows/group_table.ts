@@ -9,7 +9,7 @@ import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
 import { plainText } from "../../value/plain_text.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
-import { rowFromValue, rowToValue } from "../row_state.ts";
+import { emptySlots, rowFromValue, rowToValue } from "../row_state.ts";
 
 interface Group {
   /** The first row: columns that are not aggregated come from it. */
@@ -71,12 +71,14 @@ export class GroupTable {
   readonly grouped: boolean;
   readonly #keyOf: (row: Row) => string;
   readonly #aggregates: readonly CompiledAggregate[];
+  readonly #changingSlots: readonly number[];
   #groups = new Map<string, Group>();
 
   constructor(groupBy: readonly Bound[], aggregates: readonly BoundAggregate[], context: CompileContext) {
     this.grouped = groupBy.length > 0;
     this.#keyOf = compileGroupKey(groupBy, context);
     this.#aggregates = aggregates.map((a) => compileAggregate(a, context));
+    this.#changingSlots = context.changingSlots;
   }
 
   get size(): number {
@@ -124,6 +126,7 @@ export class GroupTable {
     row.window = window;
     row.parts = first.parts;
     row.slots = first.slots === undefined ? [] : first.slots.slice();
+    emptySlots(row, this.#changingSlots);
     for (let i = 0; i < states.length; i++) {
       const aggregate = this.#aggregates[i]!;
       try {

@@ -11,11 +11,12 @@ function setUp(options: { eventTime: boolean; start?: number; state?: Value }) {
   const progress: number[] = [];
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: options.start ?? 0, now: 0, timezone: "UTC", random: () => 0 },
+    changingSlots: [],
     fail: (error) => assert.fail(String(error)),
     drop: () => assert.fail("nothing is dropped"),
   };
   const shape = { length: 10, unit: "ss" as const, eventTime: options.eventTime };
-  const window = new TumblingWindow(shape, new RowContent(), context, {
+  const window = new TumblingWindow(shape, new RowContent(context), context, {
     push: ({ rows, window }: Batch) => void lists.push([window?.start, window?.end, rows.map((row) => row.time)]),
     advance: ({ processing, watermark }) => void progress.push(options.eventTime ? watermark : processing),
   });

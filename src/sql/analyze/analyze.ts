@@ -6,7 +6,14 @@
  */
 import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../../diagnostics/diagnostic.ts";
 import type { Expr, Select, SelectItem, WindowCall } from "../ast.ts";
-import { type Bound, type BoundAggregate, type BoundAnalytic, childrenOf, hasAggregate } from "../bound.ts";
+import {
+  type Bound,
+  type BoundAggregate,
+  type BoundAnalytic,
+  changesOnTheWay,
+  childrenOf,
+  hasAggregate,
+} from "../bound.ts";
 import type { Catalog, FunctionSet } from "../catalog.ts";
 import { type AliasEntry, Binder } from "./binder.ts";
 import { Scope, type ScopeSource } from "./scope.ts";
@@ -45,15 +52,23 @@ export interface AnalyzedSelect {
   readonly analytics: readonly BoundAnalytic[];
   /** How many slots a row of this statement needs. */
   readonly slotCount: number;
+  /** Slots of aliases whose value on a row is another one behind a window or an aggregation. */
+  readonly changingSlots: readonly number[];
   /** True when the statement reads metadata with meta() or mqtt(). */
   readonly usesMeta: boolean;
   readonly joins: Select["joins"];
 }
 
+/** More mistakes than this help nobody, and looking for names that might have been meant takes time for each. */
+const diagnosticsMax = 50;
+
 /** @throws {DiagnosticError} with everything that is wrong; `text` is what the spans point into. */
 export function analyze(select: Select, catalog: Catalog, functions: FunctionSet, text?: string): AnalyzedSelect {
   const diagnostics: Diagnostic[] = [];
-  const report = (d: Diagnostic) => void diagnostics.push(d);
+  const report = (d: Diagnostic) => {
+    diagnostics.push(d);
+    if (diagnostics.length === diagnosticsMax) throwIfAny(diagnostics, text);
+  };
   const scope = new Scope([select.from, ...select.joins.map((j) => j.source)], catalog, report);
   // Without its sources nothing else of the statement can be judged.
   throwIfAny(diagnostics, text);
@@ -82,9 +97,12 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
     having,
     orderBy,
     limit: select.limit === undefined ? undefined : Number(select.limit.count),
-    aggregates: binder.aggregates,
+    aggregates: [...binder.aggregates.values()],
     analytics: binder.analytics,
     slotCount: binder.slotCount,
+    changingSlots: [...binder.aliases.values()].flatMap(({ slot, bound }) =>
+      slot !== undefined && bound !== undefined && changesOnTheWay(bound) ? [slot] : []
+    ),
     usesMeta: binder.usesMeta,
     joins: select.joins,
   };
@@ -102,7 +120,7 @@ function collectAliases(binder: Binder, items: readonly SelectItem[], report: (d
       }));
       continue;
     }
-    const entry: AliasEntry = { name, index, item, state: "unbound", bound: undefined, slot: undefined };
+    const entry: AliasEntry = { name, index, item, state: "unbound", bound: undefined, depth: 0, slot: undefined };
     binder.aliases.set(name, entry);
   }
 }

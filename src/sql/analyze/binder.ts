@@ -24,6 +24,8 @@ export interface AliasEntry {
   readonly item: SelectItem;
   state: "unbound" | "binding" | "bound";
   bound: Bound | undefined;
+  /** How deep the definition is nested, the aliases it uses included. Known once it is bound. */
+  depth: number;
   slot: number | undefined;
 }
 
@@ -31,14 +33,16 @@ export class Binder {
   readonly scope: Scope;
   readonly functions: FunctionSet;
   readonly aliases = new Map<string, AliasEntry>();
-  /** One entry per distinct call, in order of slots. */
-  readonly aggregates: BoundAggregate[] = [];
+  /** One entry per distinct call, by its identity, in order of slots. */
+  readonly aggregates = new Map<string, BoundAggregate>();
   /** In order of evaluation: inner calls first. */
   readonly analytics: BoundAnalytic[] = [];
   readonly #report: (d: Diagnostic) => void;
   readonly #defining: AliasEntry[] = [];
   #slots = 0;
   #depth = 0;
+  /** The greatest depth reached since the definition that is being bound began. */
+  #deepest = 0;
   /** Set once a call reads the row's metadata. */
   usesMeta = false;
   clause: Clause = "select";
@@ -72,19 +76,22 @@ export class Binder {
   }
 
   bind(expr: Expr): Bound {
-    if (++this.#depth > depthMax) {
-      throw new DiagnosticError([
-        diagnostic("E102", `Expression nested more than ${depthMax} levels deep`, {
-          span: expr.span,
-          hint: "split it with aliases",
-        }),
-      ]);
-    }
+    this.#depth++;
+    this.#reach(this.#depth, expr.span);
     try {
       return this.#bind(expr);
     } finally {
       this.#depth--;
     }
+  }
+
+  #reach(depth: number, span: Span): void {
+    if (depth > depthMax) {
+      throw new DiagnosticError([
+        diagnostic("E102", `Expression nested more than ${depthMax} levels deep, aliases included`, { span }),
+      ]);
+    }
+    this.#deepest = Math.max(this.#deepest, depth);
   }
 
   #bind(expr: Expr): Bound {
@@ -151,6 +158,8 @@ export class Binder {
   define(alias: AliasEntry): Bound {
     if (alias.bound !== undefined) return alias.bound;
     const before = { clause: this.clause, item: this.item, inside: this.inside };
+    const [depth, deepest] = [this.#depth, this.#deepest];
+    this.#deepest = depth;
     alias.state = "binding";
     this.#defining.push(alias);
     this.clause = "select";
@@ -159,6 +168,8 @@ export class Binder {
     alias.bound = this.bind(alias.item.expr as Expr);
     this.#defining.pop();
     alias.state = "bound";
+    alias.depth = this.#deepest - depth;
+    this.#deepest = Math.max(this.#deepest, deepest);
     Object.assign(this, before);
     return alias.bound;
   }
@@ -182,6 +193,8 @@ export class Binder {
       return { kind: "constant", value: null, type: "unknown", span };
     }
     const expr = this.define(alias);
+    // The definition stands where its name does.
+    this.#reach(this.#depth - 1 + alias.depth, span);
     if (this.inside === "analytic" && hasAggregate(expr)) {
       this.report("E208", `Alias "${name}" holds an aggregate, which analytic functions cannot take`, span);
     }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Call, Expr, Over, Star, TimeUnitLiteral } from "../ast.ts";
-import type { Bound, BoundAggregate, BoundAnalytic } from "../bound.ts";
+import type { Bound, BoundAggregate, BoundAlias, BoundAnalytic } from "../bound.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
 import { checkLiteral } from "../functions/arguments.ts";
 import { checkConstants } from "../functions/check_constants.ts";
@@ -157,11 +157,11 @@ function bindAggregate(binder: Binder, call: Call, fn: Extract<SqlFunction, { ki
   const bound = { kind: "aggregate" as const, fn, args, type: resultType(fn, args), span: call.span };
   if (!allowed) return { kind: "constant", value: null, type: bound.type, span: call.span };
   // Equal calls share one slot: count(*) in SELECT and in HAVING is computed once.
-  const key = identityOf({ ...bound, slot: -1 });
-  const known = binder.aggregates.find((a) => identityOf({ ...a, slot: -1 }) === key);
+  const identity = identityOf(bound);
+  const known = binder.aggregates.get(identity);
   if (known !== undefined) return { ...known, span: call.span };
   const aggregate: BoundAggregate = { ...bound, slot: binder.newSlot() };
-  binder.aggregates.push(aggregate);
+  binder.aggregates.set(identity, aggregate);
   return aggregate;
 }
 
@@ -242,11 +242,17 @@ function pathOf(binder: Binder, arg: Expr | Star | TimeUnitLiteral): string[] | 
 }
 
 /** Text that is equal for expressions that always have the same value on the same row. */
-export function identityOf(bound: Bound): string {
+function identityOf(bound: Omit<BoundAggregate, "slot">): string {
   return JSON.stringify(bound, (key, value: unknown) => {
     if (key === "span") return undefined;
+    // An alias is known by its slot; written out, aliases of aliases would double the text with each step.
+    if (isAlias(value)) return `alias ${value.slot}`;
     if (typeof value === "bigint") return `int ${value}`;
     if (key === "fn") return (value as SqlFunction).name;
     return value;
   });
+}
+
+function isAlias(value: unknown): value is BoundAlias {
+  return typeof value === "object" && value !== null && (value as Bound).kind === "alias";
 }

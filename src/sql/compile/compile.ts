@@ -11,7 +11,6 @@ import {
   type BoundColumn,
   type BoundIn,
   type BoundStar,
-  some,
 } from "../bound.ts";
 import { compileArithmetic, compileBits } from "./arithmetic.ts";
 import { compileCall } from "./calls.ts";
@@ -41,7 +40,7 @@ export function compileExpression(bound: Bound, context: CompileContext): Evalua
     case "star":
       return compileStar(bound, context);
     case "alias":
-      return compileAlias(bound, compile(bound.expr));
+      return compileAlias(bound, context);
     case "aggregate":
     case "analytic": {
       const { slot } = bound;
@@ -126,21 +125,29 @@ export function compileStar(star: BoundStar, context: CompileContext): Evaluator
   };
 }
 
+/** Compiled definitions of aliases: one closure per operator, however often the alias is used there. */
+const definitions = new WeakMap<CompileContext, Map<Bound, Evaluator>>();
+
 /**
- * Computed at the first use on a row and kept; `undefined` in the slot means "not computed yet". What depends on the
- * window or on aggregates is another value before the window than after it, and is not kept.
+ * Computed at the first use on a row and kept; `undefined` in the slot means "not computed yet". Where a row leaves a
+ * window or is given aggregates, the slots of aliases that depend on them are emptied.
  */
-function compileAlias({ slot, expr }: BoundAlias, evaluate: Evaluator): Evaluator {
-  const changes = some(expr, (part) => part.kind === "aggregate" || (part.kind === "call" && part.fn.kind === "row"));
-  if (changes) return evaluate;
-  return (row) => {
+function compileAlias({ slot, expr }: BoundAlias, context: CompileContext): Evaluator {
+  let known = definitions.get(context);
+  if (known === undefined) definitions.set(context, known = new Map());
+  const before = known.get(expr);
+  if (before !== undefined) return before;
+  const evaluate = compileExpression(expr, context);
+  const kept: Evaluator = (row) => {
     const slots = (row.slots ??= []);
-    const known = slots[slot];
-    if (known !== undefined) return known;
+    const found = slots[slot];
+    if (found !== undefined) return found;
     const value = evaluate(row) ?? null;
     slots[slot] = value;
     return value;
   };
+  known.set(expr, kept);
+  return kept;
 }
 
 function compileBinary(bound: BoundBinary, context: CompileContext): Evaluator {

@@ -15,4 +15,6 @@ export type Condition = (row: Row) => boolean;
 /** What compiled code may ask the running rule. */
 export interface CompileContext {
   readonly rule: RuleContext;
+  /** Slots of aliases to empty where a row leaves a window or is given aggregates; see `StatementPlan`. */
+  readonly changingSlots: readonly number[];
 }

@@ -19,12 +19,12 @@ function operandOf(operator: string, value: Value): boolean | null {
  */
 export function compileLogical(operator: "AND" | "OR", operands: readonly Evaluator[]): Evaluator {
   const deciding = operator === "OR";
-  const [first, ...rest] = operands;
+  const first = operands[0]!;
   return (row) => {
-    let result = operandOf(operator, first!(row));
-    for (const operand of rest) {
+    let result = operandOf(operator, first(row));
+    for (let i = 1; i < operands.length; i++) {
       if (result === deciding) return deciding;
-      const next = operandOf(operator, operand(row));
+      const next = operandOf(operator, operands[i]!(row));
       result = result === null || next === null ? false : next;
     }
     return result;
