@@ -21,6 +21,8 @@ import { crossroadsData, deviceData } from "./demo_data.ts";
 
 const port = 9081;
 const hostname = "127.0.0.1";
+/** For a request that is being answered when the demo ends. */
+const requestGraceMs = 1000;
 
 const overheatSql = "SELECT temperature, deviceId FROM demo WHERE temperature > 30";
 const crossroadsSql = "SELECT COUNT(*) as car_count, direction FROM traffic_stream " +
@@ -158,7 +160,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     await untilEnd(platform, seconds);
   } finally {
     await engine.close();
-    await server.close(0);
+    await server.close(requestGraceMs);
     store.close();
   }
   context.stdout("The demo has ended.\n");
