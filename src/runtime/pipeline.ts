@@ -86,6 +86,9 @@ export class Pipeline {
   end(now: number): void {
     this.#rule.now = now;
     for (const { operator } of this.nodes) operator.end?.();
+    for (const [i, { metrics }] of this.nodes.slice(0, -1).entries()) {
+      metrics.recordsOut = this.nodes[i + 1]!.metrics.recordsIn;
+    }
   }
 
   /** The processing time at which {@linkcode advance} must be called next, or Infinity. */

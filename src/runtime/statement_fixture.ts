@@ -1,0 +1,40 @@
+/**
+ * Statements for tests: a catalog of streams by their CREATE statements, and plans over it.
+ * @module
+ */
+import type { CreateStatement } from "../sql/ast.ts";
+import type { Catalog, FunctionSet } from "../sql/catalog.ts";
+import { functionNames, lookup, notYet } from "../sql/functions/registry.ts";
+import { parseStatement } from "../sql/parse.ts";
+import { defaultPlanOptions, type Plan, type PlanOptions, type StatementPlan } from "../sql/plan.ts";
+import { prepareSelect } from "../sql/prepare.ts";
+
+export const builtIns: FunctionSet = { lookup, names: functionNames, notYet: (name) => notYet.has(name.toLowerCase()) };
+
+/** Schemaless `demo`, `typed (a BIGINT, b FLOAT)`, and `timed` with event time in `ts`. */
+export const catalog: Catalog = {
+  source(name) {
+    if (!["demo", "typed", "timed"].includes(name)) return undefined;
+    const create = parseStatement("CREATE STREAM typed (a BIGINT, b FLOAT) WITH ()") as CreateStatement;
+    return {
+      name,
+      kind: "stream",
+      columns: name === "typed" ? create.columns : undefined,
+      strictValidation: false,
+      timestamp: name === "timed" ? "ts" : undefined,
+      timestampFormat: undefined,
+    };
+  },
+  sourceNames: () => ["demo", "typed", "timed"],
+};
+
+export function planOf(sql: string, options: Partial<PlanOptions> = {}): StatementPlan {
+  return prepareSelect(sql, catalog, builtIns, { ...defaultPlanOptions, ...options });
+}
+
+/** The kinds of a plan's nodes, from the source to the result. */
+export function kindsOf({ root }: StatementPlan): string {
+  const kinds: string[] = [];
+  for (let node: Plan = root; node.kind !== "source"; node = node.input) kinds.unshift(node.kind);
+  return kinds.join(" > ");
+}
