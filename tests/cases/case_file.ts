@@ -16,7 +16,8 @@
  *
  * - A file is a list of cases; `#` starts a comment line, blank lines are free. A section begins with its word and may
  *   go on in the lines below; what stands behind the word is its first line.
- * - `stream` is a CREATE STREAM statement without CREATE, as often as wanted; without one there is `demo`, schemaless.
+ * - `stream` and `table` are CREATE statements without CREATE, as often as wanted; without one there is the stream
+ *   `demo`, schemaless.
  * - `options` is one JSON object: `isEventTime`, `lateTolerance` (ms), `sendNilField`, `sendMetaToSink`, `timezone`
  *   (UTC), `start` (when the rule starts, a duration, `0s`).
  * - `rows`: one payload a line, in front of it optionally the time of its arrival as a duration since the Unix epoch; a
@@ -54,7 +55,7 @@ export interface Case {
   readonly outcomeLines: readonly [number, number];
 }
 
-const sectionStart = /^(case|stream|options|sql|rows|gives|refused)(?:[ \t]+(.*))?$/;
+const sectionStart = /^(case|stream|table|options|sql|rows|gives|refused)(?:[ \t]+(.*))?$/;
 
 interface Section {
   readonly word: string;
@@ -110,7 +111,9 @@ function toCase(sections: readonly Section[]): Case {
   return {
     name: head.lines.join(" "),
     line: head.line + 1,
-    streams: sections.filter((s) => s.word === "stream").map((s) => `CREATE STREAM ${s.lines.join("\n")}`),
+    streams: sections.filter((s) => s.word === "stream" || s.word === "table").map((s) =>
+      `CREATE ${s.word.toUpperCase()} ${s.lines.join("\n")}`
+    ),
     options: JSON.parse(one("options")?.lines.join("\n") ?? "{}") as Record<string, unknown>,
     sql: sql.lines.join("\n"),
     rows,

@@ -21,6 +21,8 @@ export interface NaiveRow {
 
 export interface Scope {
   readonly select: Select;
+  /** True when the stream declares its columns: aliases then serve in earlier items too. */
+  readonly typed: boolean;
   readonly row: NaiveRow | undefined;
   /** What aggregates are over. */
   readonly group: readonly NaiveRow[];
@@ -89,7 +91,7 @@ export function evaluate(expr: Expr, scope: Scope): Plain {
 
 function lookUp(name: string, scope: Scope): Plain {
   const at = scope.select.items.findIndex((item) => item.alias?.name === name);
-  const visible = at !== -1 && at < scope.item && !scope.inside.includes(name);
+  const visible = at !== -1 && (scope.typed || at < scope.item) && !scope.inside.includes(name);
   const item = visible ? scope.select.items[at] : undefined;
   if (item === undefined || item.expr.kind === "star" || item.expr.kind === "qualified_star") {
     const values = scope.row?.values;

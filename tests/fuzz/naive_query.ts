@@ -24,14 +24,17 @@ export interface EventTime {
   readonly lateTolerance: number;
 }
 
-/** `until` is where the clock stands at the end. */
-export function naiveOutcome(
-  select: Select,
-  arrivals: readonly Arrival[],
-  until: number,
-  eventTime?: EventTime,
-): Outcome {
-  const run = new NaiveRun(select);
+export interface Setting {
+  /** Where the clock stands at the end. */
+  readonly until: number;
+  readonly eventTime: EventTime | undefined;
+  readonly typed: boolean;
+  readonly sendNilField: boolean;
+}
+
+export function naiveOutcome(select: Select, arrivals: readonly Arrival[], setting: Setting): Outcome {
+  const { until, eventTime } = setting;
+  const run = new NaiveRun(select, setting);
   const window = select.groupBy.find((part): part is WindowCall => part.kind === "window_call");
   const { rows, late } = eventTime === undefined
     ? { rows: inOrder(arrivals.map(({ at, values }) => ({ time: at, values }))), late: 0 }
@@ -105,10 +108,12 @@ class NaiveRun {
   readonly results: Struct[][] = [];
   errors = 0;
   readonly #select: Select;
+  readonly #setting: Setting;
   readonly #limit: number;
 
-  constructor(select: Select) {
+  constructor(select: Select, setting: Setting) {
     this.#select = select;
+    this.#setting = setting;
     this.#limit = select.limit === undefined ? Infinity : Number(select.limit.count);
   }
 
@@ -123,7 +128,7 @@ class NaiveRun {
   }
 
   #scope(row: NaiveRow | undefined, group: readonly NaiveRow[], window?: Scope["window"]): Scope {
-    return { select: this.#select, row, group, window, item: Infinity, inside: [] };
+    return { select: this.#select, typed: this.#setting.typed, row, group, window, item: Infinity, inside: [] };
   }
 
   /** The aggregates of an expression, those behind aliases included. */
@@ -220,12 +225,13 @@ class NaiveRun {
       if (expr.kind === "name" && alias === undefined) {
         const values = scope.row?.values ?? {};
         if (Object.hasOwn(values, expr.name)) out[expr.name] = values[expr.name];
+        else if (this.#setting.sendNilField) out[expr.name] = null;
         continue;
       }
       const inside = alias === undefined ? [] : [alias.name];
       const value = evaluate(expr, { ...scope, item, inside });
       const isCollect = isAggregate(expr) && expr.name.name.toLowerCase() === "collect";
-      if (value !== null || isCollect) out[alias!.name] = value;
+      if (value !== null || isCollect || this.#setting.sendNilField) out[alias!.name] = value;
     }
     return out;
   }

@@ -14,16 +14,17 @@ import { parseSelect } from "../../src/sql/parse.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct, Value } from "../../src/value/value.ts";
 import { builtIns, CaseCatalog } from "../cases/run_case.ts";
-import { type Arrival, type EventTime, naiveOutcome, type Outcome } from "./naive_query.ts";
-import { StatementGenerator } from "./statement_generator.ts";
+import { type Arrival, naiveOutcome, type Outcome, type Setting } from "./naive_query.ts";
+import { declaredColumns, StatementGenerator } from "./statement_generator.ts";
 
 const seed = Number(process.env.WEIR_FUZZ_SEED ?? 20_260_702);
 const runs = Number(process.env.WEIR_FUZZ_RUNS ?? 600);
 
-const catalog = new CaseCatalog(['CREATE STREAM demo () WITH (TIMESTAMP="ts")']);
+const schemaless = new CaseCatalog(['CREATE STREAM demo () WITH (TIMESTAMP="ts")']);
+const typed = new CaseCatalog([`CREATE STREAM demo (${declaredColumns}) WITH (TIMESTAMP="ts")`]);
 
 /** Mistakes that analyze may find in a random expression; the reference finds them row by row or not at all. */
-const refusals: ReadonlySet<Diagnostic["code"]> = new Set(["E205", "E213"]);
+const refusals: ReadonlySet<Diagnostic["code"]> = new Set(["E205", "E207", "E213"]);
 
 /** Rows with their keys in order, so that equal ones have equal texts, int and float told apart. */
 function canonical(rows: readonly Struct[]): string {
@@ -36,11 +37,9 @@ function canonical(rows: readonly Struct[]): string {
   return encodeState(rows.map(inOrder));
 }
 
-interface Trial {
+interface Trial extends Setting {
   readonly sql: string;
   readonly arrivals: readonly Arrival[];
-  readonly until: number;
-  readonly eventTime: EventTime | undefined;
   /** The state is written and read again before these arrivals. */
   readonly cuts: ReadonlySet<number>;
   readonly batched: boolean;
@@ -56,7 +55,9 @@ function run(trial: Trial): Outcome | undefined {
     timezone: "UTC",
     isEventTime: trial.eventTime !== undefined,
     lateTolerance: trial.eventTime?.lateTolerance ?? 0,
+    sendNilField: trial.sendNilField,
   };
+  const catalog = trial.typed ? typed : schemaless;
   const open = () =>
     new Query(trial.sql, catalog, builtIns, options, {
       result: (rows) => void results.push([...rows]),
@@ -91,7 +92,8 @@ function run(trial: Trial): Outcome | undefined {
 
 function describe(trial: Trial): string {
   const rows = trial.arrivals.map(({ at, values }) => `@${at / 1000}s ${encodeState(values)}`);
-  const time = trial.eventTime === undefined ? "" : `event time, tolerance ${trial.eventTime.lateTolerance}\n`;
+  const { typed, sendNilField, eventTime } = trial;
+  const time = `${JSON.stringify({ typed, sendNilField, eventTime })}\n`;
   return `${trial.sql}\n${time}${rows.join("\n")}\nuntil @${trial.until / 1000}s`;
 }
 
@@ -99,22 +101,10 @@ function describe(trial: Trial): string {
 function check(trial: Trial, runSeed: number): boolean {
   const actual = run(trial);
   if (actual === undefined) return false;
-  const expected = naiveOutcome(parseSelect(trial.sql), trial.arrivals, trial.until, trial.eventTime);
+  const expected = naiveOutcome(parseSelect(trial.sql), trial.arrivals, trial);
   const shown = (outcome: Outcome) => ({ ...outcome, results: outcome.results.map(canonical) });
   assert.deepEqual(shown(actual), shown(expected), `WEIR_FUZZ_SEED=${runSeed} WEIR_FUZZ_RUNS=1\n${describe(trial)}`);
   return true;
-}
-
-function someCuts(random: SeededRandom, count: number): Set<number> {
-  return new Set(Array.from({ length: random.below(3) }, () => random.below(count + 1)));
-}
-
-function arrivalsIn(random: SeededRandom, generator: StatementGenerator, count: number, stepMs: number): Arrival[] {
-  let at = 0;
-  return Array.from({ length: count }, () => {
-    if (random.below(3) > 0) at += random.below(stepMs / 100) * 100;
-    return { at, values: generator.row() };
-  });
 }
 
 function explore(name: string, makeTrial: (random: SeededRandom, generator: StatementGenerator) => Trial): void {
@@ -128,40 +118,48 @@ function explore(name: string, makeTrial: (random: SeededRandom, generator: Stat
   });
 }
 
+/** What all trials have in common; `count` rows that arrive up to `stepMs` apart. */
+function draw(random: SeededRandom, generator: StatementGenerator, count: number, stepMs: number) {
+  let at = 0;
+  const typed = random.below(3) === 0;
+  const arrivals = Array.from({ length: count }, (): Arrival => {
+    if (random.below(3) > 0) at += random.below(stepMs / 100) * 100;
+    return { at, values: typed ? generator.typedRow() : generator.row() };
+  });
+  return {
+    arrivals,
+    typed,
+    sendNilField: random.below(4) === 0,
+    cuts: new Set(Array.from({ length: random.below(3) }, () => random.below(count + 1))),
+    batched: random.below(2) === 0,
+    until: at,
+    eventTime: undefined,
+  };
+}
+
 explore("filter and select list are what the reference says", (random, generator) => ({
+  ...draw(random, generator, 8, 1000),
   sql: generator.single(),
-  arrivals: arrivalsIn(random, generator, 8, 1000),
-  until: 0,
-  eventTime: undefined,
-  cuts: someCuts(random, 8),
-  batched: random.below(2) === 0,
 }));
 
 explore("tumbling windows in processing time are what the reference says", (random, generator) => {
-  const arrivals = arrivalsIn(random, generator, random.below(25), random.pick([500, 2000, 8000]));
-  return {
-    sql: generator.windowed(),
-    arrivals,
-    until: (arrivals.at(-1)?.at ?? 0) + random.pick([0, 3000, 20_000]),
-    eventTime: undefined,
-    cuts: someCuts(random, arrivals.length),
-    batched: random.below(2) === 0,
-  };
+  const drawn = draw(random, generator, random.below(25), random.pick([500, 2000, 8000]));
+  return { ...drawn, sql: generator.windowed(), until: drawn.until + random.pick([0, 3000, 20_000]) };
 });
 
 explore("tumbling windows in event time are what the reference says", (random, generator) => {
   const spread = random.pick([1000, 4000, 15_000]);
   const column = "ts";
-  const arrivals = arrivalsIn(random, generator, random.below(25), random.pick([500, 2000, 8000])).map((arrival) => {
-    const time = 100_000 + arrival.at + random.below(spread / 500) * 500 - spread / 2;
-    return { at: arrival.at, values: { ...arrival.values, [column]: random.below(2) === 0 ? time : BigInt(time) } };
+  const drawn = draw(random, generator, random.below(25), random.pick([500, 2000, 8000]));
+  const arrivals = drawn.arrivals.map(({ at, values }) => {
+    const time = 100_000 + at + random.below(spread / 500) * 500 - spread / 2;
+    return { at, values: { ...values, [column]: !drawn.typed && random.below(2) === 0 ? time : BigInt(time) } };
   });
   return {
-    sql: generator.windowed(),
+    ...drawn,
     arrivals,
-    until: (arrivals.at(-1)?.at ?? 0) + random.pick([0, 100_000]),
+    sql: generator.windowed(),
+    until: drawn.until + random.pick([0, 100_000]),
     eventTime: { column, lateTolerance: random.pick([0, 500, 2000, 10_000]) },
-    cuts: someCuts(random, arrivals.length),
-    batched: random.below(2) === 0,
   };
 });

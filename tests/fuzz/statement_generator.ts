@@ -5,6 +5,10 @@
 import { setOwn, type Struct, type Value } from "../../src/value/value.ts";
 import type { SeededRandom } from "../../src/value/seeded_random.ts";
 
+/** What CREATE STREAM says of the columns of {@linkcode StatementGenerator.typedRow}. */
+export const declaredColumns = "a BIGINT, b FLOAT, k STRING, s STRING, t BOOLEAN, x FLOAT, l ARRAY(FLOAT), " +
+  "m STRUCT(k FLOAT, s STRING, l ARRAY(FLOAT)), nosuch FLOAT, ts BIGINT";
+
 export class StatementGenerator {
   readonly #random: SeededRandom;
   /** Aliases that may be used where the text stands now. */
@@ -37,6 +41,26 @@ export class StatementGenerator {
     set("x", () => r.pick<Value>([1, 1n, "a", true, 0, [1, 2], { k: 1 }]));
     set("l", () => Array.from({ length: r.below(4) }, () => (this.#chance(15) ? null : number())));
     set("m", () => ({ k: number(), s: r.pick(["a", "b"]), l: [number()] }));
+    return row;
+  }
+
+  /** A row of {@linkcode declaredColumns}: every value of its type, null, or absent. */
+  typedRow(): Struct {
+    const r = this.#random;
+    const row: Struct = {};
+    const set = (name: string, value: () => Value) => {
+      const luck = r.below(10);
+      if (luck > 0) row[name] = luck === 1 ? null : value();
+    };
+    const float = (): Value => (r.below(13) - 6) / 2;
+    set("a", () => BigInt(r.below(7) - 3));
+    set("b", float);
+    set("k", () => r.pick(["x", "y", "1"]));
+    set("s", () => r.pick(["", "a", "b", "ab", "a%"]));
+    set("t", () => this.#chance(50));
+    set("x", float);
+    set("l", () => Array.from({ length: r.below(4) }, () => (this.#chance(15) ? null : float())));
+    set("m", () => ({ k: float(), s: r.pick(["a", "b"]), l: [float()] }));
     return row;
   }
 
