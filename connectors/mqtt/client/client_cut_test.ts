@@ -17,9 +17,23 @@ const SEED = Number(process.env["WEIR_SEED"] ?? Math.floor(Math.random() * 0x7ff
 const TOTAL = 600;
 
 /**
- * Whose connections are cut. With QoS 2 it is one side at a time: cut on both, mosquitto 2.0.11 sends messages anew that
- * it has already released with PUBREL, as its own log shows.
+ * How often mosquitto began a message of QoS 2 anew that it had already released with PUBREL, by topic.
+ *
+ * Version 2.0.11 does so after some reconnects, as its log shows. No client can tell such a message from a new one.
  */
+function begunAnew(log: string): Map<string, number> {
+  const released = new Set<string>();
+  const anew = new Map<string, number>();
+  for (const line of log.split("\n")) {
+    const release = /Sending PUBREL to reader \(m(\d+)/.exec(line);
+    if (release !== null) released.add(release[1]!);
+    const message = /Sending PUBLISH to reader \(d\d, q2, r0, m(\d+), '([^']*)'/.exec(line);
+    if (message !== null && released.delete(message[1]!)) anew.set(message[2]!, (anew.get(message[2]!) ?? 0) + 1);
+  }
+  return anew;
+}
+
+/** Whose connections are cut; with QoS 2 one side at a time, since mosquitto 2.0.11 also loses messages with both. */
 const cases: [qos: Qos, cut: "reader" | "writer" | "both"][] = [[1, "both"], [2, "reader"], [2, "writer"]];
 
 for (const protocolVersion of ["3.1.1", "5"] as ProtocolVersion[]) {
@@ -45,10 +59,11 @@ for (const protocolVersion of ["3.1.1", "5"] as ProtocolVersion[]) {
       try {
         const heard = new Map<number, number>();
         const subscription = reader.subscribe({
-          filters: [{ filter: "n", qos }],
+          filters: [{ filter: "n/+", qos }],
           onBatch(batch) {
-            for (const { payload } of batch.messages) {
+            for (const { topic, payload } of batch.messages) {
               const n = Number(Buffer.from(payload).toString());
+              assert.equal(topic, `n/${n}`);
               heard.set(n, (heard.get(n) ?? 0) + 1);
             }
             if (generator.chance(0.5)) batch.ack();
@@ -58,7 +73,7 @@ for (const protocolVersion of ["3.1.1", "5"] as ProtocolVersion[]) {
         await subscription.subscribed();
         for (let n = 0; n < TOTAL;) {
           const size = Math.min(generator.int(1, 30), TOTAL - n);
-          const messages = Array.from({ length: size }, (_, i) => ({ topic: "n", payload: `${n + i}`, qos }));
+          const messages = Array.from({ length: size }, (_, i) => ({ topic: `n/${n + i}`, payload: `${n + i}`, qos }));
           try {
             await writer.publish(messages);
             n += size;
@@ -73,7 +88,9 @@ for (const protocolVersion of ["3.1.1", "5"] as ProtocolVersion[]) {
         assert.ok(proxy.cuts > 1, `${proxy.cuts} cuts`);
         if (qos === 2) {
           await eventually(() => reader.counters.heldMessages === 0);
-          assert.deepEqual([...heard].filter(([, times]) => times > 1), [], `seed ${SEED}`);
+          const allowed = begunAnew(broker.log);
+          const often = [...heard].filter(([n, times]) => times > 1 + (allowed.get(`n/${n}`) ?? 0));
+          assert.deepEqual(often, [], `seed ${SEED}`);
         }
       } catch (error) {
         console.log(`seed ${SEED}`);

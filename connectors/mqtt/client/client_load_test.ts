@@ -18,8 +18,8 @@ before(async () => {
 });
 after(async () => await broker?.stop());
 
-for (const qos of [0, 1] as const) {
-  test(`100 000 messages of QoS ${qos} go through the broker and back, none lost, in order`, async () => {
+for (const [qos, total] of [[0, 100_000], [1, 20_000]] as const) {
+  test(`${total} messages of QoS ${qos} go through the broker and back, none lost, in order`, async () => {
     const client = openMqtt({ servers: [broker.url], protocolVersion: "5" });
     try {
       let count = 0;
@@ -36,7 +36,6 @@ for (const qos of [0, 1] as const) {
         },
       });
       await subscription.subscribed();
-      const total = 100_000;
       for (let start = 0; start < total; start += 500) {
         const messages = Array.from({ length: 500 }, (_, i) => {
           const payload = Buffer.alloc(80, "x");
