@@ -44,7 +44,7 @@ export interface ActionOptions {
 
 interface Entry {
   readonly items: readonly Item[];
-  readonly delivery: Delivery | undefined;
+  delivery: Delivery | undefined;
 }
 
 /** Most items given to a sink at once. */
@@ -61,10 +61,13 @@ export class Action {
   readonly #abort = new AbortController();
   #collected: Item[] = [];
   #queue: Entry[] = [];
+  /** Taken off the queue, and not yet written. */
+  #writing: readonly Entry[] = [];
+  /** Items in the queue and being written. */
   #queued = 0;
-  #writing = 0;
   #wake: (() => void) | undefined;
   #onRoom: (() => void)[] = [];
+  #onIdle: (() => void)[] = [];
   #stopping = false;
   #finished: Promise<void> | undefined;
 
@@ -123,6 +126,20 @@ export class Action {
     return new Promise((resolve) => this.#onRoom.push(resolve));
   }
 
+  /** Resolves when everything that was queued is done with, or the action stops. */
+  idle(): Promise<void> {
+    if (this.#queued === 0 || this.#stopping) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Releases every delivery that waits for this action; the results themselves stay queued. */
+  letGo(): void {
+    for (const entry of [...this.#writing, ...this.#queue]) {
+      entry.delivery?.release();
+      entry.delivery = undefined;
+    }
+  }
+
   // ---------------------------------------------------------------- results go out
 
   async #run(): Promise<void> {
@@ -140,7 +157,7 @@ export class Action {
         }
         const entries = this.#take();
         const items = entries.length === 1 ? entries[0]!.items : entries.flatMap((entry) => entry.items);
-        this.#writing = items.length;
+        this.#writing = entries;
         while (!(await this.#write(writer, items))) {
           this.metrics.lastInvocation = this.#options.clock.now();
           await this.#options.clock.sleep(backoff.next(), signal);
@@ -149,7 +166,7 @@ export class Action {
           writer = await this.#open(backoff);
         }
         backoff.reset();
-        this.#writing = 0;
+        this.#writing = [];
         for (const entry of entries) entry.delivery?.release();
         this.#settle();
       }
@@ -180,9 +197,19 @@ export class Action {
   #settle(): void {
     this.#queued = this.#queue.reduce((sum, entry) => sum + entry.items.length, 0);
     this.metrics.bufferLength = this.#queued;
-    if (this.blocked) return;
+    if (!this.blocked) this.#resolveRoom();
+    if (this.#queued === 0) this.#resolveIdle();
+  }
+
+  #resolveRoom(): void {
     const waiting = this.#onRoom;
     this.#onRoom = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #resolveIdle(): void {
+    const waiting = this.#onIdle;
+    this.#onIdle = [];
     for (const resolve of waiting) resolve();
   }
 
@@ -272,19 +299,22 @@ export class Action {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     this.#wake?.();
-    for (const resolve of this.#onRoom) resolve();
-    this.#onRoom = [];
+    this.#resolveRoom();
+    this.#resolveIdle();
     const cancel = this.#options.clock.after(graceMs, () => this.#abort.abort(new Error("The rule stops")));
     // Waiting for a sink that is not even connected would only delay the stop.
     if (this.connection.state === "disconnected") this.#abort.abort(new Error("The rule stops"));
     this.#wake?.();
     await this.#finished;
     cancel();
-    const left = this.#queue.reduce((sum, entry) => sum + entry.items.length, this.#writing);
+    const left = [...this.#writing, ...this.#queue].reduce((sum, entry) => sum + entry.items.length, 0);
     if (left > 0) {
       this.metrics.drop("stopped", left);
       this.#options.log.warn("Results were not sent before the rule stopped", { action: this.type, count: left });
     }
     this.#queue = [];
+    this.#writing = [];
+    this.#queued = 0;
+    this.metrics.bufferLength = 0;
   }
 }

@@ -4,6 +4,9 @@
  * Invariants: a batch is acknowledged to its source exactly once, after every consumer is done with it; the source is
  * not read while its only consumer cannot take more; a payload that cannot be decoded is dropped alone and counted. What
  * a stopping rule has not finished stays unacknowledged, so that a source that can will bring it again.
+ *
+ * Several consumers must not hold up one another: a broker that allows few unacknowledged messages would stop for all
+ * because of one sink. So each of several is done with a batch as soon as it has taken it.
  * @module
  */
 import type { Decoder } from "../codec/codec.ts";
@@ -32,6 +35,8 @@ export interface FeedConsumer {
   readonly columns: ReadonlySet<string> | "all";
   /** Takes rows. Releases `delivery`, which is held for it, when everything it does with them is done. */
   accept(rows: FeedRows, delivery: Delivery): void;
+  /** Others read the stream from now on: nothing that it took may keep the source waiting. */
+  letGo(): void;
   /** Resolves when it can take more. */
   room(): Promise<void>;
   /** A payload that could not be decoded. */
@@ -78,6 +83,7 @@ export class Feed {
 
   /** Adds a rule; the first one starts the source. */
   add(consumer: FeedConsumer): void {
+    for (const other of this.#consumers) other.letGo();
     this.#setConsumers([...this.#consumers, consumer]);
     if (this.#ended !== undefined) consumer.ended(this.#ended);
     this.#finished ??= this.#run();
@@ -100,6 +106,11 @@ export class Feed {
 
   get unused(): boolean {
     return this.#consumers.length === 0;
+  }
+
+  /** True while several rules read it. */
+  get shared(): boolean {
+    return this.#consumers.length > 1;
   }
 
   /** True once the last rule has left: the feed does not start again. */

@@ -29,7 +29,8 @@ export interface LiveRuleOptions {
 
 interface Waiting {
   readonly rows: FeedRows;
-  readonly delivery: Delivery;
+  /** Undefined when the source need not wait. */
+  delivery: Delivery | undefined;
 }
 
 export class LiveRule implements FeedConsumer {
@@ -39,13 +40,15 @@ export class LiveRule implements FeedConsumer {
   readonly feed: Feed;
   readonly actions: readonly Action[];
   readonly startedAt: number;
+  readonly prepared: PreparedRule;
   readonly #options: LiveRuleOptions;
   readonly #sendError: boolean;
   readonly #bufferRows: number;
   /** Batches of a shared stream that came while an action was blocked. */
   #backlog: Waiting[] = [];
   #backlogRows = 0;
-  #draining = false;
+  /** While a backlog is worked off: resolves at its end. */
+  #drained: Promise<void> | undefined;
   #stopped = false;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
@@ -53,6 +56,7 @@ export class LiveRule implements FeedConsumer {
   constructor(options: LiveRuleOptions) {
     const { definition, plan } = options.prepared;
     this.#options = options;
+    this.prepared = options.prepared;
     this.feed = options.feed;
     this.actions = options.actions;
     this.startedAt = options.clock.now();
@@ -82,15 +86,28 @@ export class LiveRule implements FeedConsumer {
 
   // ---------------------------------------------------------------- rows come in
 
-  accept(rows: FeedRows, delivery: Delivery): void {
+  accept(rows: FeedRows, held: Delivery): void {
+    let delivery: Delivery | undefined = held;
+    if (this.feed.shared) {
+      held.release();
+      delivery = undefined;
+    }
     if (this.#backlog.length === 0 && !this.#blocked) {
       this.#process(rows, delivery);
       return;
     }
     this.#backlog.push({ rows, delivery });
     this.#backlogRows += rows.rows.length;
-    this.#dropOldest();
-    if (!this.#draining) void this.#drain();
+    if (this.feed.shared) this.#dropOldest();
+    this.#drained ??= this.#drain();
+  }
+
+  letGo(): void {
+    for (const waiting of this.#backlog) {
+      waiting.delivery?.release();
+      waiting.delivery = undefined;
+    }
+    for (const action of this.actions) action.letGo();
   }
 
   get #blocked(): boolean {
@@ -99,10 +116,17 @@ export class LiveRule implements FeedConsumer {
   }
 
   async room(): Promise<void> {
+    while ((this.#blocked || this.#drained !== undefined) && !this.#stopped) {
+      await this.#drained;
+      await this.#actionRoom();
+    }
+  }
+
+  async #actionRoom(): Promise<void> {
     while (this.#blocked && !this.#stopped) await Promise.all(this.actions.map((action) => action.room()));
   }
 
-  /** Only streams with several rules come here: alone, a rule holds its source back and has no backlog to speak of. */
+  /** Only for streams with several rules: alone, a rule holds its source back and loses nothing. */
   #dropOldest(): void {
     const { sourceMetrics } = this.feed;
     while (this.#backlogRows > this.#bufferRows && this.#backlog.length > 1) {
@@ -110,28 +134,27 @@ export class LiveRule implements FeedConsumer {
       this.#backlogRows -= oldest.rows.rows.length;
       sourceMetrics.drop("buffer full", oldest.rows.rows.length);
       sourceMetrics.fail("buffer full, drop message", oldest.rows.time);
-      oldest.delivery.release();
+      oldest.delivery?.release();
     }
   }
 
   async #drain(): Promise<void> {
-    this.#draining = true;
     while (this.#backlog.length > 0 && !this.#stopped) {
-      await this.room();
+      await this.#actionRoom();
       if (this.#stopped) break;
       const next = this.#backlog.shift()!;
       this.#backlogRows -= next.rows.rows.length;
       this.#process(next.rows, next.delivery);
     }
-    this.#draining = false;
+    this.#drained = undefined;
   }
 
-  #process({ rows, meta, time }: FeedRows, delivery: Delivery): void {
+  #process({ rows, meta, time }: FeedRows, delivery: Delivery | undefined): void {
     const batch: Row[] = [];
     for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
     this.pipeline.push(batch, time);
     this.#flush(delivery);
-    delivery.release();
+    delivery?.release();
     this.#arm();
   }
 
@@ -141,14 +164,17 @@ export class LiveRule implements FeedConsumer {
   }
 
   ended(reason: string): void {
-    // Everything that came before the end must have gone through first.
-    void this.room().then(async () => {
-      while (this.#draining && !this.#stopped) await this.#options.clock.sleep(1);
-      if (this.#stopped) return;
-      this.pipeline.end(this.#options.clock.now());
-      this.#flush(undefined);
-      this.#options.onEnded(reason);
-    });
+    void this.#finish(reason);
+  }
+
+  /** Everything that came before the end goes through, and all results are delivered, however long that takes. */
+  async #finish(reason: string): Promise<void> {
+    await this.room();
+    if (this.#stopped) return;
+    this.pipeline.end(this.#options.clock.now());
+    this.#flush(undefined);
+    await Promise.all(this.actions.map((action) => action.idle()));
+    if (!this.#stopped) this.#options.onEnded(reason);
   }
 
   // ---------------------------------------------------------------- results go out
@@ -196,14 +222,13 @@ export class LiveRule implements FeedConsumer {
 
   /**
    * Takes nothing more, lets the actions write what they have for at most `graceMs`, and closes everything. What could
-   * not be finished is not acknowledged, unless other rules read the same stream.
+   * not be finished is not acknowledged; of a stream that other rules read too, it was acknowledged before.
    */
   async stop(graceMs: number): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#cancelTimer?.();
     this.feed.remove(this);
-    if (!this.feed.unused) { for (const waiting of this.#backlog) waiting.delivery.release(); }
     this.#backlog = [];
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     if (this.feed.unused) await this.feed.close();

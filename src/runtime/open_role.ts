@@ -49,8 +49,11 @@ export async function openRole<Handle extends Closable>(
     if (lease === undefined) return handle;
     const close = handle.close.bind(handle);
     handle.close = async () => {
-      await close();
-      await lease.release();
+      try {
+        await close();
+      } finally {
+        await lease.release();
+      }
     };
     return handle;
   } catch (error) {

@@ -98,12 +98,9 @@ export class RuleRegistry implements Rules {
 
   /** Stops every rule, without changing which ones shall run. */
   async close(): Promise<void> {
-    await Promise.all([...this.#entries.values()].map((entry) =>
-      entry.enqueue(async () => {
-        entry.cancelPatrol?.();
-        await this.#halt(entry, "canceled manually");
-      })
-    ));
+    await Promise.all(
+      [...this.#entries.values()].map((entry) => entry.enqueue(() => this.#halt(entry, "canceled manually"))),
+    );
   }
 
   // ---------------------------------------------------------------- definitions
@@ -125,20 +122,26 @@ export class RuleRegistry implements Rules {
     const definition = readRule(json, this.#parts.defaults);
     const { id } = definition;
     if (this.#entries.has(id)) fail("E702", `rule ${id} already exists`, { path: "id" });
-    const prepared = prepareRule(definition, this.#parts.environment);
-    const entry = new Entry(id, definition.json, definition);
-    this.#keep(entry);
-    this.#entries.set(id, entry);
-    if (definition.triggered) await entry.enqueue(() => this.#start(entry, prepared));
+    await this.#add(definition, prepareRule(definition, this.#parts.environment));
     return id;
+  }
+
+  /** Everything up to the start happens at once, so that of several with one id the first wins. */
+  async #add(definition: RuleDefinition, prepared: PreparedRule): Promise<void> {
+    const entry = new Entry(definition.id, definition.json, definition);
+    this.#keep(entry);
+    this.#entries.set(entry.id, entry);
+    if (definition.triggered) await entry.enqueue(() => this.#start(entry, prepared));
   }
 
   async update(id: string, json: string): Promise<void> {
     const definition = readRule(json, this.#parts.defaults, id);
     const prepared = prepareRule(definition, this.#parts.environment);
-    const entry = this.#entries.get(id) ?? new Entry(id, definition.json, undefined);
-    this.#entries.set(id, entry);
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return await this.#add(definition, prepared);
     await entry.enqueue(async () => {
+      // Deleted while this waited for its turn: then it creates.
+      if (this.#entries.get(id) !== entry) return await this.update(id, json);
       const before = entry.definition?.version ?? "";
       if (entry.definition !== undefined && !versionAllows(before, definition.version)) {
         const comparison = `version (${before}), new version (${definition.version}) is lower`;
@@ -154,11 +157,9 @@ export class RuleRegistry implements Rules {
   }
 
   async delete(id: string): Promise<void> {
-    const entry = this.#require(id);
-    await entry.enqueue(async () => {
-      entry.cancelPatrol?.();
+    await this.#command(id, async (entry) => {
       await this.#halt(entry, "canceled manually");
-      if (this.#entries.get(id) === entry) this.#entries.delete(id);
+      this.#entries.delete(id);
       this.#parts.store.delete("rule", id);
     });
   }
@@ -173,35 +174,41 @@ export class RuleRegistry implements Rules {
   }
 
   #keep(entry: Entry): void {
-    if (entry.definition?.temp !== true) this.#parts.store.put("rule", entry.id, entry.json);
+    if (entry.definition?.temp === true) this.#parts.store.delete("rule", entry.id);
+    else this.#parts.store.put("rule", entry.id, entry.json);
   }
 
   #require(id: string): Entry {
     return this.#entries.get(id) ?? fail("E701", `Rule ${id} is not found.`);
   }
 
+  /** Runs a command in its turn, for a rule that is still there by then. */
+  async #command(id: string, work: (entry: Entry) => Promise<void>): Promise<void> {
+    const entry = this.#require(id);
+    await entry.enqueue(async () => {
+      if (this.#require(id) !== entry) fail("E701", `Rule ${id} is not found.`);
+      await work(entry);
+    });
+  }
+
   // ---------------------------------------------------------------- running
 
   async start(id: string): Promise<void> {
-    const entry = this.#require(id);
-    await entry.enqueue(async () => {
+    await this.#command(id, async (entry) => {
       this.#setTriggered(entry, true);
       await this.#startOrFail(entry);
     });
   }
 
   async stop(id: string): Promise<void> {
-    const entry = this.#require(id);
-    await entry.enqueue(async () => {
+    await this.#command(id, async (entry) => {
       this.#setTriggered(entry, false);
-      entry.cancelPatrol?.();
       await this.#halt(entry, "canceled manually");
     });
   }
 
   async restart(id: string): Promise<void> {
-    const entry = this.#require(id);
-    await entry.enqueue(async () => {
+    await this.#command(id, async (entry) => {
       this.#setTriggered(entry, true);
       await this.#halt(entry, "canceled manually");
       await this.#startOrFail(entry);
@@ -231,6 +238,10 @@ export class RuleRegistry implements Rules {
     }
   }
 
+  async #startAgain(entry: Entry): Promise<void> {
+    if (entry.triggered && this.#entries.get(entry.id) === entry) await this.#startOrFail(entry);
+  }
+
   // deno-lint-ignore require-await -- as above.
   async #start(entry: Entry, prepared: PreparedRule): Promise<void> {
     try {
@@ -243,6 +254,7 @@ export class RuleRegistry implements Rules {
   #launch(entry: Entry, prepared: PreparedRule): void {
     const { clock, launcher } = this.#parts;
     entry.cancelPatrol?.();
+    entry.cancelPatrol = undefined;
     entry.state = "starting";
     entry.lastStart = clock.now();
     entry.prepared = prepared;
@@ -260,7 +272,8 @@ export class RuleRegistry implements Rules {
     entry.lastStop = clock.now();
     log.error("A rule cannot run", { rule: entry.id, reason: entry.message });
     if ((entry.definition?.options.restartStrategy.attempts ?? 0) > 0) {
-      entry.cancelPatrol = clock.after(patrolMs, () => void entry.enqueue(() => this.#startOrFail(entry)));
+      entry.cancelPatrol?.();
+      entry.cancelPatrol = clock.after(patrolMs, () => void entry.enqueue(() => this.#startAgain(entry)));
     }
   }
 
@@ -275,6 +288,8 @@ export class RuleRegistry implements Rules {
 
   async #halt(entry: Entry, message: string): Promise<void> {
     const { live } = entry;
+    entry.cancelPatrol?.();
+    entry.cancelPatrol = undefined;
     if (live === undefined) {
       if (entry.state === "stopped by error") entry.state = "stopped";
       return;

@@ -1,12 +1,14 @@
 /**
  * The status JSON of a rule, and the names of its nodes, as eKuiper 2.x has them.
  *
- * Nodes are numbered from 2 in the order rows pass them; sources and sinks have names of their own.
+ * Nodes are numbered from 2 in the order rows pass them; sources and sinks have names of their own. A source on a named
+ * connection is called by what it reads there, with an emitter behind it; the nodes of a shared stream carry its name.
  * @module
  */
 import type { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { LiveRule } from "./live_rule.ts";
+import type { PreparedSource } from "./prepare_rule.ts";
 
 /** One node of a running rule. */
 export interface StatusNode {
@@ -20,17 +22,20 @@ export interface StatusNode {
 /** The nodes of a rule in topology order. */
 export function nodesOf(rule: LiveRule): { readonly path: StatusNode[]; readonly branches: StatusNode[][] } {
   const { feed, pipeline } = rule;
-  const stream = pipeline.source.name;
+  const { source } = rule.prepared;
   const path: StatusNode[] = [
-    { kind: "source", name: `source_${stream}`, metrics: feed.sourceMetrics, connection: feed.connection },
+    { kind: "source", name: sourceName(source), metrics: feed.sourceMetrics, connection: feed.connection },
   ];
   let number = 2;
-  const add = (type: string, metrics: NodeMetrics | undefined) => {
+  const add = (type: string, metrics: NodeMetrics | undefined, owner = "") => {
     if (metrics === undefined) return;
-    path.push({ kind: "op", name: `op_${number++}_${type}`, metrics, connection: undefined });
+    path.push({ kind: "op", name: `op_${owner}${number++}_${type}`, metrics, connection: undefined });
   };
-  add("decoder", feed.decoderMetrics);
-  add("preprocessor", feed.validatorMetrics);
+  const owner = source.stream.options.shared ? `${source.stream.name}_` : "";
+  // What the source gives is what goes through the emitter.
+  if (isNamed(source)) add("emitter", feed.sourceMetrics, owner);
+  add("decoder", feed.decoderMetrics, owner);
+  add("preprocessor", feed.validatorMetrics, owner);
   for (const node of pipeline.nodes) add(node.type, node.metrics);
   const branches = rule.actions.map((action): StatusNode[] => {
     const id = `${action.type}_${action.index}`;
@@ -43,6 +48,15 @@ export function nodesOf(rule: LiveRule): { readonly path: StatusNode[]; readonly
     return [...steps, { kind: "sink", name: `sink_${id}`, metrics: action.metrics, connection: action.connection }];
   });
   return { path, branches };
+}
+
+function isNamed({ connection }: PreparedSource): boolean {
+  return connection?.named !== undefined;
+}
+
+function sourceName(source: PreparedSource): string {
+  const { name, options } = source.stream;
+  return isNamed(source) ? `source_${source.connection!.named}/${options.datasource}` : `source_${name}`;
 }
 
 /** The metrics of all nodes, each as `<node>_0_<metric>`. */

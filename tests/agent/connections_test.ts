@@ -73,15 +73,17 @@ test("a named connection is one client for streams and sinks, and is protected w
       await checkSharing(agent, broker);
       assert.equal((await connection(agent, "plant")).refCount, 2);
 
+      const source = "source_plant/in/one_0";
       await broker.kill();
       const lost = await eventuallyConnection(agent, ({ status, err }) => status !== "connected" && err !== undefined);
       assert.match(lost.err!, /127\.0\.0\.1/);
-      const down = await agent.reaches("one", (s) => s.source_one_0_connection_status === -1);
-      assert.notEqual(down.source_one_0_connection_last_disconnected_message, "");
+      const down = await agent.reaches("one", (s) => s[`${source}_connection_status`] === -1);
+      assert.notEqual(down[`${source}_connection_last_disconnected_message`], "");
+      assert.ok("op_2_emitter_0_records_in_total" in down && "op_3_decoder_0_records_in_total" in down);
       assert.equal(down.sink_mqtt_0_0_connection_status, -1);
       await broker.start();
       await eventuallyConnection(agent, ({ status }) => status === "connected");
-      await agent.reaches("one", (s) => s.source_one_0_connection_status === 1);
+      await agent.reaches("one", (s) => s[`${source}_connection_status`] === 1);
 
       await agent.expect(200, "DELETE", "/rules/one");
       await agent.expect(200, "PUT", "/connections/plant", { id: "plant", typ: "mqtt", props: { ...props, qos: 0 } })
