@@ -13,6 +13,7 @@ test("the SQL benchmark computes the same results as ever", () => {
     "project expressions": "074fd82b763e",
     "count by 1000 keys": "e33950fbc1be",
     "three aggregates by 1000 keys": "3a101a254257",
+    "filter by 500 OR terms": "d0d5e1051167",
     "compile 50 OR terms": "e77f72f57dbd",
     "compile 500 OR terms": "6726ab554013",
   });

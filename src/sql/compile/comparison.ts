@@ -186,7 +186,9 @@ export function compileInConstants(
     const set = new Set(constants.map(Number));
     return (row) => {
       const value = operand(row);
-      return typeof value === "number" ? set.has(value) !== negated : general(row);
+      if (typeof value === "number") return set.has(value) !== negated;
+      // No int that loses digits here equals one of the constants, which all fit.
+      return typeof value === "bigint" ? set.has(Number(value)) !== negated : general(row);
     };
   }
   return general;

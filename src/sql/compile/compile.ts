@@ -10,6 +10,7 @@ import {
   type BoundBinary,
   type BoundColumn,
   type BoundIn,
+  type BoundLogical,
   type BoundStar,
 } from "../bound.ts";
 import { compileArithmetic, compileBits } from "./arithmetic.ts";
@@ -26,6 +27,7 @@ import {
 import type { CompileContext, Condition, Evaluator } from "./evaluator.ts";
 import { compileLike } from "./like.ts";
 import { compileLogical, compileSearchedCase, compileSimpleCase, toCondition } from "./logic.ts";
+import { mergeEqualities } from "./merge_equalities.ts";
 import { compileIndex, compileMember, compileSlice } from "./nested.ts";
 
 export function compileExpression(bound: Bound, context: CompileContext): Evaluator {
@@ -61,7 +63,7 @@ export function compileExpression(bound: Bound, context: CompileContext): Evalua
     case "binary":
       return compileBinary(bound, context);
     case "logical":
-      return compileLogical(bound.operator, bound.operands.map(compile));
+      return compileChain(bound, compile);
     case "in":
       return compileIn(bound, context);
     case "between":
@@ -148,6 +150,12 @@ function compileAlias({ slot, expr }: BoundAlias, context: CompileContext): Eval
   };
   known.set(expr, kept);
   return kept;
+}
+
+function compileChain(bound: BoundLogical, compile: (part: Bound) => Evaluator): Evaluator {
+  const operands = mergeEqualities(bound);
+  // A chain that is one look-up as a whole gives a boolean as it is.
+  return operands.length === 1 ? compile(operands[0]!) : compileLogical(bound.operator, operands.map(compile));
 }
 
 function compileBinary(bound: BoundBinary, context: CompileContext): Evaluator {
