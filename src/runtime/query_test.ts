@@ -57,3 +57,11 @@ test("Query advances over a year of empty windows in a moment", () => {
   assert.equal(out.length, 1);
   assert.ok(performance.now() - begin < 20_000);
 });
+
+test("Query passes over a year of empty windows of a millisecond", () => {
+  const { query, out } = setUp("SELECT k, window_end() AS e FROM demo GROUP BY k, TUMBLINGWINDOW(ms, 1)");
+  query.push([{ k: 1 }], 1000);
+  query.push([{ k: 2 }], 365 * 86_400_000);
+  query.end();
+  assert.deepEqual(out.map(([, rows]) => rows), [[{ k: 1, e: 1001n }], [{ k: 2, e: 31_536_000_001n }]]);
+});

@@ -42,7 +42,10 @@ export class HavingOperator implements Operator {
 
   /** Every row of the list has the same aggregates; in a list without rows they are all null. */
   #keepList({ rows, window }: Batch): Row[] | undefined {
-    return this.#holds(rows[0] ?? new Row({}, window?.trigger ?? 0)) ? rows : undefined;
+    if (rows.length > 0) return this.#holds(rows[0]!) ? rows : undefined;
+    const empty = new Row({}, window?.trigger ?? 0);
+    empty.window = window;
+    return this.#holds(empty) ? rows : undefined;
   }
 
   #holds(row: Row): boolean {
