@@ -33,6 +33,9 @@ export class LazyConnection {
 
   /** What can be known to be wrong before connecting. */
   static check(settings: Settings): void {
+    if (settings.server.length === 0) {
+      fail("E404", 'mqtt needs a "server", such as tcp://broker:1883', { path: "server" });
+    }
     if (settings.enableClientSession && (settings.clientid === undefined || settings.clientid === "")) {
       fail("E404", 'enableClientSession needs a "clientid": the broker finds the session by it', { path: "clientid" });
     }

@@ -27,7 +27,8 @@ export async function publish(
   payload: string | Uint8Array,
   args: readonly string[] = [],
 ): Promise<void> {
-  await run("mosquitto_pub", ["-p", String(broker.port), "-t", topic, "-s", ...args], payload);
+  const how = payload.length === 0 ? "-n" : "-s";
+  await run("mosquitto_pub", ["-p", String(broker.port), "-t", topic, how, ...args], payload);
 }
 
 async function run(program: string, args: readonly string[], input: string | Uint8Array): Promise<void> {
