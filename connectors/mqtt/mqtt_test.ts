@@ -8,7 +8,7 @@ import type { PayloadSink } from "../../src/connector/sink.ts";
 import type { PayloadBatch, Source } from "../../src/connector/source.ts";
 import { eventually } from "../../tests/eventually.ts";
 import { type Mosquitto, startMosquitto } from "../../tests/mosquitto.ts";
-import type { MqttConnection } from "./client/connection.ts";
+import { type MqttConnection, MqttError, type PublishMessage } from "./client/connection.ts";
 import { openMqtt } from "./client/open_mqtt.ts";
 import { LazyConnection } from "./connection.ts";
 import { mqtt } from "./mod.ts";
@@ -26,7 +26,7 @@ conformance(mqtt, {
       settings: () => ({ datasource: "numbers", qos: 1 }),
       send: async (values) => {
         await eventually(() => broker.log.includes("Sending SUBACK to reader"));
-        await peer.publish(values.map((n) => ({ topic: "numbers", payload: `{"n":${n}}`, qos: 1 })));
+        await tell(peer, values.map((n) => ({ topic: "numbers", payload: `{"n":${n}}`, qos: 1 })));
       },
       cut: async () => {
         await broker.kill();
@@ -60,6 +60,18 @@ conformance(mqtt, {
   },
   losesConnection: true,
 });
+
+/** Publishes, again when the connection was lost meanwhile. */
+async function tell(client: MqttConnection, messages: readonly PublishMessage[]): Promise<void> {
+  for (;;) {
+    await client.connected(AbortSignal.timeout(20_000));
+    try {
+      return await client.publish(messages);
+    } catch (error) {
+      if (!(error instanceof MqttError && error.retryable)) throw error;
+    }
+  }
+}
 
 /** Resolves when the broker delivers; after a reconnect of the client also for what it listens to already. */
 async function listen(client: MqttConnection, topic: string, take: (text: string) => void): Promise<void> {
