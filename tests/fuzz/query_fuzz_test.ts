@@ -10,6 +10,7 @@ import process from "node:process";
 import { type Diagnostic, DiagnosticError } from "../../src/diagnostics/diagnostic.ts";
 import { Query, type QueryOptions } from "../../src/runtime/query.ts";
 import { decodeState, encodeState } from "../../src/runtime/state_codec.ts";
+import { functionNames } from "../../src/sql/functions/registry.ts";
 import { parseSelect } from "../../src/sql/parse.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct, Value } from "../../src/value/value.ts";
@@ -162,4 +163,44 @@ explore("tumbling windows in event time are what the reference says", (random, g
     until: drawn.until + random.pick([0, 100_000]),
     eventTime: { column, lateTolerance: random.pick([0, 500, 2000, 10_000]) },
   };
+});
+
+/** Words that stand in the wrong place now and then. */
+const strangers: readonly string[] = [
+  ...functionNames(),
+  ..."* ( ) [ ] , . : -> 'a' 0 -1 1.5 a b l m AND OR NOT IN AS OVER PARTITION BY WHEN FILTER WHERE ss".split(" "),
+  ..."HAVING ORDER LIMIT CASE THEN END EXCEPT REPLACE INVISIBLE true 9223372036854775807 TUMBLINGWINDOW".split(" "),
+];
+
+test(`a damaged statement is refused or runs, ${runs} runs from seed ${seed}`, () => {
+  for (let i = 0; i < runs; i++) {
+    const random = new SeededRandom(seed + i);
+    const generator = new StatementGenerator(random);
+    const whole = random.below(2) === 0 ? generator.single() : generator.windowed();
+    const tokens = whole.match(/\w+|'[^']*'|"[^"]*"|->|[!<>]=|\S/g)!;
+    for (let damage = 1 + random.below(3); damage > 0; damage--) {
+      const at = random.below(tokens.length);
+      const replacement = [[], [tokens[at]!, tokens[at]!], [random.pick(strangers)]][random.below(3)]!;
+      tokens.splice(at, 1, ...replacement);
+    }
+    const sql = tokens.join(" ");
+    const what = `WEIR_FUZZ_SEED=${seed + i} WEIR_FUZZ_RUNS=1\n${sql}`;
+    try {
+      const query = new Query(
+        sql,
+        random.below(2) === 0 ? typed : schemaless,
+        builtIns,
+        { start: 0, timezone: "UTC" },
+        {
+          result: () => {},
+          failed: (error) => assert.doesNotMatch(error.message, /^Internal error/, what),
+        },
+      );
+      for (let row = 0; row < 4; row++) query.push([generator.typedRow(), generator.row()], row * 3000);
+      query.end();
+      encodeState(query.snapshot());
+    } catch (error) {
+      if (!(error instanceof DiagnosticError)) throw new Error(what, { cause: error });
+    }
+  }
 });

@@ -244,7 +244,8 @@ export class Binder {
       const hint = operator === "+" && (left.type === "string" || right.type === "string")
         ? "join texts with concat(a, b)"
         : undefined;
-      this.report("E213", `Cannot combine ${left.type} ${operator} ${right.type}`, expr.span, hint);
+      const verb = /^[=!<>]/.test(operator) ? "compare" : "combine";
+      this.report("E213", `Cannot ${verb} ${left.type} ${operator} ${right.type}`, expr.span, hint);
     }
     return { kind: "binary", operator, left, right, type: type ?? "unknown", span: expr.span };
   }
