@@ -4,7 +4,7 @@
  */
 import type { InferOutput } from "valibot";
 import type { ConnectorContext } from "../../src/connector/context.ts";
-import { fail } from "../../src/diagnostics/diagnostic.ts";
+import { refuseSetting } from "../../src/connector/settings.ts";
 import { tlsOptions } from "../../src/connector/tls_settings.ts";
 import type { MqttConnection, MqttOptions, MqttStatus } from "./client/connection.ts";
 import type { connectionSettings } from "./mod.ts";
@@ -34,10 +34,11 @@ export class LazyConnection {
   /** What can be known to be wrong before connecting. */
   static check(settings: Settings): void {
     if (settings.server.length === 0) {
-      fail("E404", 'mqtt needs a "server", such as tcp://broker:1883', { path: "server" });
+      refuseSetting("server", 'mqtt needs a "server", such as tcp://broker:1883', "E404");
     }
     if (settings.enableClientSession && (settings.clientid === undefined || settings.clientid === "")) {
-      fail("E404", 'enableClientSession needs a "clientid": the broker finds the session by it', { path: "clientid" });
+      const message = 'enableClientSession needs a "clientid": the broker finds the session by it';
+      refuseSetting("clientid", message, "E404");
     }
     tlsOptions(settings as Parameters<typeof tlsOptions>[0]);
   }

@@ -202,12 +202,13 @@ export function mergeSettings(
 }
 
 /**
- * For what a connector finds wrong with one of its settings only when it opens, such as a folder where a file should be.
+ * For what a connector itself finds wrong with one of its settings: settings that do not go together, a folder where a
+ * file should be. E404 says that the setting is missing.
  *
- * @throws {DiagnosticError} E403, always.
+ * @throws {DiagnosticError} always.
  */
-export function refuseSetting(name: string, message: string): never {
-  fail("E403", message, { path: name });
+export function refuseSetting(name: string, message: string, code: "E403" | "E404" = "E403"): never {
+  fail(code, message, { path: name });
 }
 
 /** Every accepted name of `schema` in lower case, with the declared name it stands for. */

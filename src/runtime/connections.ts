@@ -30,6 +30,12 @@ export interface ConnectionRequest {
   readonly onStatus: StatusListener;
 }
 
+/** What a connection said last. */
+interface Report {
+  state: ConnectionState;
+  message: string | undefined;
+}
+
 interface Pooled {
   readonly type: string;
   readonly settings: unknown;
@@ -38,8 +44,7 @@ interface Pooled {
   readonly isNamed: boolean;
   readonly connection: ClosableConnection;
   readonly listeners: Set<StatusListener>;
-  state: ConnectionState;
-  message: string | undefined;
+  readonly report: Readonly<Report>;
   holders: number;
 }
 
@@ -69,7 +74,7 @@ export class ConnectionPool {
     if (pooled === undefined) {
       pooled = this.#open(key, request, role);
     } else {
-      request.onStatus(pooled.state, pooled.message);
+      request.onStatus(pooled.report.state, pooled.report.message);
     }
     pooled.holders++;
     pooled.listeners.add(request.onStatus);
@@ -89,11 +94,10 @@ export class ConnectionPool {
   ): Pooled {
     const listeners = new Set<StatusListener>([request.onStatus]);
     const name = request.named === undefined ? request.name : `connection ${request.named}`;
-    // The connector may report its first state while it opens, before the entry exists.
-    const early: { state: ConnectionState; message: string | undefined } = { state: "connecting", message: undefined };
-    let pooled: Pooled | undefined;
+    // Apart from the entry: the connector may report its first state while it opens, before the entry exists.
+    const report: Report = { state: "connecting", message: undefined };
     const status = (state: ConnectionState, message?: string) => {
-      Object.assign(pooled ?? early, { state, message });
+      Object.assign(report, { state, message });
       for (const listener of listeners) listener(state, message);
     };
     const connection = role.open(request.settings as never, {
@@ -102,14 +106,14 @@ export class ConnectionPool {
       log: this.#log.with({ connector: request.connector.name, for: name }),
       status,
     });
-    pooled = {
+    const pooled: Pooled = {
       type: request.connector.name,
       settings: request.settings,
       name,
       isNamed: request.named !== undefined,
       connection,
       listeners,
-      ...early,
+      report,
       holders: 0,
     };
     this.#pooled.set(key, pooled);
@@ -160,7 +164,7 @@ export class ConnectionPool {
     const pooled = this.#pooled.get(`named ${type}/${id}`);
     if (pooled === undefined) return undefined;
     const own = this.#named.has(id) ? 1 : 0;
-    return { state: pooled.state, message: pooled.message, users: pooled.holders - own };
+    return { ...pooled.report, users: pooled.holders - own };
   }
 
   /** The connections that rules opened for themselves. */

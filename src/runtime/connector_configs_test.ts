@@ -1,20 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as v from "valibot";
-import { defineConnector } from "../connector/declare.ts";
+import { type ClosableConnection, defineConnector, type SettingsSchema } from "../connector/declare.ts";
 import { integer, list, text } from "../connector/settings.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { ConfigRegistry } from "./configs.ts";
 import { connectorConfigs } from "./connector_configs.ts";
 
-const wire = defineConnector({
+const wireSettings = v.strictObject({ servers: list(v.string(), { description: "Peers.", aliases: ["server"] }) });
+const wireSourceSettings = v.strictObject({
+  datasource: text({ description: "Topic." }),
+  qos: integer({ description: "Quality of service.", default: 0, max: 2 }),
+});
+
+const wire = defineConnector<typeof wireSourceSettings, SettingsSchema, typeof wireSettings, ClosableConnection>({
   name: "wire",
   status: "stable",
   summary: "A connector with every role.",
   connection: {
     summary: "The wire.",
-    settings: v.strictObject({ servers: list(v.string(), { description: "Peers.", aliases: ["server"] }) }),
+    settings: wireSettings,
     identity: () => undefined,
     open: () => ({ close: () => Promise.resolve() }),
   },
@@ -23,10 +29,7 @@ const wire = defineConnector({
     delivery: "at-most-once",
     emits: "payloads",
     meta: [],
-    settings: v.strictObject({
-      datasource: text({ description: "Topic." }),
-      qos: integer({ description: "Quality of service.", default: 0, max: 2 }),
-    }),
+    settings: wireSourceSettings,
     open: () => Promise.reject(new Error("not opened in this test")),
   },
   examples: [],
