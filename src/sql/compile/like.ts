@@ -59,11 +59,27 @@ function matchesLine(text: string, pattern: LinePattern): boolean {
   return p === pattern.length;
 }
 
+/** The usual patterns, `abc`, `abc%`, `%abc` and `%abc%`, by the string functions of the engine. */
+function quickMatcher(line: LinePattern): ((text: string) => boolean) | undefined {
+  const open = line[0] === anyRun;
+  const openEnd = line.length > 1 && line.at(-1) === anyRun;
+  const middle = line.slice(open ? 1 : 0, openEnd ? -1 : undefined);
+  if (middle.includes(anyRun) || middle.includes(anyOne)) return undefined;
+  const literal = middle.map((point) => String.fromCodePoint(point)).join("");
+  // Half a character must not match inside a whole one.
+  if (!literal.isWellFormed()) return undefined;
+  if (open) return openEnd || literal === "" ? (text) => text.includes(literal) : (text) => text.endsWith(literal);
+  return openEnd ? (text) => text.startsWith(literal) : (text) => text === literal;
+}
+
 /** A test for one pattern. */
 export function likeMatcher(pattern: string): (text: string) => boolean {
   const lines = parsePattern(pattern);
   const only = lines.length === 1 ? lines[0] : undefined;
-  if (only !== undefined) return (text) => !text.includes("\n") && matchesLine(text, only);
+  if (only !== undefined) {
+    const matches = quickMatcher(only) ?? ((text: string) => matchesLine(text, only));
+    return (text) => matches(text) && !text.includes("\n");
+  }
   // Wildcards match no line breaks, so those of the text must be those of the pattern, line by line.
   return (text) => {
     const parts = text.split("\n");

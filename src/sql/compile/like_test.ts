@@ -33,6 +33,15 @@ const cases: readonly [text: string, pattern: string, matches: boolean][] = [
   ["a\nb", "a\nb", true],
   ["a1\nb2", "a%\n%2", true],
   ["a\n", "a", false],
+  ["x\ny", "x%", false],
+  ["\ud83d\ude00", "\ud83d%", false],
+  ["\ud83d\ude00", "%\ude00", false],
+  ["\ud83dx", "\ud83d%", true],
+  ["x😀", "%😀", true],
+  ["x😀y", "%😀%", true],
+  ["abc", "%", true],
+  ["abc", "%%", true],
+  ["abc", "%x%", false],
 ];
 
 for (const [text, pattern, matches] of cases) {
