@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { readRule, type RuleDefinition } from "./rule_definition.ts";
+
+const defaults = { generateId: () => "generated" };
+const minimal = { id: "r", sql: "SELECT 1 FROM s", actions: [{ log: {} }] };
+
+function read(rule: unknown, id?: string): RuleDefinition {
+  return readRule(typeof rule === "string" ? rule : JSON.stringify(rule), defaults, id);
+}
+
+test("readRule() fills in what a rule does not say", () => {
+  const json = JSON.stringify(minimal);
+  const { options, ...rest } = read(json);
+  assert.deepEqual(rest, {
+    id: "r",
+    name: "",
+    sql: "SELECT 1 FROM s",
+    actions: [{ type: "log", path: "actions.0.log", properties: {} }],
+    triggered: true,
+    tags: null,
+    temp: false,
+    version: "",
+    json,
+  });
+  assert.deepEqual(
+    [options.qos, options.isEventTime, options.lateTolerance, options.sendError, options.bufferLength],
+    [0, false, 1000, false, 1024],
+  );
+});
+
+test("readRule() keeps the text as it was given, or with the id it got", () => {
+  const spaced = '{ "id":"r",  "sql":"x", "actions":[{"log":null}], "note": 1 }';
+  assert.equal(read(spaced).json, spaced);
+  const { id: _, ...anonymous } = minimal;
+  assert.equal(read(anonymous).id, "generated");
+  assert.equal(JSON.parse(read(anonymous).json).id, "generated");
+  assert.equal(JSON.parse(read({ ...minimal, id: "" }).json).id, "generated");
+  assert.equal(read(anonymous, "path").id, "path");
+  assert.equal(read(minimal, "r").id, "r");
+});
+
+test("readRule() reads names in any case, and durations as numbers or text", () => {
+  const rule = read({ ID: "r", SQL: "x", Actions: [{ log: {} }], Options: { lateTolerance: "2s", sendError: true } });
+  assert.equal(rule.id, "r");
+  assert.equal(rule.options.lateTolerance, 2000);
+  assert.equal(rule.options.sendError, true);
+  assert.equal(read({ ...minimal, options: { lateTolerance: 5 } }).options.lateTolerance, 5);
+});
+
+test("readRule() makes an action of every key", () => {
+  const { actions } = read({ ...minimal, actions: [{ log: {}, mqtt: { topic: "t" } }, { nop: null }] });
+  assert.deepEqual(actions.map(({ type, path }) => [type, path]), [
+    ["log", "actions.0.log"],
+    ["mqtt", "actions.0.mqtt"],
+    ["nop", "actions.1.nop"],
+  ]);
+  assert.deepEqual(actions[1]!.properties, { topic: "t" });
+});
+
+test("readRule() lets the agent's configuration fill in options, and the rule override them", () => {
+  const configured = { ...defaults, options: { lateTolerance: 7000, sendError: true } };
+  assert.equal(readRule(JSON.stringify(minimal), configured).options.lateTolerance, 7000);
+  const own = JSON.stringify({ ...minimal, options: { lateTolerance: 1, bufferLength: 5 } });
+  const { lateTolerance, sendError, bufferLength } = readRule(own, configured).options;
+  assert.deepEqual([lateTolerance, sendError, bufferLength], [1, true, 5]);
+});
+
+const wrong: [rule: unknown, message: RegExp, path?: string][] = [
+  ["{", /^E703: invalid rule json: /],
+  ["", /^E703: invalid rule json: /],
+  ["null", /a rule must be a JSON object/],
+  ["[]", /a rule must be a JSON object/],
+  ["5", /a rule must be a JSON object/],
+  [{ ...minimal, id: "a b" }, /^E704: .*invalid characters/, "id"],
+  [{ ...minimal, id: "a/b" }, /^E704: .*invalid characters/, "id"],
+  [{ ...minimal, id: " a" }, /^E704: .*whitespace/, "id"],
+  [{ ...minimal, id: "x".repeat(257) }, /^E704: .*longer/, "id"],
+  [{ ...minimal, id: 5 }, /field "id" must be a string, found number/, "id"],
+  [{ ...minimal, sql: "" }, /Rule r has neither sql nor graph\./],
+  [{ id: "r", actions: [{ log: {} }] }, /Rule r has neither sql nor graph\./],
+  [{ ...minimal, graph: {} }, /Rule r has both sql and graph\./],
+  [{ id: "r", graph: {}, actions: [{ log: {} }] }, /^E301: Graph rules are not supported yet/, "graph"],
+  [{ id: "r", sql: "x" }, /Missing rule actions\./, "actions"],
+  [{ ...minimal, actions: [] }, /Missing rule actions\./, "actions"],
+  [{ ...minimal, actions: {} }, /actions must be an array/, "actions"],
+  [{ ...minimal, actions: [{}] }, /must name a sink type/, "actions.0"],
+  [{ ...minimal, actions: [[]] }, /must be an object/, "actions.0"],
+  [{ ...minimal, actions: [{ log: 5 }] }, /properties of action "log" must be an object/, "actions.0.log"],
+  [{ ...minimal, triggered: "yes" }, /field "triggered" must be a boolean, found string/, "triggered"],
+  [{ ...minimal, tags: "a" }, /"tags" must be an array of strings/, "tags"],
+  [{ ...minimal, tags: [1] }, /"tags" must be an array of strings/, "tags"],
+  [{ ...minimal, version: 2 }, /field "version" must be a string/, "version"],
+  [{ ...minimal, options: [] }, /Rule r has invalid options/, "options"],
+  [
+    { ...minimal, options: { lateTolerence: 1 } },
+    /^E402: .*lateTolerence.*did you mean "lateTolerance"/,
+    "options.lateTolerence",
+  ],
+  [{ ...minimal, options: { qos: 3 } }, /^E403: /, "options.qos"],
+  [{ ...minimal, options: { qos: 1 } }, /^E301: qos 1 \(checkpoints\) is not supported yet/, "options.qos"],
+  [{ ...minimal, options: { bufferLength: 0 } }, /^E403: /, "options.bufferLength"],
+  [{ ...minimal, options: { cron: "* * * * *" } }, /^E408: /, "options.cron"],
+];
+
+for (const [rule, message, path] of wrong) {
+  test(`readRule() refuses ${JSON.stringify(rule).slice(0, 80)}`, () => {
+    assert.throws(() => read(rule), (error) => {
+      assert.ok(error instanceof DiagnosticError, String(error));
+      assert.match(error.message, message);
+      if (path !== undefined) assert.equal(error.diagnostics[0]!.path, path);
+      return true;
+    });
+  });
+}
+
+test("readRule() refuses another id than that of the path", () => {
+  assert.throws(() => read(minimal, "other"), /RuleId is not consistent with rule id\./);
+});
