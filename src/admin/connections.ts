@@ -12,18 +12,22 @@ import { type AdminEnv, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { json, sentence } from "./reply.ts";
 
+interface LiveStatus {
+  readonly state: ConnectionState;
+  readonly error?: string;
+  readonly refCount: number;
+}
+
 /** What the engine knows about connections that are open. */
 export interface LiveConnections {
   /** Undefined for a connection that is not open. */
-  status(
-    id: string,
-  ): { readonly state: ConnectionState; readonly error?: string; readonly refCount: number } | undefined;
+  status(id: string): LiveStatus | undefined;
   /** Ids of the rules that use a named connection. */
   usersOf(id: string): readonly string[];
   /** Opens a named connection that was created or changed; closes one that was deleted. */
   changed(id: string): Promise<void> | void;
   /** Connections that rules made for themselves. */
-  anonymous(): readonly { readonly id: string; readonly type: string; readonly settings: Record<string, unknown> }[];
+  anonymous(): readonly (NamedConnection & { readonly status: LiveStatus })[];
 }
 
 function fromBody(body: Body, id: string): NamedConnection {
@@ -31,8 +35,11 @@ function fromBody(body: Body, id: string): NamedConnection {
 }
 
 export function connectionRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry, live?: LiveConnections): void {
-  function describe(connection: NamedConnection, isNamed: boolean): Record<string, unknown> {
-    const status = live?.status(connection.id);
+  function describe(
+    connection: NamedConnection,
+    isNamed: boolean,
+    status: LiveStatus | undefined,
+  ): Record<string, unknown> {
     return {
       id: connection.id,
       typ: connection.type,
@@ -52,10 +59,10 @@ export function connectionRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry, l
   }
 
   app.get("/connections", (c) => {
-    const named = configs.connections().map((connection) => describe(connection, true));
+    const named = configs.connections().map((connection) => describe(connection, true, live?.status(connection.id)));
     const all = c.req.query("forceAll") === "true";
-    const anonymous = all ? (live?.anonymous() ?? []).map((connection) => describe(connection, false)) : [];
-    return json(c, [...named, ...anonymous]);
+    const anonymous = all ? (live?.anonymous() ?? []) : [];
+    return json(c, [...named, ...anonymous.map((connection) => describe(connection, false, connection.status))]);
   });
 
   app.post(
@@ -73,7 +80,7 @@ export function connectionRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry, l
   app.get("/connections/:name", failing({ missing: { code: errorCodes.undefined } }), (c) => {
     const id = pathName(c);
     const connection = configs.connection(id) ?? fail("E701", `connection ${id} not existed`);
-    return json(c, describe(connection, true));
+    return json(c, describe(connection, true, live?.status(id)));
   });
 
   const updating = failing({

@@ -8,6 +8,7 @@ import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import type { ClosableConnection, ConnectionRole, Connector, SettingsSchema } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import type { ConfigRegistry, NamedConnection } from "./configs.ts";
+import { ConnectionLog } from "./connection_log.ts";
 
 type StatusListener = (state: ConnectionState, message?: string) => void;
 
@@ -48,11 +49,21 @@ interface Pooled {
   holders: number;
 }
 
-export interface NamedStatus {
+/** How an open connection is. */
+export interface ConnectionStatus {
   readonly state: ConnectionState;
   readonly message: string | undefined;
   /** Uses besides the engine's own. */
   readonly users: number;
+}
+
+/** A connection that a rule opened for itself. */
+export interface AnonymousConnection {
+  /** Who opened it: `rule r1 source demo`. */
+  readonly id: string;
+  readonly type: string;
+  readonly settings: Record<string, unknown>;
+  readonly status: ConnectionStatus;
 }
 
 export class ConnectionPool {
@@ -96,14 +107,17 @@ export class ConnectionPool {
     const name = request.named === undefined ? request.name : `connection ${request.named}`;
     // Apart from the entry: the connector may report its first state while it opens, before the entry exists.
     const report: Report = { state: "connecting", message: undefined };
+    const log = this.#log.with({ connector: request.connector.name, for: name });
+    const told = new ConnectionLog(log);
     const status = (state: ConnectionState, message?: string) => {
       Object.assign(report, { state, message });
+      told.report(state, message);
       for (const listener of listeners) listener(state, message);
     };
     const connection = role.open(request.settings as never, {
       name,
       clock: this.#clock,
-      log: this.#log.with({ connector: request.connector.name, for: name }),
+      log,
       status,
     });
     const pooled: Pooled = {
@@ -142,13 +156,12 @@ export class ConnectionPool {
       path: `connections.${named.id}`,
       where: `${connector.name} connection`,
     });
-    const log = this.#log.with({ connection: named.id });
     const lease = this.acquire({
       connector,
       settings,
       named: named.id,
       name: `connection ${named.id}`,
-      onStatus: (state, message) => log.info(`Connection ${state}`, message === undefined ? {} : { reason: message }),
+      onStatus: () => {},
     });
     this.#named.set(named.id, lease);
   }
@@ -160,7 +173,7 @@ export class ConnectionPool {
   }
 
   /** How a named connection is, or undefined when it is not open. */
-  namedStatus(id: string, type: string): NamedStatus | undefined {
+  namedStatus(id: string, type: string): ConnectionStatus | undefined {
     const pooled = this.#pooled.get(`named ${type}/${id}`);
     if (pooled === undefined) return undefined;
     const own = this.#named.has(id) ? 1 : 0;
@@ -168,10 +181,15 @@ export class ConnectionPool {
   }
 
   /** The connections that rules opened for themselves. */
-  anonymous(): { readonly id: string; readonly type: string; readonly settings: Record<string, unknown> }[] {
+  anonymous(): AnonymousConnection[] {
     return [...this.#pooled.values()]
       .filter((pooled) => !pooled.isNamed)
-      .map(({ name, type, settings }) => ({ id: name, type, settings: settings as Record<string, unknown> }));
+      .map(({ name, type, settings, report, holders }) => ({
+        id: name,
+        type,
+        settings: settings as Record<string, unknown>,
+        status: { ...report, users: holders },
+      }));
   }
 
   async close(): Promise<void> {

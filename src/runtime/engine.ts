@@ -2,14 +2,14 @@
  * The engine: connectors, definitions, connections and rules put together.
  * @module
  */
-import type { Clock, Logger } from "../connector/context.ts";
+import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import type { Connector } from "../connector/declare.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
 import type { Store } from "../store/store.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
-import { ConnectionPool, openNamedConnections } from "./connections.ts";
+import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
 import type { StreamRegistry } from "./streams.ts";
@@ -30,20 +30,24 @@ export interface EngineOptions {
   readonly functions?: FunctionSet;
 }
 
-/** How named connections are, for the admin interface. */
+export interface LiveConnectionStatus {
+  readonly state: ConnectionState;
+  readonly error?: string;
+  readonly refCount: number;
+}
+
+/** How connections are, for the admin interface. */
 export interface EngineConnections {
-  status(
-    id: string,
-  ):
-    | {
-      readonly state: "connecting" | "connected" | "disconnected";
-      readonly error?: string;
-      readonly refCount: number;
-    }
-    | undefined;
+  /** Undefined for a connection that is not open. */
+  status(id: string): LiveConnectionStatus | undefined;
   usersOf(id: string): readonly string[];
   changed(id: string): Promise<void>;
-  anonymous(): readonly { readonly id: string; readonly type: string; readonly settings: Record<string, unknown> }[];
+  anonymous(): readonly {
+    readonly id: string;
+    readonly type: string;
+    readonly settings: Record<string, unknown>;
+    readonly status: LiveConnectionStatus;
+  }[];
 }
 
 export interface Engine {
@@ -95,6 +99,10 @@ function generateId(): string {
   return `rule_${crypto.randomUUID().replaceAll("-", "").slice(0, 8)}`;
 }
 
+function shown({ state, message, users }: ConnectionStatus): LiveConnectionStatus {
+  return { state, refCount: users, ...(message === undefined ? {} : { error: message }) };
+}
+
 function connectionsOf(
   pool: ConnectionPool,
   configs: ConfigRegistry,
@@ -105,12 +113,7 @@ function connectionsOf(
     status(id) {
       const type = configs.connection(id)?.type;
       const status = type === undefined ? undefined : pool.namedStatus(id, type);
-      if (status === undefined) return undefined;
-      return {
-        state: status.state,
-        refCount: status.users,
-        ...(status.message === undefined ? {} : { error: status.message }),
-      };
+      return status === undefined ? undefined : shown(status);
     },
     usersOf: (id) => rules.usersOfConnection(id),
     async changed(id) {
@@ -119,6 +122,6 @@ function connectionsOf(
       const connector = connectors.find((c) => c.name === named?.type);
       if (named !== undefined && connector !== undefined) pool.openNamed(named, connector);
     },
-    anonymous: () => pool.anonymous(),
+    anonymous: () => pool.anonymous().map((connection) => ({ ...connection, status: shown(connection.status) })),
   };
 }

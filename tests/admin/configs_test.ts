@@ -63,12 +63,13 @@ test("connections are created, shown, changed and dropped", async () => {
 
 test("a connection that rules use cannot be changed or dropped; its state is shown", async () => {
   const changes: string[] = [];
+  const open = { state: "connected", refCount: 1 } as const;
   const { ask } = admin({
     live: {
       status: (id) => id === "plant" ? { state: "disconnected", error: "refused", refCount: 2 } : undefined,
       usersOf: (id) => id === "plant" ? ["r1", "r2"] : [],
       changed: (id) => void changes.push(id),
-      anonymous: () => [{ id: "r3_source", type: "mqtt", settings: { token: "t" } }],
+      anonymous: () => [{ id: "r3_source", type: "mqtt", settings: { token: "t" }, status: open }],
     },
   });
   const dropped = await ask("DELETE", "/connections/plant");
@@ -87,7 +88,8 @@ test("a connection that rules use cannot be changed or dropped; its state is sho
     typ: "mqtt",
     props: { token: "******" },
     isNamed: false,
-    status: "disconnected",
+    status: "connected",
+    refCount: 1,
   });
   await ask("POST", "/connections", { id: "c2", typ: "mqtt", props: {} });
   assert.deepEqual(changes, ["c2"]);

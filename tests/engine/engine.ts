@@ -1,0 +1,66 @@
+/**
+ * An engine in memory, with its log as lines and the connector `wire`.
+ *
+ * ```ts ignore
+ * await withEngine(async ({ engine, streams, wire }) => {
+ *   streams.execute(wireStream);
+ *   await engine.rules.create(wireRule("r", "SELECT a FROM s"));
+ *   wire.send('{"a":1}');
+ * });
+ * ```
+ * @module
+ */
+import { connectors } from "../../connectors/mod.ts";
+import { ConfigRegistry } from "../../src/runtime/configs.ts";
+import { connectorConfigs } from "../../src/runtime/connector_configs.ts";
+import { createEngine, type Engine, type EngineOptions } from "../../src/runtime/engine.ts";
+import { StreamRegistry } from "../../src/runtime/streams.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { Wire } from "./wire.ts";
+
+export interface EngineFixture {
+  readonly engine: Engine;
+  readonly streams: StreamRegistry;
+  readonly configs: ConfigRegistry;
+  readonly store: MemoryStore;
+  readonly wire: Wire;
+  /** The lines of the log without their times. */
+  readonly log: string[];
+}
+
+/** Closes the engine at the end. */
+export async function withEngine(
+  work: (fixture: EngineFixture) => Promise<void>,
+  options: Partial<EngineOptions> = {},
+): Promise<void> {
+  const wire = new Wire();
+  const all = [...connectors, wire.connector];
+  const store = new MemoryStore();
+  const configs = new ConfigRegistry({ store, ...connectorConfigs(all) });
+  const streams = new StreamRegistry({ store, configs });
+  const log: string[] = [];
+  const engine = createEngine({
+    connectors: all,
+    store,
+    streams,
+    configs,
+    config: { timezone: "UTC" },
+    log: createLog({ level: "info", format: "logfmt", write: (line) => void log.push(line.slice(30).trimEnd()) }),
+    ...options,
+  });
+  await engine.start();
+  try {
+    await work({ engine, streams, configs, store, wire, log });
+  } finally {
+    await engine.close();
+  }
+}
+
+/** A schemaless stream `s` over the wire. */
+export const wireStream = 'CREATE STREAM s () WITH (DATASOURCE="t", FORMAT="json", TYPE="wire")';
+
+/** A rule whose results go over the wire. */
+export function wireRule(id: string, sql: string, more: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ id, sql, actions: [{ wire: {} }], ...more });
+}

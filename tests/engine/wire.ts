@@ -1,0 +1,97 @@
+/**
+ * The connector `wire`: a source, a sink and a connection that a test holds the other end of.
+ * @module
+ */
+import * as v from "valibot";
+import type { ConnectionState } from "../../src/connector/context.ts";
+import { type Connector, defineConnector } from "../../src/connector/declare.ts";
+import { refuseSetting, text } from "../../src/connector/settings.ts";
+import type { Payload } from "../../src/connector/sink.ts";
+import type { PayloadBatch } from "../../src/connector/source.ts";
+
+const connectionSettings = v.strictObject({ server: text({ description: "The peer.", default: "a" }) });
+const sourceSettings = v.strictObject({ datasource: text({ description: "The topic." }) });
+const sinkSettings = v.strictObject({ topic: text({ description: "The topic.", default: "" }) });
+
+export class Wire {
+  /** What sinks wrote, as text. */
+  readonly written: string[] = [];
+  /** Makes writes wait until it is set again. */
+  held: Promise<void> = Promise.resolve();
+  /** Why `open` of the sink, and of the source, refuses the settings. */
+  refusal: string | undefined;
+  opens = 0;
+  #status: ((state: ConnectionState, message?: string) => void) | undefined;
+  #queue: PayloadBatch[] = [];
+  #wake: (() => void) | undefined;
+
+  /** Reports for the connection that was opened last. */
+  report(state: ConnectionState, message?: string): void {
+    this.#status!(state, message);
+  }
+
+  /** Sends payloads to the source, as one batch. */
+  send(...payloads: string[]): void {
+    this.#queue.push({ kind: "payloads", payloads: payloads.map((each) => new TextEncoder().encode(each)) });
+    this.#wake?.();
+  }
+
+  readonly connector: Connector = defineConnector({
+    name: "wire",
+    status: "stable",
+    summary: "What a test holds the other end of.",
+    connection: {
+      summary: "The wire.",
+      settings: connectionSettings,
+      identity: () => undefined,
+      open: (settings, context) => {
+        this.#status = context.status;
+        context.status("connected");
+        return { peer: settings.server, close: () => Promise.resolve() };
+      },
+    },
+    source: {
+      summary: "Reads what the test sends.",
+      delivery: "at-least-once",
+      emits: "payloads",
+      meta: [],
+      settings: sourceSettings,
+      open: () => {
+        this.opens++;
+        if (this.refusal !== undefined) refuseSetting("datasource", this.refusal);
+        return { read: (signal) => this.#read(signal), close: () => Promise.resolve() };
+      },
+    },
+    sink: {
+      summary: "Keeps what it is given.",
+      delivery: "at-least-once",
+      accepts: "payloads",
+      settings: sinkSettings,
+      open: () => {
+        this.opens++;
+        if (this.refusal !== undefined) refuseSetting("topic", this.refusal);
+        return { write: (batch, signal) => this.#write(batch, signal), close: () => Promise.resolve() };
+      },
+    },
+    examples: [],
+  });
+
+  async #read(signal: AbortSignal): Promise<PayloadBatch> {
+    signal.throwIfAborted();
+    if (this.#queue.length === 0) {
+      await new Promise<void>((resolve, reject) => {
+        this.#wake = resolve;
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    }
+    return this.#queue.shift()!;
+  }
+
+  async #write(batch: readonly Payload[], signal: AbortSignal): Promise<void> {
+    await Promise.race([
+      this.held,
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
+    ]);
+    this.written.push(...batch.map((each) => typeof each === "string" ? each : new TextDecoder().decode(each)));
+  }
+}
