@@ -188,13 +188,13 @@ export const codes = {
     stage: "config",
     title: "Unknown connector type",
     explanation: "No source, lookup or sink of this type exists.",
-    provokes: 'CREATE STREAM s () WITH (TYPE="mqttt")',
+    provokes: 'a rule that reads CREATE STREAM s () WITH (TYPE="mqttt")',
   },
   E406: {
     stage: "config",
     title: "Unknown connection or configuration key",
     explanation: "CONF_KEY, resourceId or connectionSelector names a configuration that does not exist.",
-    provokes: 'CREATE STREAM s () WITH (CONF_KEY="nosuch")',
+    provokes: 'a rule that reads CREATE STREAM s () WITH (CONF_KEY="nosuch")',
   },
   E407: {
     stage: "config",

@@ -31,6 +31,8 @@ export interface OwnSettings {
   readonly extra?: Readonly<Settings> | undefined;
   /** The options of the stream, or the properties of the action. */
   readonly own?: Readonly<Settings> | undefined;
+  /** Whose they are, for messages: `stream demo`, `actions.0.mqtt`. */
+  readonly path?: string;
 }
 
 export interface ResolvedSettings {
@@ -244,12 +246,15 @@ export class ConfigRegistry {
    */
   resolve(role: "source" | "sink", type: string, layers: OwnSettings): ResolvedSettings {
     const own = { ...layers.own };
+    const placeOf = (name: string) => layers.path === undefined ? name : `${layers.path}.${name}`;
     const resourceId = role === "sink" ? take(own, "resourceId") : undefined;
     const confKey = layers.confKey ?? (typeof resourceId === "string" && resourceId !== "" ? resourceId : undefined);
     const merge = this.#merger(role, type);
     const base = merge(
       this.#confKey(role, type, "default") ?? {},
-      confKey === undefined ? {} : this.#requireConfKey(role, type, confKey),
+      confKey === undefined
+        ? {}
+        : this.#requireConfKey(role, type, confKey, placeOf(role === "source" ? "CONF_KEY" : "resourceId")),
     );
     const extra = layers.extra ?? {};
     const selector = take(merge(base, extra, own), "connectionSelector");
@@ -258,7 +263,7 @@ export class ConfigRegistry {
       take(settings, "connectionSelector");
       return { settings };
     }
-    const connection = this.#selectConnection(type, selector);
+    const connection = this.#selectConnection(type, selector, placeOf("connectionSelector"));
     const settings = merge(base, connection.settings, extra, own);
     take(settings, "connectionSelector");
     return { settings, connection: { id: connection.id, settings: { ...connection.settings } } };
@@ -302,37 +307,32 @@ export class ConfigRegistry {
     return below === undefined && above === undefined ? undefined : this.#merger(role, type)(below ?? {}, above ?? {});
   }
 
-  #requireConfKey(role: "source" | "sink", type: string, key: string): Settings {
+  #requireConfKey(role: "source" | "sink", type: string, key: string, path: string): Settings {
     const found = this.#confKey(role, type, key.toLowerCase()) ?? this.#confKey(role, type, key);
     if (found !== undefined) return found;
     // Everything has a default, also where nobody wrote one.
     if (key.toLowerCase() === "default") return {};
     const hint = didYouMean(key, this.#keys(role, type));
     fail("E406", `Unknown configuration key "${key}" of the ${role} type "${type}"`, {
-      path: role === "source" ? "CONF_KEY" : "resourceId",
+      path,
       ...(hint === undefined ? {} : { hint }),
     });
   }
 
   /** Accepts `cloud` and `mqtt.cloud`; connections made as confKeys count too. */
-  #selectConnection(type: string, selector: unknown): NamedConnection {
+  #selectConnection(type: string, selector: unknown, path: string): NamedConnection {
     const text = String(selector);
     const id = text.startsWith(`${type}.`) ? text.slice(type.length + 1) : text;
     const named = this.connection(id);
     if (named !== undefined) {
       if (named.type === type) return named;
-      fail("E406", `Connection "${id}" is of type "${named.type}": found it selected by "${type}"`, {
-        path: "connectionSelector",
-      });
+      fail("E406", `Connection "${id}" is of type "${named.type}": found it selected by "${type}"`, { path });
     }
     const settings = this.#confKey("connection", type, id);
     if (settings !== undefined) return { id, type, settings };
     const ids = this.connections().filter((each) => each.type === type).map((each) => each.id);
     const hint = didYouMean(id, ids);
-    fail("E406", `connection ${text} not existed`, {
-      path: "connectionSelector",
-      ...(hint === undefined ? {} : { hint }),
-    });
+    fail("E406", `connection ${text} not existed`, { path, ...(hint === undefined ? {} : { hint }) });
   }
 
   #putConnection({ id, type, settings }: NamedConnection, before: Settings): void {

@@ -139,12 +139,13 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
   }
   const role = connector.source as SourceRole<SettingsSchema, never>;
   const own = "datasource" in role.settings.entries ? { datasource: options.datasource } : {};
+  const path = `stream ${stream.name}`;
   const resolved = environment.configs.resolve("source", options.type, {
     confKey: options.confKey,
     extra: options.extra,
     own,
+    path,
   });
-  const path = `stream ${stream.name}`;
   const { common, rest } = takeCommon(resolved.settings, sourceSettings, connector, role.settings);
   const settings = readRoles(connector, role.settings, rest, resolved.connection?.id, path, `${options.type} source`);
   const checked = readSettings(sourceSettings, common, { path, where: `${options.type} source` });
@@ -196,7 +197,7 @@ export function prepareAction(definition: ActionDefinition, environment: RuleEnv
     return unknownType("sink", type, environment.connectors.filter((c) => c.sink !== undefined), path);
   }
   const role = connector.sink as PreparedAction["role"];
-  const resolved = environment.configs.resolve("sink", type, { own: definition.properties });
+  const resolved = environment.configs.resolve("sink", type, { own: definition.properties, path });
   refuseTemplates(resolved.settings, path);
   const { common, rest } = takeCommon(resolved.settings, actionSettings, connector, role.settings);
   const where = `${type} action`;
