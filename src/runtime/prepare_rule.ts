@@ -147,7 +147,10 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
     path,
   });
   const { common, rest } = takeCommon(resolved.settings, sourceSettings, connector, role.settings);
-  const settings = readRoles(connector, role.settings, rest, resolved.connection?.id, path, `${options.type} source`);
+  const settings = suggesting(
+    [sourceSettings, connector.connection?.settings],
+    () => readRoles(connector, role.settings, rest, resolved.connection?.id, path, `${options.type} source`),
+  );
   const checked = readSettings(sourceSettings, common, { path, where: `${options.type} source` });
   const place = { path: `${path}.FORMAT` };
   const codec = role.emits === "payloads" ? codecOf(options.format, place) : undefined;
@@ -201,7 +204,10 @@ export function prepareAction(definition: ActionDefinition, environment: RuleEnv
   refuseTemplates(resolved.settings, path);
   const { common, rest } = takeCommon(resolved.settings, actionSettings, connector, role.settings);
   const where = `${type} action`;
-  const settings = readRoles(connector, role.settings, rest, resolved.connection?.id, path, where);
+  const settings = suggesting(
+    [actionSettings, connector.connection?.settings],
+    () => readRoles(connector, role.settings, rest, resolved.connection?.id, path, where),
+  );
   const checked = readSettings(actionSettings, common, { path, where });
   if (checked.fields.length > 0 && checked.excludeFields.length > 0) {
     fail("E403", "fields and excludeFields cannot be used together", { path: `${path}.excludeFields` });
@@ -264,6 +270,22 @@ function readRoles(
   throwIfAny(problems);
   connector.connection.check?.(connection as never);
   return { connector, settings: own, connection: { settings: connection, named } };
+}
+
+/** A setting that nobody knows is reported by the role, which knows its own names only: the others may be meant too. */
+function suggesting<T>(schemas: readonly (SettingsSchema | undefined)[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    const names = schemas.flatMap((schema) => (schema === undefined ? [] : Object.keys(schema.entries)));
+    throw new DiagnosticError(error.diagnostics.map((problem) => {
+      const hint = problem.code === "E402"
+        ? problem.hint ?? didYouMean(problem.path!.split(".").at(-1)!, names)
+        : problem.hint;
+      return hint === undefined ? problem : { ...problem, hint };
+    }));
+  }
 }
 
 /** Templates over the data are part of the dialect, but not of this version: text with one must not be sent as it is. */
