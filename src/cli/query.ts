@@ -67,7 +67,11 @@ function readCatalog(args: Arguments, inputs: readonly Input[]): Catalog {
     const { name, columns, options } = defineStream(statement, text);
     add(name, columns, options.timestamp, options.timestampFormat);
   }
-  return { source: (name) => schemas.get(name), sourceNames: () => schemas.keys() };
+  return {
+    source: (name) => schemas.get(name),
+    sourceNames: () => schemas.keys(),
+    missingHint: "give its rows with --stream NAME=FILE",
+  };
 }
 
 function readOutput(args: Arguments): OutputFormat {

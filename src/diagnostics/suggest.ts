@@ -25,7 +25,8 @@ function distance(a: string, b: string, limit: number): number {
 }
 
 /**
- * The candidate nearest to `name`, ignoring case, or undefined when none is near enough to be a likely slip.
+ * The candidate nearest to `name`, ignoring case, or undefined when none is near enough to be a likely slip. A word more
+ * or less is one too: `traffic` is near to `traffic_stream`.
  *
  * @example
  * ```ts
@@ -35,16 +36,23 @@ function distance(a: string, b: string, limit: number): number {
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
   const limit = wanted.length <= 2 ? 1 : Math.min(3, Math.ceil(wanted.length / 3));
+  // What was given may be an iterator, which can be walked once.
+  const known = [...candidates];
   let best: string | undefined;
   let bestDistance = limit + 1;
-  for (const candidate of candidates) {
+  for (const candidate of known) {
     const d = distance(wanted, candidate.toLowerCase(), limit);
     if (d < bestDistance) {
       best = candidate;
       bestDistance = d;
     }
   }
-  return best;
+  if (best !== undefined) return best;
+  const isLonger = (long: string, short: string) => short.length > 2 && long.startsWith(`${short}_`);
+  return known.find((candidate) => {
+    const other = candidate.toLowerCase();
+    return isLonger(wanted, other) || isLonger(other, wanted);
+  });
 }
 
 /** `did you mean "x"?`, or undefined when nothing is near. */

@@ -20,6 +20,8 @@ export interface SourceSchema {
 export interface Catalog {
   source(name: string): SourceSchema | undefined;
   sourceNames(): Iterable<string>;
+  /** How a source that is missing can be made to exist; `create it first with CREATE STREAM` when absent. */
+  readonly missingHint?: string;
 }
 
 /** The functions a statement may call. */

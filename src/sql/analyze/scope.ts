@@ -29,7 +29,8 @@ export class Scope {
       if (schema === undefined) {
         report(diagnostic("E201", `Unknown stream or table "${source.name.name}"`, {
           span: source.name.span,
-          hint: didYouMean(source.name.name, catalog.sourceNames()) ?? "create it first with CREATE STREAM",
+          hint: didYouMean(source.name.name, catalog.sourceNames()) ?? catalog.missingHint ??
+            "create it first with CREATE STREAM",
         }));
         continue;
       }
