@@ -61,7 +61,7 @@ listen: "[::1]:9999"
 dataDir: /tmp/x
 log: { level: debug, format: json }
 timezone: Europe/Berlin
-ignoreCase: true
+ignoreCase: false
 reportedVersion: 2.5.0
 cors: { allowOrigins: ["https://ui.example"] }
 tls: { certFile: c.pem, keyFile: k.pem }
@@ -106,6 +106,7 @@ test("bad values are reported at their place", async () => {
     ["ignoreCase: 7", /expected true or false/],
     ["tls: { certFile: a }", /^E404: Missing setting "tls\.keyFile"/],
     ["sources: { mqtt: 5 }", /^E403: Bad value of "sources\.mqtt": expected keys with settings/],
+    ["ignoreCase: true", /^E408: ignoreCase is not supported yet/],
     ["rulesDir: /etc/weir/rules.d", /^E408: rulesDir is not supported yet/],
   ];
   for (const [yaml, expected] of cases) assert.match(await refusal(yaml), expected);

@@ -98,7 +98,7 @@ export const configSchema = v.strictObject({
     v.pipe(text, v.check(isTimezone, "expected an IANA time zone such as Europe/Berlin, or Local")),
     "Local",
   ),
-  /** Column names in SQL without regard to case. */
+  /** Column names in SQL without regard to case. Not honoured yet; `true` is refused with E408. */
   ignoreCase: v.optional(bool, false),
   /** What `GET /` shows as `version`: tools written for eKuiper decide on features by it. */
   reportedVersion: v.optional(text, "2.4.0"),
