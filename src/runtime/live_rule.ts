@@ -158,8 +158,9 @@ export class LiveRule implements FeedConsumer {
     this.#arm();
   }
 
+  /** The feed has logged it, once for all rules. */
   undecodable(error: RowError): void {
-    this.#failed(error);
+    this.#passOn(error);
     this.#flush(undefined);
   }
 
@@ -191,6 +192,10 @@ export class LiveRule implements FeedConsumer {
 
   #failed(error: RowError): void {
     this.#options.log.warn("A row failed", { reason: `${error.code}: ${error.message}` });
+    this.#passOn(error);
+  }
+
+  #passOn(error: RowError): void {
     if (!this.#sendError) return;
     for (const action of this.actions) action.collect([{ error: error.message }]);
   }
