@@ -3,7 +3,7 @@
  * @module
  */
 import type { InferOutput } from "valibot";
-import type { ConnectorContext } from "../../src/connector/context.ts";
+import type { Clock, ConnectorContext } from "../../src/connector/context.ts";
 import { refuseSetting } from "../../src/connector/settings.ts";
 import { tlsOptions } from "../../src/connector/tls_settings.ts";
 import type { MqttConnection, MqttOptions, MqttStatus } from "./client/connection.ts";
@@ -11,14 +11,27 @@ import type { connectionSettings } from "./mod.ts";
 
 type Settings = InferOutput<typeof connectionSettings>;
 
+/**
+ * How long a kept session goes on collecting for a source that has left: longer than rules have to stop, so that the
+ * subscription outlives weir itself, and a rule that is started again finds what came meanwhile.
+ */
+const reunionMs = 7000;
+
 /** Opens at once in the background; whoever wants to use it waits for the code, never for the broker. */
 export class LazyConnection {
   /** True when the broker keeps the session while weir is away: subscriptions must then outlive their users here. */
   readonly keepsSession: boolean;
   readonly #connection: Promise<MqttConnection>;
+  readonly #clock: Clock;
+  /** Of a kept session: how many sources read a filter. */
+  readonly #readers = new Map<string, number>();
+  /** Cancel what shall happen to filters that were left. */
+  readonly #partings = new Set<() => void>();
+  #closed = false;
 
   constructor(settings: Settings, context: ConnectorContext) {
     this.keepsSession = settings.enableClientSession;
+    this.#clock = context.clock;
     this.#connection = import("./client/open_mqtt.ts").then(({ openMqtt }) => {
       const report = (status: MqttStatus) => {
         if (status.state === "closed") return;
@@ -47,7 +60,49 @@ export class LazyConnection {
     return this.#connection;
   }
 
+  /**
+   * Follows a source of a kept session. Its messages are left to the broker when it closes; but when the connection
+   * then lives on without a reader for them, they would in time hold up everybody else on it.
+   */
+  follow<Reader extends { close(): Promise<void> }>(source: Reader, filters: readonly string[]): Reader {
+    const count = (step: number) => {
+      for (const filter of filters) this.#readers.set(filter, (this.#readers.get(filter) ?? 0) + step);
+    };
+    count(1);
+    const close = source.close.bind(source);
+    source.close = async () => {
+      await close();
+      count(-1);
+      if (this.#closed) return;
+      const cancel = this.#clock.after(reunionMs, () => {
+        this.#partings.delete(cancel);
+        void this.#part(filters);
+      });
+      this.#partings.add(cancel);
+    };
+    return source;
+  }
+
+  /** Ends the subscriptions that nobody reads, and acknowledges what waits for them. */
+  async #part(filters: readonly string[]): Promise<void> {
+    const left = filters.filter((filter) => this.#readers.get(filter) === 0);
+    if (left.length === 0) return;
+    try {
+      const subscription = (await this.#connection).subscribe({
+        filters: left.map((filter) => ({ filter, qos: 0 })),
+        onBatch: (batch) => batch.ack(),
+      });
+      await subscription.subscribed();
+      await subscription.close("unsubscribe");
+    } catch {
+      // The connection was closed meanwhile: the session is as its user left it.
+    }
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
+    for (const cancel of this.#partings) cancel();
+    this.#partings.clear();
     const connection = await this.#connection.catch(() => undefined);
     await connection?.close();
   }

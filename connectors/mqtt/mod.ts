@@ -17,6 +17,8 @@ import {
 } from "../../src/connector/settings.ts";
 import { tlsEntries } from "../../src/connector/tls_settings.ts";
 import { LazyConnection } from "./connection.ts";
+import { validateTopicFilter } from "./protocol/topic.ts";
+import { topicFilters } from "./topic_filters.ts";
 
 const serverPattern = /^(tcp|mqtt|ssl|tls|mqtts|ws|wss):\/\/[^\s/]+/i;
 
@@ -60,7 +62,10 @@ const forbiddenInTopic = ["+", "#", "\0"];
 export const sourceSettings = v.strictObject({
   datasource: v.pipe(
     text({ description: "Topic filter to read, or several separated by commas; `+` and `#` are wildcards." }),
-    v.minLength(1, "a topic filter in DATASOURCE, such as sensors/+/temperature"),
+    v.check(
+      (text) => topicFilters(text).length > 0 && topicFilters(text).every((each) => !validateTopicFilter(each)),
+      "a topic filter in DATASOURCE, such as sensors/+/temperature",
+    ),
   ),
   qos: choice([0, 1, 2], { description: "Quality of service of the subscription.", default: 1 }),
   eofMessage: unsupported("A payload that ends the stream."),
@@ -108,12 +113,12 @@ export const mqtt = defineConnector({
     emits: "payloads",
     meta: ["topic", "qos", "messageId", "properties"],
     settings: sourceSettings,
-    open: async (settings, context) =>
-      new (await import("./source.ts")).MqttSource(
-        settings,
-        await context.connection.open(),
-        context.connection.keepsSession,
-      ),
+    open: async (settings, context) => {
+      const { connection } = context;
+      const { MqttSource } = await import("./source.ts");
+      const source = new MqttSource(settings, await connection.open(), connection.keepsSession);
+      return connection.keepsSession ? connection.follow(source, topicFilters(settings.datasource)) : source;
+    },
   },
   sink: {
     summary: "Publishes each result as a message.",

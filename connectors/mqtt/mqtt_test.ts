@@ -302,7 +302,12 @@ test("mqtt refuses topics and filters that cannot be meant", () => {
   for (const topic of ["", "a/+", "#", "a\u0000b"]) {
     assert.throws(() => readSettings(mqtt.sink!.settings, { topic }, place), /E40\d/, topic);
   }
-  assert.throws(() => readSettings(mqtt.source!.settings, { datasource: "" }, place), /DATASOURCE/);
+  for (const datasource of ["", " , ", "a/#/b", "a,b+/c", "$share/g"]) {
+    assert.throws(() => readSettings(mqtt.source!.settings, { datasource }, place), /DATASOURCE/, datasource);
+  }
+  for (const datasource of ["a", "#", "+/b , c/#", "$share/g/a", "/", "$SYS/#"]) {
+    readSettings(mqtt.source!.settings, { datasource }, place);
+  }
 });
 
 test("a LazyConnection closes whether or not it was ever connected", async () => {

@@ -7,6 +7,7 @@ import type { InferOutput } from "valibot";
 import type { PayloadBatch, Source, Struct } from "../../src/connector/source.ts";
 import type { InboundMessage, MessageBatch, MqttConnection, Qos, Subscription } from "./client/connection.ts";
 import type { sourceSettings } from "./mod.ts";
+import { topicFilters } from "./topic_filters.ts";
 
 export class MqttSource implements Source {
   readonly #subscription: Subscription;
@@ -17,9 +18,8 @@ export class MqttSource implements Source {
 
   constructor(settings: InferOutput<typeof sourceSettings>, connection: MqttConnection, keepsSession: boolean) {
     this.#keepsSession = keepsSession;
-    const filters = settings.datasource.split(",").map((filter) => filter.trim()).filter((filter) => filter !== "");
     this.#subscription = connection.subscribe({
-      filters: filters.map((filter) => ({ filter, qos: settings.qos as Qos })),
+      filters: topicFilters(settings.datasource).map((filter) => ({ filter, qos: settings.qos as Qos })),
       onBatch: (batch) => {
         this.#waiting.push(batch);
         this.#wake?.();

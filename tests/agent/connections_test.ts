@@ -164,3 +164,31 @@ test("an unknown connection is refused, with the nearest name", () =>
     assert.ok(Number(status.sink_mqtt_0_0_exceptions_total) > 0);
     assert.match(String(status.sink_mqtt_0_0_last_exception), /127\.0\.0\.1:1/);
   }));
+
+test("a rule that leaves a connection with a kept session holds up no other, and a restart loses nothing", async () => {
+  const broker = await startMosquitto();
+  try {
+    await withFolder(async (folder) => {
+      const dataDir = join(folder, "data");
+      await withAgent(async (agent) => {
+        const props = { server: broker.url, clientid: clientId, enableClientSession: true };
+        await agent.expect(201, "POST", "/connections", { id: "plant", typ: "mqtt", props });
+        await define(agent);
+        await subscribed(broker, clientId, 2);
+        await agent.expect(200, "POST", "/rules/one/stop");
+        // Of messages that are not acknowledged, mosquitto sends no more than 20.
+        const many = Array.from({ length: 60 }, (_, n) => JSON.stringify({ n }));
+        await publishLines(broker, "in/one", many, ["-q", "1"]);
+        await publishLines(broker, "in/two", many, ["-q", "1"]);
+        await agent.reaches("two", (s) => s.sink_nop_0_0_records_out_total === 60);
+        assert.equal(await agent.end(), 0);
+        await publishLines(broker, "in/two", many.slice(0, 7), ["-q", "1"]);
+      }, { dataDir });
+      await withAgent(async (agent) => {
+        await agent.reaches("two", (s) => s.sink_nop_0_0_records_out_total === 7);
+      }, { dataDir });
+    });
+  } finally {
+    await broker.stop();
+  }
+});
