@@ -73,6 +73,7 @@ export class LiveRule implements FeedConsumer {
       rows: (rows) => this.#rows(rows),
       list: (rows) => this.#list(rows),
       failed: (error) => this.#failed(error),
+      dropped: (reason, count, node) => this.#dropped(reason, count, node),
     });
     this.wantsMeta = plan.usesMeta;
     this.columns = this.pipeline.source.columns;
@@ -133,6 +134,7 @@ export class LiveRule implements FeedConsumer {
       const oldest = this.#backlog.shift()!;
       this.#backlogRows -= oldest.rows.rows.length;
       sourceMetrics.drop("buffer full", oldest.rows.rows.length);
+      this.#dropped("buffer full", oldest.rows.rows.length, "source");
       sourceMetrics.fail("buffer full, drop message", oldest.rows.time);
       oldest.delivery?.release();
     }
@@ -200,6 +202,10 @@ export class LiveRule implements FeedConsumer {
     for (const action of this.actions) action.collect([{ error: error.message }]);
   }
 
+  #dropped(reason: string, count: number, node: string): void {
+    this.#options.log.warn("Rows were dropped", { reason, count, node });
+  }
+
   #flush(delivery: Delivery | undefined): void {
     for (const action of this.actions) action.flush(delivery);
   }
@@ -235,6 +241,8 @@ export class LiveRule implements FeedConsumer {
     this.#cancelTimer?.();
     this.feed.remove(this);
     this.#backlog = [];
+    const held = this.pipeline.abandon("stopped");
+    if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     if (this.feed.unused) await this.feed.close();
   }

@@ -43,6 +43,8 @@ export interface Operator extends Output {
    * once, from the source to the result. Absent on operators that hold nothing back.
    */
   end?(): void;
+  /** How many rows are held back, or stand in open windows. Absent on operators that hold nothing back. */
+  held?(): number;
   /** The state, as a value that can be stored. Absent, with `restore`, on operators without state. */
   snapshot?(): Value;
   /** Takes back what `snapshot` gave. Called at most once, before the first row. */

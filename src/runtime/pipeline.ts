@@ -29,6 +29,8 @@ import { TumblingWindow } from "./windows/tumbling.ts";
 export interface PipelineOutput extends Results {
   /** A row or list that failed, after it was counted. `node` is the failing operator's type. */
   failed(error: RowError, node: string): void;
+  /** Rows left out for a reason that is not an error, after they were counted. */
+  dropped?(reason: string, count: number, node: string): void;
 }
 
 /** One operator with its name in the status and its counters. */
@@ -91,6 +93,17 @@ export class Pipeline {
     }
   }
 
+  /** Counts what operators hold back as dropped, since it is given up; returns how much it is. */
+  abandon(reason: string): number {
+    let all = 0;
+    for (const { operator, metrics } of this.nodes) {
+      const held = operator.held?.() ?? 0;
+      if (held > 0) metrics.drop(reason, held);
+      all += held;
+    }
+    return all;
+  }
+
   /** The processing time at which {@linkcode advance} must be called next, or Infinity. */
   deadline(): number {
     let earliest = Infinity;
@@ -139,7 +152,10 @@ function build(
       metrics.fail(`${rowError.code}: ${rowError.message}`, rule.now);
       results.failed(rowError, type);
     },
-    drop: (reason, count) => metrics.drop(reason, count),
+    drop(reason, count) {
+      metrics.drop(reason, count);
+      results.dropped?.(reason, count, type);
+    },
   };
   const operator = create(plan, context, output, metrics, results);
   const counted = new CountedOperator(operator, metrics, rule);

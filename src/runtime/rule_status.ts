@@ -17,6 +17,8 @@ export interface StatusNode {
   readonly name: string;
   readonly metrics: NodeMetrics;
   readonly connection: ConnectionMetrics | undefined;
+  /** True when it may leave out rows without an error; only then the status counts them. */
+  readonly drops: boolean;
 }
 
 /** The nodes of a rule in topology order. */
@@ -24,28 +26,48 @@ export function nodesOf(rule: LiveRule): { readonly path: StatusNode[]; readonly
   const { feed, pipeline } = rule;
   const { source } = rule.prepared;
   const path: StatusNode[] = [
-    { kind: "source", name: sourceName(source), metrics: feed.sourceMetrics, connection: feed.connection },
+    {
+      kind: "source",
+      name: sourceName(source),
+      metrics: feed.sourceMetrics,
+      connection: feed.connection,
+      // Only the rules of a shared stream have a buffer that may be full; another source waits.
+      drops: source.stream.options.shared,
+    },
   ];
   let number = 2;
-  const add = (type: string, metrics: NodeMetrics | undefined, owner = "") => {
+  const add = (type: string, metrics: NodeMetrics | undefined, owner = "", drops = false) => {
     if (metrics === undefined) return;
-    path.push({ kind: "op", name: `op_${owner}${number++}_${type}`, metrics, connection: undefined });
+    path.push({ kind: "op", name: `op_${owner}${number++}_${type}`, metrics, connection: undefined, drops });
   };
   const owner = source.stream.options.shared ? `${source.stream.name}_` : "";
   // What the source gives is what goes through the emitter.
   if (isNamed(source)) add("emitter", feed.sourceMetrics, owner);
   add("decoder", feed.decoderMetrics, owner);
   add("preprocessor", feed.validatorMetrics, owner);
-  for (const node of pipeline.nodes) add(node.type, node.metrics);
+  for (const node of pipeline.nodes) add(node.type, node.metrics, "", node.operator.held !== undefined);
   const branches = rule.actions.map((action): StatusNode[] => {
     const id = `${action.type}_${action.index}`;
     const steps: StatusNode[] = [
-      { kind: "op", name: `op_${id}_0_transform`, metrics: action.transformMetrics, connection: undefined },
+      {
+        kind: "op",
+        name: `op_${id}_0_transform`,
+        metrics: action.transformMetrics,
+        connection: undefined,
+        drops: false,
+      },
     ];
     if (action.encodeMetrics !== undefined) {
-      steps.push({ kind: "op", name: `op_${id}_1_encode`, metrics: action.encodeMetrics, connection: undefined });
+      steps.push({
+        kind: "op",
+        name: `op_${id}_1_encode`,
+        metrics: action.encodeMetrics,
+        connection: undefined,
+        drops: false,
+      });
     }
-    return [...steps, { kind: "sink", name: `sink_${id}`, metrics: action.metrics, connection: action.connection }];
+    const { metrics, connection } = action;
+    return [...steps, { kind: "sink", name: `sink_${id}`, metrics, connection, drops: true }];
   });
   return { path, branches };
 }
@@ -63,7 +85,7 @@ function sourceName(source: PreparedSource): string {
 export function metricsOf(rule: LiveRule): Record<string, string | number> {
   const { path, branches } = nodesOf(rule);
   const all: Record<string, string | number> = {};
-  for (const { name, metrics, connection } of [...path, ...branches.flat()]) {
+  for (const { name, metrics, connection, drops } of [...path, ...branches.flat()]) {
     const set = (metric: string, value: string | number) => void (all[`${name}_0_${metric}`] = value);
     set("records_in_total", metrics.recordsIn);
     set("records_out_total", metrics.recordsOut);
@@ -74,6 +96,7 @@ export function metricsOf(rule: LiveRule): Record<string, string | number> {
     set("exceptions_total", metrics.exceptions);
     set("last_exception", metrics.lastException);
     set("last_exception_time", metrics.lastExceptionTime);
+    if (drops) set("dropped_total", metrics.droppedTotal);
     if (connection !== undefined) {
       set("connection_status", connection.code);
       set("connection_last_connected_time", connection.lastConnected);

@@ -27,6 +27,13 @@ export class NodeMetrics {
     this.lastExceptionTime = time;
   }
 
+  /** Of all reasons. */
+  get droppedTotal(): number {
+    let total = 0;
+    for (const count of this.dropped.values()) total += count;
+    return total;
+  }
+
   drop(reason: string, count: number): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
   }

@@ -105,7 +105,8 @@ test("the status has every metric of every node, in the order of the topology", 
       "sink_log_2",
     ];
     const expected = nodes.flatMap((node) =>
-      [...all, ...(node.startsWith("op_") ? [] : connection)].map((metric) => `${node}_0_${metric}`)
+      [...all, ...(node.startsWith("sink_") ? ["dropped_total"] : []), ...(node.startsWith("op_") ? [] : connection)]
+        .map((metric) => `${node}_0_${metric}`)
     );
     const fixed = ["status", "message", "lastStartTimestamp", "lastStopTimestamp", "nextStartTimestamp"];
     assert.deepEqual(Object.keys(status), [...fixed, ...expected]);

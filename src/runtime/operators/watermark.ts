@@ -42,6 +42,7 @@ export class WatermarkOperator implements Operator {
   }
 
   push(batch: Batch): void {
+    let late = 0;
     for (const row of batch.rows) {
       let time: number;
       try {
@@ -51,13 +52,14 @@ export class WatermarkOperator implements Operator {
         continue;
       }
       if (time < this.#watermark) {
-        this.#context.drop("late", 1);
+        late++;
         continue;
       }
       row.time = time;
       this.#insert(row);
       this.#watermark = Math.max(this.#watermark, time - this.#plan.lateTolerance);
     }
+    if (late > 0) this.#context.drop("late", late);
     this.#release();
   }
 
@@ -131,6 +133,10 @@ export class WatermarkOperator implements Operator {
     this.#waiting = [];
     this.#head = 0;
     if (rows.length > 0) this.#output.push({ rows, window: undefined });
+  }
+
+  held(): number {
+    return this.#waiting.length - this.#head;
   }
 
   snapshot(): Value {

@@ -15,7 +15,8 @@ export interface WindowContent {
   add(row: Row): void;
   /** The window's list, or undefined when nothing is to be handed on; empties the content. */
   close(window: WindowSpan): Batch | undefined;
-  readonly empty: boolean;
+  /** How many rows came in since the last close. */
+  readonly size: number;
   /** True when closing an empty window hands something on. */
   readonly emitsEmpty: boolean;
   snapshot(): Value;
@@ -36,8 +37,8 @@ export class RowContent implements WindowContent {
     this.#rows.push(row);
   }
 
-  get empty(): boolean {
-    return this.#rows.length === 0;
+  get size(): number {
+    return this.#rows.length;
   }
 
   close(window: WindowSpan): Batch {
@@ -69,7 +70,7 @@ export class GroupContent implements WindowContent {
   readonly #context: OperatorContext;
   #failure: unknown = undefined;
   #failed = false;
-  #seen = false;
+  #size = 0;
 
   /** `condition` is WHERE, where the dialect applies it after the window. */
   constructor(groups: GroupTable, condition: Condition | undefined, context: OperatorContext) {
@@ -78,8 +79,8 @@ export class GroupContent implements WindowContent {
     this.#context = context;
   }
 
-  get empty(): boolean {
-    return !this.#seen;
+  get size(): number {
+    return this.#size;
   }
 
   get emitsEmpty(): boolean {
@@ -87,7 +88,7 @@ export class GroupContent implements WindowContent {
   }
 
   add(row: Row): void {
-    this.#seen = true;
+    this.#size++;
     if (this.#failed) return;
     try {
       if (this.#condition === undefined || this.#condition(row)) this.#groups.add(row);
@@ -102,7 +103,7 @@ export class GroupContent implements WindowContent {
     const failure = this.#failure;
     this.#failed = false;
     this.#failure = undefined;
-    this.#seen = false;
+    this.#size = 0;
     if (failed) {
       this.#groups.clear();
       this.#context.fail(failure);
@@ -119,13 +120,13 @@ export class GroupContent implements WindowContent {
   }
 
   snapshot(): Value {
-    return [this.#groups.snapshot(), this.#seen, this.#failed ? failureToValue(this.#failure) : null];
+    return [this.#groups.snapshot(), this.#size, this.#failed ? failureToValue(this.#failure) : null];
   }
 
   restore(state: Value): void {
-    const [groups, seen, failure] = state as [Value, boolean, [Code, string] | null];
+    const [groups, size, failure] = state as [Value, number, [Code, string] | null];
     this.#groups.restore(groups);
-    this.#seen = seen;
+    this.#size = size;
     this.#failed = failure !== null;
     this.#failure = failure === null ? undefined : new RowError(...failure);
   }

@@ -61,7 +61,7 @@ export class TumblingWindow implements Operator {
   #closeUpTo(time: number): void {
     let empty = 0;
     while (this.#end <= time) {
-      if (this.#content.empty) {
+      if (this.#content.size === 0) {
         if (!this.#content.emitsEmpty || ++empty > emptyWindowsMax) {
           this.#skipTo(time);
           return;
@@ -99,7 +99,7 @@ export class TumblingWindow implements Operator {
   }
 
   end(): void {
-    if (this.#content.empty) return;
+    if (this.#content.size === 0) return;
     const list = this.#content.close({ start: this.#start, end: this.#end, trigger: this.#end });
     this.#start = this.#end;
     this.#end += this.#lengthMs;
@@ -109,7 +109,11 @@ export class TumblingWindow implements Operator {
   deadline(): number {
     if (this.#shape.eventTime) return Infinity;
     // An empty window that nobody hears of needs no waking up: the next row finds its window.
-    return this.#content.empty && !this.#content.emitsEmpty ? Infinity : this.#end;
+    return this.#content.size === 0 && !this.#content.emitsEmpty ? Infinity : this.#end;
+  }
+
+  held(): number {
+    return this.#content.size;
   }
 
   snapshot(): Value {
