@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Agent, withFolder } from "./agent.ts";
+import { startMosquitto } from "../mosquitto.ts";
+import { Agent, withAgent, withFolder } from "./agent.ts";
+import { publishLines, subscribed } from "./mosquitto_clients.ts";
 
 const simulated = { data: [{ a: 1, b: "x" }], interval: 10, loop: true };
 
@@ -134,3 +136,36 @@ test("a damaged database is set aside, and the agent starts without it", () =>
       await second.remove();
     }
   }));
+
+test("SIGTERM ends the agent with 0 within 10 s, also while brokers do not answer", async () => {
+  const broker = await startMosquitto();
+  const silent = await startMosquitto();
+  try {
+    await withAgent(async (agent) => {
+      for (const name of ["one", "two"]) {
+        const props = { server: name === "one" ? silent.url : broker.url, clientid: "weir-in", qos: 1 };
+        await agent.expect(200, "PUT", `/metadata/sources/mqtt/confKeys/${name}`, props);
+        await agent.expect(201, "POST", "/streams", {
+          sql: `CREATE STREAM ${name} () WITH (DATASOURCE="in", FORMAT="json", TYPE="mqtt", CONF_KEY="${name}")`,
+        });
+        const actions = [{ mqtt: { server: silent.url, topic: "out", qos: 1 } }];
+        await agent.expect(201, "POST", "/rules", { id: name, sql: `SELECT n FROM ${name}`, actions });
+        await agent.reaches(name, (s) => s.sink_mqtt_0_0_connection_status === 1);
+      }
+      await subscribed(broker, "weir-in");
+      await subscribed(silent, "weir-in");
+      silent.freeze();
+      await publishLines(broker, "in", Array.from({ length: 100 }, (_, n) => `{"n":${n}}`), ["-q", "1"]);
+      await agent.reaches("two", (s) => Number(s.sink_mqtt_0_0_buffer_length) > 0);
+      const asked = Date.now();
+      assert.equal(await agent.end(), 0, agent.output().stderr);
+      const took = Date.now() - asked;
+      assert.ok(took < 10_000, `${took} ms`);
+      assert.match(agent.output().stderr, /Results were not sent before the rule stopped.*rule=two/);
+    });
+  } finally {
+    silent.thaw();
+    await silent.stop();
+    await broker.stop();
+  }
+});
