@@ -12,8 +12,8 @@
  * ```
  * @module
  */
-import { existsSync, renameSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Diagnostic, diagnostic, fail } from "../diagnostics/diagnostic.ts";
 import { type DataDir, holdDataDir } from "./data_dir.ts";
@@ -62,7 +62,18 @@ function migrate(database: DatabaseSync, file: string): void {
   }
 }
 
+/** Definitions hold passwords. SQLite gives the files beside the database the mode of the database itself. */
+function protect(file: string): void {
+  try {
+    if (!existsSync(file)) writeFileSync(file, "", { mode: 0o600 });
+    for (const each of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(each)) chmodSync(each, 0o600);
+  } catch {
+    // A file of somebody else is not ours to protect, and what cannot be written is told by the opening.
+  }
+}
+
 function openDatabase(file: string): DatabaseSync {
+  protect(file);
   const bytes = existsSync(file) ? statSync(file).size : 0;
   const database = new DatabaseSync(file);
   try {
@@ -138,6 +149,7 @@ export function openStore(directory: string, now: () => number = Date.now): Open
 }
 
 class SqliteStore implements Store {
+  readonly directory: string;
   readonly #database: DatabaseSync;
   readonly #dataDir: DataDir;
   readonly #get: StatementSync;
@@ -150,6 +162,7 @@ class SqliteStore implements Store {
   constructor(database: DatabaseSync, dataDir: DataDir) {
     this.#database = database;
     this.#dataDir = dataDir;
+    this.directory = resolve(dataDir.path);
     this.#get = database.prepare("SELECT text FROM definition WHERE kind = ? AND name = ?");
     this.#list = database.prepare("SELECT name, text FROM definition WHERE kind = ? ORDER BY name");
     this.#put = database.prepare("INSERT OR REPLACE INTO definition (kind, name, text) VALUES (?, ?, ?)");

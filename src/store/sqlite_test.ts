@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -43,6 +53,29 @@ storeCases("sqlite store", () => {
   const { path, cleanUp } = temporaryDirectory();
   return { store: openStore(path).store, cleanUp };
 });
+
+test(
+  "openStore() lets nobody else read the database, nor what stands beside it, also one from before",
+  withDirectory((path) => {
+    const directory = join(path, "data");
+    const modes = () =>
+      Object.fromEntries(
+        ["weir.db", "weir.db-shm", "weir.db-wal"].map((name) => [name, statSync(join(directory, name)).mode & 0o777]),
+      );
+    const closed = { "weir.db": 0o600, "weir.db-shm": 0o600, "weir.db-wal": 0o600 };
+    const first = openStore(directory);
+    first.store.put("stream", "demo", "text");
+    assert.equal(statSync(directory).mode & 0o027, 0);
+    assert.deepEqual(modes(), closed);
+    assert.equal(first.store.directory, directory);
+    first.store.close();
+    chmodSync(join(directory, "weir.db"), 0o644);
+    const second = openStore(directory);
+    second.store.put("stream", "demo", "other");
+    assert.deepEqual(modes(), closed);
+    second.store.close();
+  }),
+);
 
 test(
   "openStore() makes the data directory and keeps definitions across reopening",

@@ -26,6 +26,8 @@ export interface Definition {
  * returns.
  */
 export interface Store {
+  /** The folder it lives in, absolute; other files of the agent may stand there too. Absent: nothing is on a disk. */
+  readonly directory?: string;
   /** The text of a definition, or undefined. */
   get(kind: DefinitionKind, name: string): string | undefined;
   /** All definitions of a kind, by name in byte order. */
