@@ -2,13 +2,27 @@
  * The connector `file`: results as lines of a file.
  * @module
  */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
-import { choice, duration, flag, ignored, integer, text, unsupported } from "../../src/connector/settings.ts";
+import {
+  choice,
+  duration,
+  flag,
+  ignored,
+  integer,
+  refuseSetting,
+  text,
+  unsupported,
+} from "../../src/connector/settings.ts";
 
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({
-  path: text({ description: "The file to write. Folders on the way to it are created.", default: "cache" }),
+  path: text({
+    description: "The file to write; a relative path starts in the data directory. Folders on the way are created.",
+    default: "cache",
+  }),
   fileType: choice(["lines"], {
     description: "`lines`: one message a line.",
     default: "lines",
@@ -42,6 +56,15 @@ export const sinkSettings = v.strictObject({
   encryption: unsupported("Encrypts files."),
 });
 
+/** False too for what cannot be looked at: opening tells the reason, and tries again. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
 export const file = defineConnector({
   name: "file",
   status: "stable",
@@ -51,6 +74,12 @@ export const file = defineConnector({
     delivery: "at-least-once",
     accepts: "payloads",
     settings: sinkSettings,
+    check(settings, context) {
+      const path = context.resolvePath?.(settings.path) ?? resolve(settings.path);
+      if (isFolder(path)) {
+        refuseSetting("path", `Cannot write to "${path}": found a folder, wanted a file`);
+      }
+    },
     open: async (settings, context) => await (await import("./sink.ts")).FileSink.open(settings, context),
   },
   examples: [

@@ -40,8 +40,8 @@ export interface ConnectorContext {
   readonly clock: Clock;
   readonly log: Logger;
   /**
-   * Makes the path of a setting absolute, against the data directory, and refuses one outside of the folders that rules
-   * may use (DiagnosticError E403). Absent: paths are taken against the working directory, without limits.
+   * Makes the path of a setting absolute, against the data directory. Refuses a relative one that leaves it, and files
+   * of weir itself (DiagnosticError E403). Absent: paths are taken against the working directory, without limits.
    */
   resolvePath?(path: string): string;
   /**

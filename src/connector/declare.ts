@@ -35,6 +35,9 @@ export interface OpenContext<Connection = undefined> extends ConnectorContext {
   readonly connection: Connection;
 }
 
+/** What a role gets to check its settings with. */
+export type CheckContext = Pick<ConnectorContext, "resolvePath">;
+
 /**
  * A physical connection that several sources and sinks may share: one client, one login, one bus.
  * A named connection (`connectionSelector`) is shared by all who select it.
@@ -70,7 +73,12 @@ export interface SourceRole<Schema extends SettingsSchema, Connection> {
   readonly meta: readonly string[];
   /** The stream's DATASOURCE arrives as the setting `datasource`. */
   readonly settings: Schema;
-  /** May throw {@linkcode Disconnected}: the engine tries again after a back-off. */
+  /** As {@linkcode SinkRoleBase.check}. */
+  check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
+  /**
+   * May throw {@linkcode Disconnected}: the engine tries again after a back-off. A DiagnosticError says that the settings
+   * can never work: the rule stops with it.
+   */
   open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): Source | Promise<Source>;
 }
 
@@ -78,15 +86,22 @@ interface SinkRoleBase<Schema extends SettingsSchema> {
   readonly summary: string;
   readonly delivery: DeliveryGuarantee;
   readonly settings: Schema;
+  /**
+   * Finds what can be known to be wrong with the settings without opening, such as a folder where a file should be.
+   * Called when a rule is created and each time before it starts.
+   *
+   * @throws {DiagnosticError} E403, E404.
+   */
+  check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
 }
 
-/** A sink that takes encoded messages. */
+/** A sink that takes encoded messages. Its `open` throws as that of a source. */
 export interface PayloadSinkRole<Schema extends SettingsSchema, Connection> extends SinkRoleBase<Schema> {
   readonly accepts: "payloads";
   open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): PayloadSink | Promise<PayloadSink>;
 }
 
-/** A sink that takes rows. */
+/** A sink that takes rows. Its `open` throws as that of a source. */
 export interface RowSinkRole<Schema extends SettingsSchema, Connection> extends SinkRoleBase<Schema> {
   readonly accepts: "rows";
   open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): RowSink | Promise<RowSink>;

@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
+import { pathResolver } from "./resolve_path.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
 import type { StreamRegistry } from "./streams.ts";
@@ -64,7 +65,8 @@ export function createEngine(options: EngineOptions): Engine {
   const { connectors, store, streams, configs, config, log } = options;
   const clock = options.clock ?? systemClock;
   const pool = new ConnectionPool(clock, log);
-  const launcher = new RuleLauncher({ pool, clock, log, timezone: config.timezone });
+  const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
+  const launcher = new RuleLauncher({ pool, clock, log, timezone: config.timezone, resolvePath });
   const rules = new RuleRegistry({
     store,
     environment: {
@@ -73,6 +75,7 @@ export function createEngine(options: EngineOptions): Engine {
       streams,
       functions: options.functions ?? builtInFunctions,
       timezone: config.timezone,
+      resolvePath,
     },
     launcher,
     defaults: { ...(config.rule === undefined ? {} : { options: config.rule }), generateId },

@@ -2,7 +2,7 @@
  * Opens a source or sink together with the connection it stands on.
  * @module
  */
-import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import type { Clock, ConnectionState, ConnectorContext, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
 import type { ConnectionPool } from "./connections.ts";
 import type { PreparedRole } from "./prepare_rule.ts";
@@ -18,6 +18,7 @@ export interface OpenParts {
   readonly log: Logger;
   /** Who opens, for logs and default client ids. */
   readonly name: string;
+  readonly resolvePath?: ConnectorContext["resolvePath"];
   /** The rule it is for; undefined for a shared stream. */
   readonly owner?: string;
 }
@@ -43,6 +44,7 @@ export async function openRole<Handle extends Closable>(
       ...(parts.owner === undefined ? {} : { owner: parts.owner }),
       clock: parts.clock,
       log: parts.log,
+      ...(parts.resolvePath === undefined ? {} : { resolvePath: parts.resolvePath }),
       status: onStatus,
       connection: lease?.connection as never,
     });

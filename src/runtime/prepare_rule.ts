@@ -5,7 +5,14 @@
 import { codecOf } from "../codec/codecs.ts";
 import type { Column } from "../codec/codec.ts";
 import { createStrictValidator } from "../codec/strict.ts";
-import type { Connector, PayloadSinkRole, RowSinkRole, SettingsSchema, SourceRole } from "../connector/declare.ts";
+import type {
+  CheckContext,
+  Connector,
+  PayloadSinkRole,
+  RowSinkRole,
+  SettingsSchema,
+  SourceRole,
+} from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
@@ -29,6 +36,7 @@ export interface RuleEnvironment {
   readonly functions: FunctionSet;
   /** IANA name, or `Local`. */
   readonly timezone: string;
+  readonly resolvePath?: CheckContext["resolvePath"];
 }
 
 /** Settings of one role of a connector, checked, with those of the connection below it. */
@@ -152,6 +160,7 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
     () => readRoles(connector, role.settings, rest, resolved.connection?.id, path, `${options.type} source`),
   );
   const checked = readSettings(sourceSettings, common, { path, where: `${options.type} source` });
+  checkRole(role, settings.settings, environment, path);
   const place = { path: `${path}.FORMAT` };
   const codec = role.emits === "payloads" ? codecOf(options.format, place) : undefined;
   const columns: readonly Column[] | undefined = stream.columns?.map((c) => ({ name: c.name.name, type: c.type }));
@@ -213,6 +222,7 @@ export function prepareAction(definition: ActionDefinition, environment: RuleEnv
     fail("E403", "fields and excludeFields cannot be used together", { path: `${path}.excludeFields` });
   }
   if (role.accepts === "payloads") codecOf(checked.format, { path: `${path}.format` });
+  checkRole(role, settings.settings, environment, path);
   return { ...settings, connector, definition, role, common: checked };
 }
 
@@ -270,6 +280,21 @@ function readRoles(
   throwIfAny(problems);
   connector.connection.check?.(connection as never);
   return { connector, settings: own, connection: { settings: connection, named } };
+}
+
+/** What only the connector itself can find wrong, at its place in the rule. */
+function checkRole(
+  role: { check?(settings: never, context: CheckContext): void },
+  settings: unknown,
+  { resolvePath }: RuleEnvironment,
+  path: string,
+): void {
+  try {
+    role.check?.(settings as never, resolvePath === undefined ? {} : { resolvePath });
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    throw new DiagnosticError(error.diagnostics.map((d) => ({ ...d, path: [path, d.path ?? []].flat().join(".") })));
+  }
 }
 
 /** A setting that nobody knows is reported by the role, which knows its own names only: the others may be meant too. */

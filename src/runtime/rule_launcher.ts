@@ -3,7 +3,7 @@
  * @module
  */
 import { codecOf } from "../codec/codecs.ts";
-import type { Clock, Logger } from "../connector/context.ts";
+import type { Clock, ConnectorContext, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
 import type { PayloadSink, RowSink } from "../connector/sink.ts";
 import type { Source } from "../connector/source.ts";
@@ -20,6 +20,7 @@ export interface LauncherParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly timezone: string;
+  readonly resolvePath?: ConnectorContext["resolvePath"];
 }
 
 export class RuleLauncher {
@@ -60,9 +61,9 @@ export class RuleLauncher {
   }
 
   #createFeed(source: PreparedSource, name: string, owner?: string): Feed {
-    const { pool, clock } = this.#parts;
+    const { pool, clock, resolvePath } = this.#parts;
     const log = this.#parts.log.with({ stream: source.stream.name });
-    const parts = { pool, clock, log, name, ...(owner === undefined ? {} : { owner }) };
+    const parts = { pool, clock, log, name, resolvePath, ...(owner === undefined ? {} : { owner }) };
     return new Feed({
       stream: source.stream.name,
       open: (onStatus) => openRole<Source>(source, source.role.open, parts, onStatus),
@@ -75,7 +76,7 @@ export class RuleLauncher {
   }
 
   #createAction(action: PreparedAction, index: number, ruleId: string, log: Logger): Action {
-    const { pool, clock } = this.#parts;
+    const { pool, clock, resolvePath } = this.#parts;
     const { role, common, definition } = action;
     const name = `rule ${ruleId} action ${index} ${definition.type}`;
     const open: (
@@ -91,7 +92,7 @@ export class RuleLauncher {
         : rowTransform(common),
       bufferLength: common.bufferLength,
       open: (onStatus) =>
-        openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, owner: ruleId }, onStatus),
+        openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, resolvePath, owner: ruleId }, onStatus),
       reportsStatus: action.connection !== undefined,
       clock,
       log,
