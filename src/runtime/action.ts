@@ -9,6 +9,7 @@
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import { Disconnected, ItemsFailed, RetryLater } from "../connector/errors.ts";
 import type { Payload, PayloadSink, RowSink } from "../connector/sink.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { RowError } from "../diagnostics/row_error.ts";
 import type { Struct } from "../value/value.ts";
 import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
@@ -34,10 +35,12 @@ export interface ActionOptions {
   /** False for sinks that take rows: the status then has no encode node. */
   readonly encodes: boolean;
   readonly bufferLength: number;
-  /** Opens the sink; may throw `Disconnected`. */
+  /** Opens the sink; may throw `Disconnected`, and DiagnosticError for settings that can never work. */
   readonly open: (onStatus: (state: ConnectionState, message?: string) => void) => Promise<PayloadSink | RowSink>;
   /** True when the sink stands on a connection that reports its own state. */
   readonly reportsStatus: boolean;
+  /** Called once when the settings proved wrong; the action then only waits to be stopped. */
+  readonly onFailed: (error: DiagnosticError) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -171,8 +174,9 @@ export class Action {
         this.#settle();
       }
     } catch (error) {
-      // The only way out besides the stop is the abort, which rejects whatever waits.
-      if (!signal.aborted) {
+      if (error instanceof DiagnosticError) this.#fail(error);
+      // The only other way out besides the stop is the abort, which rejects whatever waits.
+      else if (!signal.aborted) {
         this.metrics.fail(`Internal error: ${String(error)}`, this.#options.clock.now());
         this.#options.log.error("An action ended by an internal error", { action: this.type, reason: String(error) });
       }
@@ -223,6 +227,7 @@ export class Action {
         return sink as Writer;
       } catch (error) {
         this.#abort.signal.throwIfAborted();
+        if (error instanceof DiagnosticError) throw error;
         this.#lost(error);
         await clock.sleep(backoff.next(), this.#abort.signal);
       }
@@ -233,6 +238,12 @@ export class Action {
     if (this.connection.report(state, message) && message !== undefined) {
       this.metrics.fail(message, this.#options.clock.now());
     }
+  }
+
+  #fail(error: DiagnosticError): void {
+    this.connection.report("disconnected", error.message);
+    this.metrics.fail(error.message, this.#options.clock.now());
+    this.#options.onFailed(error);
   }
 
   #lost(error: unknown): void {

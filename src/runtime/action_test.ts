@@ -77,6 +77,7 @@ function setUp(
       return Promise.resolve(script);
     },
     reportsStatus,
+    onFailed: (error) => assert.fail(error),
     clock,
     log: recordingLogger(logged),
   });

@@ -13,6 +13,7 @@ import type { Decoder } from "../codec/codec.ts";
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import { EndOfInput, RetryLater } from "../connector/errors.ts";
 import type { Source, SourceBatch } from "../connector/source.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { RowError } from "../diagnostics/row_error.ts";
 import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
@@ -43,6 +44,8 @@ export interface FeedConsumer {
   undecodable(error: RowError): void;
   /** There will be no more rows. */
   ended(reason: string): void;
+  /** The source can never be opened with its settings. */
+  failed(error: DiagnosticError): void;
 }
 
 export interface FeedOptions {
@@ -73,6 +76,7 @@ export class Feed {
   #allowClose: () => void = () => {};
   readonly #mayClose = new Promise<void>((resolve) => (this.#allowClose = resolve));
   #ended: string | undefined;
+  #failed = false;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -113,9 +117,9 @@ export class Feed {
     return this.#consumers.length > 1;
   }
 
-  /** True once the last rule has left: the feed does not start again. */
+  /** True once the last rule has left, or its settings proved wrong: the feed does not start again. */
   get closed(): boolean {
-    return this.#abort.signal.aborted;
+    return this.#abort.signal.aborted || this.#failed;
   }
 
   /** Decoding serves all rules at once: the columns are those that any of them needs. */
@@ -148,6 +152,10 @@ export class Feed {
         if (signal.aborted) break;
         if (error instanceof EndOfInput) {
           this.#end(error.message);
+          break;
+        }
+        if (error instanceof DiagnosticError) {
+          this.#fail(error);
           break;
         }
         this.#lost(error);
@@ -266,6 +274,13 @@ export class Feed {
     this.connection.report("disconnected", message);
     this.sourceMetrics.fail(message, this.#options.clock.now());
     this.#options.log.warn("A source was lost and will be opened again", { reason: message });
+  }
+
+  #fail(error: DiagnosticError): void {
+    this.#failed = true;
+    this.connection.report("disconnected", error.message);
+    this.sourceMetrics.fail(error.message, this.#options.clock.now());
+    for (const consumer of this.#consumers) consumer.failed(error);
   }
 
   #end(reason: string): void {

@@ -5,6 +5,7 @@ import { codecOf } from "../codec/codecs.ts";
 import { recordingLogger } from "../connector/conformance.ts";
 import { Disconnected, EndOfInput, RetryLater } from "../connector/errors.ts";
 import type { Source, SourceBatch } from "../connector/source.ts";
+import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { RowError } from "../diagnostics/row_error.ts";
 import type { Struct } from "../value/value.ts";
 import type { Delivery } from "./delivery.ts";
@@ -83,6 +84,10 @@ class Consumer implements FeedConsumer {
 
   ended(reason: string): void {
     this.ends.push(reason);
+  }
+
+  failed(error: DiagnosticError): void {
+    assert.fail(error);
   }
 
   get rows(): Struct[] {

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Clock, Logger } from "../connector/context.ts";
+import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { RowError } from "../diagnostics/row_error.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
 import { Row } from "../value/row.ts";
@@ -25,6 +26,8 @@ export interface LiveRuleOptions {
   readonly timezone: string;
   /** Called once when all sources have ended and everything is delivered. */
   readonly onEnded: (reason: string) => void;
+  /** Called when the settings of a source or sink proved wrong: the rule has to be stopped. */
+  readonly onFailed: (error: DiagnosticError) => void;
 }
 
 interface Waiting {
@@ -164,6 +167,11 @@ export class LiveRule implements FeedConsumer {
   undecodable(error: RowError): void {
     this.#passOn(error);
     this.#flush(undefined);
+  }
+
+  /** Its source, or one of its actions, can never be opened. */
+  failed(error: DiagnosticError): void {
+    if (!this.#stopped) this.#options.onFailed(error);
   }
 
   ended(reason: string): void {

@@ -7,10 +7,11 @@ import type { Clock, ConnectorContext, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
 import type { PayloadSink, RowSink } from "../connector/sink.ts";
 import type { Source } from "../connector/source.ts";
+import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { Action } from "./action.ts";
 import type { ConnectionPool } from "./connections.ts";
 import { Feed } from "./feed.ts";
-import { LiveRule } from "./live_rule.ts";
+import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
 import { openRole } from "./open_role.ts";
 import type { PreparedAction, PreparedRule, PreparedSource } from "./prepare_rule.ts";
 import { payloadTransform, rowTransform } from "./result_transform.ts";
@@ -33,18 +34,21 @@ export class RuleLauncher {
   }
 
   /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
-  launch(prepared: PreparedRule, onEnded: (reason: string) => void): LiveRule {
+  launch(prepared: PreparedRule, { onEnded, onFailed }: Pick<LiveRuleOptions, "onEnded" | "onFailed">): LiveRule {
     const { clock, timezone } = this.#parts;
     const { id } = prepared.definition;
     const log = this.#parts.log.with({ rule: id });
-    const rule = new LiveRule({
+    const rule: LiveRule = new LiveRule({
       prepared,
       feed: this.#feedOf(prepared.source, id),
-      actions: prepared.actions.map((action, index) => this.#createAction(action, index, id, log)),
+      actions: prepared.actions.map((action, index) =>
+        this.#createAction(action, index, id, log, (error) => rule.failed(error))
+      ),
       clock,
       log,
       timezone,
       onEnded,
+      onFailed,
     });
     rule.start();
     return rule;
@@ -75,7 +79,13 @@ export class RuleLauncher {
     });
   }
 
-  #createAction(action: PreparedAction, index: number, ruleId: string, log: Logger): Action {
+  #createAction(
+    action: PreparedAction,
+    index: number,
+    ruleId: string,
+    log: Logger,
+    onFailed: (error: DiagnosticError) => void,
+  ): Action {
     const { pool, clock, resolvePath } = this.#parts;
     const { role, common, definition } = action;
     const name = `rule ${ruleId} action ${index} ${definition.type}`;
@@ -94,6 +104,7 @@ export class RuleLauncher {
       open: (onStatus) =>
         openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, resolvePath, owner: ruleId }, onStatus),
       reportsStatus: action.connection !== undefined,
+      onFailed,
       clock,
       log,
     });

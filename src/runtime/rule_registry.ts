@@ -258,7 +258,10 @@ export class RuleRegistry implements Rules {
     entry.state = "starting";
     entry.lastStart = clock.now();
     entry.prepared = prepared;
-    const live = launcher.launch(prepared, (reason) => void this.#ended(entry, live, reason));
+    const live: LiveRule = launcher.launch(prepared, {
+      onEnded: (reason) => void this.#ended(entry, live, reason),
+      onFailed: (error) => void this.#failedLive(entry, live, error),
+    });
     entry.live = live;
     entry.state = "running";
     entry.message = "";
@@ -283,6 +286,15 @@ export class RuleRegistry implements Rules {
       if (entry.live !== live) return;
       this.#setTriggered(entry, false);
       await this.#halt(entry, reason === "" ? "done" : `done: ${reason}`);
+    });
+  }
+
+  /** A source or sink of a running rule can never be opened. */
+  async #failedLive(entry: Entry, live: LiveRule, error: DiagnosticError): Promise<void> {
+    await entry.enqueue(async () => {
+      if (entry.live !== live) return;
+      await this.#halt(entry, "");
+      this.#failed(entry, error);
     });
   }
 
