@@ -4,8 +4,11 @@
  */
 import process from "node:process";
 import type { CliContext } from "./src/cli/command.ts";
+import { Outlet } from "./src/cli/outlet.ts";
 import { runCli } from "./src/cli/run.ts";
 import { loadPlatform } from "./src/platform/mod.ts";
+
+const logDrainMs = 500;
 
 async function readStdin(): Promise<string> {
   let text = "";
@@ -15,10 +18,12 @@ async function readStdin(): Promise<string> {
 }
 
 const platform = await loadPlatform();
+const stdout = new Outlet(process.stdout);
+const stderr = new Outlet(process.stderr);
 const context: CliContext = {
   environment: process.env,
-  stdout: (text) => void process.stdout.write(text),
-  stderr: (text) => void process.stderr.write(text),
+  stdout: (text) => stdout.write(text),
+  stderr: (text) => stderr.write(text),
   stdin: readStdin,
   stdinBytes: () => process.stdin,
   isTerminal: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
@@ -32,9 +37,8 @@ const context: CliContext = {
     return { connectors, create: (parts) => createEngine({ ...parts, connectors }) };
   },
 };
-// A reader that went away (`weir rule ls | head -1`), or a log that nobody takes any more, must not end the agent.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 const code = await runCli(platform.args, context);
-// Pipes are written in the background; what was said last must arrive.
-await new Promise((resolve) => process.stdout.write("", resolve));
+// What was said last must arrive; but a log that nobody reads must not keep the agent from ending.
+await stdout.drained();
+await stderr.drained(logDrainMs);
 platform.exit(code);

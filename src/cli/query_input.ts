@@ -31,37 +31,48 @@ export async function* readRows(file: string, options: InputOptions): AsyncGener
 async function* readNdjson(bytes: AsyncIterable<Uint8Array>, options: InputOptions): AsyncGenerator<Struct[]> {
   const columns: readonly Column[] | undefined = options.columns?.map((c) => ({ name: c.name.name, type: c.type }));
   const decoder = createJsonDecoder({ wanted: options.wanted, ...(columns === undefined ? {} : { columns }) });
-  let rest: Uint8Array = new Uint8Array();
+  /** The pieces of a line that goes on in the next chunk. */
+  let pieces: Uint8Array[] = [];
   let line = 0;
   for await (const chunk of bytes) {
     const rows: Struct[] = [];
     let start = 0;
     for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
       const part = chunk.subarray(start, end);
-      decodeLine(rest.length === 0 ? part : joined(rest, part), ++line, decoder, rows, options);
-      rest = rest.length === 0 ? rest : new Uint8Array();
+      decodeLine(joined(pieces, part), ++line, decoder, rows, options);
+      pieces = [];
       start = end + 1;
     }
-    if (start < chunk.length) rest = joined(rest, chunk.subarray(start));
+    if (start < chunk.length) pieces.push(chunk.subarray(start));
     yield rows;
   }
   const rows: Struct[] = [];
-  if (rest.length > 0) decodeLine(rest, ++line, decoder, rows, options);
+  if (pieces.length > 0) decodeLine(joined(pieces, new Uint8Array()), ++line, decoder, rows, options);
   yield rows;
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
+function joined(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
+  if (pieces.length === 0) return last;
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, last.length));
+  let at = 0;
+  for (const piece of [...pieces, last]) {
+    all.set(piece, at);
+    at += piece.length;
+  }
   return all;
 }
 
-function decodeLine(text: Uint8Array, line: number, decoder: Decoder, rows: Struct[], options: InputOptions): void {
+/** Some editors begin a file with a byte order mark, which is no JSON. */
+function withoutMark(line: Uint8Array): Uint8Array {
+  return line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? line.subarray(3) : line;
+}
+
+function decodeLine(bytes: Uint8Array, line: number, decoder: Decoder, rows: Struct[], options: InputOptions): void {
+  const text = line === 1 ? withoutMark(bytes) : bytes;
   // Empty lines, also with a carriage return or blanks, are no rows.
   if (text.every((byte) => byte === 32 || byte === 13 || byte === 9)) return;
   try {
-    rows.push(...decoder.decode(text));
+    for (const row of decoder.decode(text)) rows.push(row);
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
     options.onFailure(line, error);

@@ -49,11 +49,16 @@ function quoted(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** One by one: a window may have more rows than a call can have arguments. */
+function append(all: Struct[], rows: readonly Struct[]): void {
+  for (const row of rows) all.push(row);
+}
+
 /** A header is one line for the whole file, so the rows are kept until all columns are known. */
 function csvPrinter(write: (text: string) => void): Printer {
   const all: Struct[] = [];
   return {
-    rows: (rows) => void all.push(...rows),
+    rows: (rows) => append(all, rows),
     end: () => {
       if (all.length === 0) return;
       const columns = columnsOf(all);
@@ -66,11 +71,11 @@ function csvPrinter(write: (text: string) => void): Printer {
 function tablePrinter(write: (text: string) => void): Printer {
   const all: Struct[] = [];
   return {
-    rows: (rows) => void all.push(...rows),
+    rows: (rows) => append(all, rows),
     end: () => {
       const columns = columnsOf(all);
       const cells = all.map((row) => columns.map((c) => cellText(getOwn(row, c)).replaceAll(/[\r\n\t]/g, " ")));
-      const widths = columns.map((c, i) => Math.max(c.length, ...cells.map((row) => row[i]!.length)));
+      const widths = columns.map((c, i) => cells.reduce((width, row) => Math.max(width, row[i]!.length), c.length));
       const isNumber = columns.map((c) =>
         all.every((row) => ["number", "bigint", "undefined"].includes(typeof getOwn(row, c)))
       );

@@ -29,7 +29,7 @@ export interface Rules {
   delete(id: string): Promise<void>;
   /** The JSON as stored. */
   get(id: string): string;
-  /** Return when the command is queued; a later command for the same rule waits for it. */
+  /** Resolve when the command is done; commands for one rule run one after the other. */
   start(id: string): Promise<void>;
   stop(id: string): Promise<void>;
   restart(id: string): Promise<void>;

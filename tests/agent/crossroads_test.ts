@@ -160,3 +160,29 @@ test("weir query says what is wrong, and how it ended in its exit code", () =>
       assert.match(outcome.stderr, stderr, args.join(" "));
     }
   }));
+
+test("weir query reads marks of editors, carriage returns, empty lines and a last line without an end", async () => {
+  const input = '\ufeff{"a":1}\r\n\r\n  \n[{"a":2},{"a":3}]\n{"a":4}';
+  assert.deepEqual(await weir(["query", "SELECT a FROM demo", "--stream", "demo=-"], input), {
+    code: 0,
+    stdout: '{"a":1}\n{"a":2}\n{"a":3}\n{"a":4}\n',
+    stderr: "",
+  });
+  assert.deepEqual(await weir(["query", "SELECT a FROM demo", "--stream", "demo=-"], ""), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
+
+test("weir query takes windows and lines of any size", async () => {
+  const count = 200_000;
+  const line = `[${'{"a":1},'.repeat(count - 1)}{"a":2}]\n`;
+  for (const output of ["csv", "table", "ndjson"]) {
+    const sql = "SELECT a FROM demo GROUP BY TUMBLINGWINDOW(hh, 1)";
+    const { code, stdout, stderr } = await weir(["query", sql, "--stream", "demo=-", "--output", output], line);
+    assert.equal(code, 0, stderr);
+    const lines = stdout.split("\n");
+    assert.ok(lines.length > count && lines.length < count + 5, `${output}: ${lines.length}`);
+  }
+});
