@@ -12,7 +12,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import process from "node:process";
 
 const BINARIES = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
@@ -62,9 +62,19 @@ export interface Mosquitto {
   stop(): Promise<void>;
 }
 
-function binary(): string {
-  const found = BINARIES.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`mosquitto is not installed, looked for ${BINARIES.join(", ")}`);
+/**
+ * The program: of a folder of `searchPath`, or where packages put it, which is not always on the path of users.
+ *
+ * @throws when it is not installed
+ */
+export function findMosquitto(searchPath: string = process.env.PATH ?? "", elsewhere = BINARIES): string {
+  const onPath = searchPath.split(delimiter).filter((folder) => folder !== "").map((folder) =>
+    join(folder, "mosquitto")
+  );
+  const found = [...onPath, ...elsewhere].find((path) => existsSync(path));
+  if (found === undefined) {
+    throw new Error(`mosquitto is not installed, looked on the PATH and for ${elsewhere.join(", ")}`);
+  }
   return found;
 }
 
@@ -184,7 +194,7 @@ class MosquittoProcess implements Mosquitto {
   }
 
   async start(): Promise<void> {
-    const child = spawn(binary(), ["-c", this.#config], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(findMosquitto(), ["-c", this.#config], { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
     let exit: string | undefined;
     child.stderr.on("data", (chunk) => this.#log += String(chunk));
