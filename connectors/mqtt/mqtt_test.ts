@@ -143,7 +143,11 @@ async function read(source: Source): Promise<PayloadBatch> {
   return batch as PayloadBatch;
 }
 
-const texts = (batch: PayloadBatch) => batch.payloads.map((payload) => utf8.decode(payload));
+function textOf(payload: Uint8Array | { readonly bytes: Uint8Array; readonly start: number; readonly end: number }) {
+  return utf8.decode(payload instanceof Uint8Array ? payload : payload.bytes.subarray(payload.start, payload.end));
+}
+
+const texts = (batch: PayloadBatch) => batch.payloads.map(textOf);
 
 test("an mqtt source reads several filters and tells topic, QoS, identifier and properties", () =>
   withBroker(async ({ broker, connect, source, peer }) => {
