@@ -12,6 +12,7 @@ import { explainPlan } from "./explain.ts";
 import type { LiveRule } from "./live_rule.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
+import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
 import type { Rules, RuleSummary } from "./rules.ts";
@@ -119,7 +120,7 @@ export class RuleRegistry implements Rules {
   }
 
   async create(json: string): Promise<string> {
-    const definition = readRule(json, this.#parts.defaults);
+    const definition = readRule(unmaskRule(json, undefined), this.#parts.defaults);
     const { id } = definition;
     if (this.#entries.has(id)) fail("E702", `rule ${id} already exists`, { path: "id" });
     await this.#add(definition, prepareRule(definition, this.#parts.environment));
@@ -135,9 +136,9 @@ export class RuleRegistry implements Rules {
   }
 
   async update(id: string, json: string): Promise<void> {
-    const definition = readRule(json, this.#parts.defaults, id);
-    const prepared = prepareRule(definition, this.#parts.environment);
     const entry = this.#entries.get(id);
+    const definition = readRule(unmaskRule(json, entry?.json), this.#parts.defaults, id);
+    const prepared = prepareRule(definition, this.#parts.environment);
     if (entry === undefined) return await this.#add(definition, prepared);
     await entry.enqueue(async () => {
       // Deleted while this waited for its turn: then it creates.
@@ -165,11 +166,13 @@ export class RuleRegistry implements Rules {
   }
 
   get(id: string): string {
-    return this.#require(id).json;
+    return maskRule(this.#require(id).json);
   }
 
   validate(json: string): { sources: string[] } {
-    const prepared = prepareRule(readRule(json, this.#parts.defaults), this.#parts.environment);
+    const { id } = readRule(json, this.#parts.defaults);
+    const rule = readRule(unmaskRule(json, this.#entries.get(id)?.json), this.#parts.defaults);
+    const prepared = prepareRule(rule, this.#parts.environment);
     return { sources: [...prepared.plan.sources] };
   }
 

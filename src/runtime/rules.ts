@@ -27,7 +27,7 @@ export interface Rules {
   update(id: string, json: string): Promise<void>;
   /** Waits until the rule has stopped. */
   delete(id: string): Promise<void>;
-  /** The JSON as stored. */
+  /** The JSON as it was given, passwords as `******`; given back to `update`, that keeps them. */
   get(id: string): string;
   /** Resolve when the command is done; commands for one rule run one after the other. */
   start(id: string): Promise<void>;

@@ -26,6 +26,14 @@ export function maskSecrets(settings: Settings): Settings {
   );
 }
 
+/** True when a secret of `settings`, at any depth, is hidden. */
+export function hidesSecrets(settings: Settings): boolean {
+  return Object.entries(settings).some(([key, value]) => {
+    if (Array.isArray(value)) return value.some((item) => isSettings(item) && hidesSecrets(item));
+    return isSettings(value) ? hidesSecrets(value) : value === mask && isSecretName(key);
+  });
+}
+
 /**
  * A copy of `settings` where hidden secrets have their stored value again, or are left out where a lower layer
  * (`underneath`) has it.
@@ -44,6 +52,15 @@ export function unmaskSecrets(settings: Settings, stored: Settings, underneath: 
     } else if (isSettings(value)) {
       const below = (layer: Settings) => isSettings(layer[key]) ? layer[key] : {};
       result[key] = unmaskSecrets(value, below(stored), below(underneath), place);
+    } else if (Array.isArray(value)) {
+      const below = (layer: Settings, i: number) => {
+        const list = layer[key];
+        const item: unknown = Array.isArray(list) ? list[i] : undefined;
+        return isSettings(item) ? item : {};
+      };
+      result[key] = value.map((item, i) =>
+        isSettings(item) ? unmaskSecrets(item, below(stored, i), below(underneath, i), `${place}.${i}`) : item
+      );
     } else result[key] = value;
   }
   return result;

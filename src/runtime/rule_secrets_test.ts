@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { maskRule, unmaskRule } from "./rule_secrets.ts";
+
+const mqtt = (server: string, password: string) => ({ mqtt: { server, password, topic: "t" } });
+const rule = (...actions: unknown[]) => JSON.stringify({ id: "r", sql: "SELECT a FROM s", actions });
+
+test("maskRule() hides passwords, and leaves a text without any as it was given", () => {
+  assert.equal(maskRule(rule(mqtt("a", "p"), { log: {} })), rule(mqtt("a", "******"), { log: {} }));
+  const plain = '{ "id": "r",\n "actions": [{"log": {}}] }';
+  assert.equal(maskRule(plain), plain);
+  assert.equal(maskRule(rule(mqtt("a", ""))), rule(mqtt("a", "")));
+  assert.equal(maskRule("not JSON"), "not JSON");
+});
+
+test("unmaskRule() gives back what maskRule() hid", () => {
+  const stored = rule(mqtt("a", "p1"), { log: {} }, mqtt("b", "p2"));
+  assert.equal(unmaskRule(maskRule(stored), stored), stored);
+  assert.equal(unmaskRule(rule(mqtt("a", "new")), stored), rule(mqtt("a", "new")));
+});
+
+test("unmaskRule() finds an action that moved when it is the only one of its type", () => {
+  const stored = rule({ log: {} }, mqtt("a", "p"));
+  assert.equal(unmaskRule(rule(mqtt("a", "******")), stored), rule(mqtt("a", "p")));
+  const two = rule({ log: {} }, mqtt("a", "p1"), mqtt("b", "p2"));
+  assert.throws(() => unmaskRule(rule(mqtt("a", "******")), two), /E403: "actions\.0\.mqtt\.password" is \*{6}/);
+});
+
+test("unmaskRule() refuses what was never stored", () => {
+  assert.throws(() => unmaskRule(rule(mqtt("a", "******")), undefined), /E403: .*there is none/);
+  assert.throws(() => unmaskRule(rule(mqtt("a", "******")), rule({ log: {} })), /E403/);
+  assert.equal(unmaskRule("not JSON ******", undefined), "not JSON ******");
+});
