@@ -8,7 +8,7 @@ import type { Rules, RuleSummary } from "../runtime/rules.ts";
 import { readObject, textListField } from "./body.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
-import { json, jsonText, sentence } from "./reply.ts";
+import { empty, json, jsonText, sentence } from "./reply.ts";
 
 const notFound = (id: string) => `Rule ${id} is not found.`;
 const notInRegistry = (id: string) => `Rule ${id} is not found in registry, please check if it is created`;
@@ -18,10 +18,15 @@ function tagged(rules: readonly RuleSummary[], tags: readonly string[]): RuleSum
   return rules.filter((rule) => tags.every((tag) => rule.tags?.includes(tag) ?? false));
 }
 
-/** `{"tags":[…]}` or `{"keys":[…]}` of the body, or `?tags=a,b` for clients that cannot send a body with GET. */
+/** `?tags=a,b` for clients that cannot send a body with GET, else those of the body. */
 async function wantedTags(context: Context<AdminEnv>): Promise<string[]> {
   const query = context.req.query("tags");
   if (query !== undefined) return query.split(",").filter((tag) => tag !== "");
+  return await bodyTags(context);
+}
+
+/** `{"tags":[…]}` or `{"keys":[…]}`. */
+async function bodyTags(context: Context<AdminEnv>): Promise<string[]> {
   const body = await readObject(context, "the tags");
   return [...textListField(body, "tags"), ...textListField(body, "keys")];
 }
@@ -54,6 +59,18 @@ function tagRoutes(app: Hono<AdminEnv>, rules: Rules): void {
     const ids = tagged(rules.list(), await wantedTags(c)).map(({ id }) => id);
     return json(c, ids.length === 0 ? {} : { rules: ids });
   });
+
+  const changes = [["put", "replace"], ["patch", "add"], ["delete", "remove"]] as const;
+  for (const [method, change] of changes) {
+    app[method](
+      "/rules/:name/tags",
+      failing({ prefix: `${change} tags error`, missing: { message: notFound } }),
+      async (c) => {
+        await rules.changeTags(pathName(c), change, await bodyTags(c));
+        return empty(c);
+      },
+    );
+  }
 
   for (const [verb, command] of [["start", "start"], ["stop", "stop"]] as const) {
     app.post(`/rules/bulk${verb}`, failing({ prefix: `bulk ${verb} failed` }), async (c) => {

@@ -15,7 +15,7 @@ import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definit
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
-import type { Rules, RuleSummary } from "./rules.ts";
+import { changedTags, type Rules, type RuleSummary, type TagChange } from "./rules.ts";
 import { versionAllows } from "./streams.ts";
 
 export interface RuleRegistryParts {
@@ -218,12 +218,27 @@ export class RuleRegistry implements Rules {
     });
   }
 
+  async changeTags(id: string, change: TagChange, tags: readonly string[]): Promise<void> {
+    // deno-lint-ignore require-await -- commands are asynchronous, whether or not they have to wait.
+    await this.#command(id, async (entry) => {
+      const { definition } = entry;
+      if (definition === undefined) fail("E703", `Rule ${id} cannot be read: ${entry.message}`);
+      const next = changedTags(definition.tags ?? [], change, tags);
+      this.#setField(entry, "tags", next);
+      entry.definition = { ...definition, tags: next, json: entry.json };
+    });
+  }
+
   /** Whether the rule shall run is part of its stored JSON. */
   #setTriggered(entry: Entry, triggered: boolean): void {
     entry.triggered = triggered;
+    this.#setField(entry, "triggered", triggered);
+  }
+
+  #setField(entry: Entry, name: string, value: unknown): void {
     const json = JSON.parse(entry.json) as Record<string, unknown>;
-    const known = Object.keys(json).find((key) => key.toLowerCase() === "triggered");
-    const next = { ...json, [known ?? "triggered"]: triggered };
+    const known = Object.keys(json).find((key) => key.toLowerCase() === name);
+    const next = { ...json, [known ?? name]: value };
     entry.json = JSON.stringify(Object.fromEntries(Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))));
     this.#keep(entry);
   }

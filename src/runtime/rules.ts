@@ -14,6 +14,15 @@ export interface RuleSummary {
   readonly tags: readonly string[] | null;
 }
 
+/** `replace` makes the given tags the only ones. */
+export type TagChange = "replace" | "add" | "remove";
+
+/** The tags of a rule after a change, each once. */
+export function changedTags(before: readonly string[], change: TagChange, tags: readonly string[]): string[] {
+  if (change === "remove") return before.filter((tag) => !tags.includes(tag));
+  return [...new Set(change === "add" ? [...before, ...tags] : tags)];
+}
+
 /**
  * Methods throw {@linkcode DiagnosticError}: E1xx to E5xx for what is wrong with the rule, E701 for an unknown id, E702
  * for one that exists, E703 for a text that is not a rule JSON, E704 for a bad id, E706 for a version refused.
@@ -29,6 +38,8 @@ export interface Rules {
   delete(id: string): Promise<void>;
   /** The JSON as it was given, passwords as `******`; given back to `update`, that keeps them. */
   get(id: string): string;
+  /** Changes the tags, in the stored JSON too; the rule goes on running. */
+  changeTags(id: string, change: TagChange, tags: readonly string[]): Promise<void>;
   /** Resolve when the command is done; commands for one rule run one after the other. */
   start(id: string): Promise<void>;
   stop(id: string): Promise<void>;

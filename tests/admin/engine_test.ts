@@ -156,6 +156,7 @@ test("no request, however broken, is answered with 500 or not at all", () =>
       "/rules/bulkstart",
       "/rules/tags/match?tags={}",
       "/rules/{}",
+      "/rules/{}/tags",
       "/rules/{}/start",
       "/rules/{}/status",
       "/rules/{}/topo",

@@ -5,7 +5,7 @@
  */
 import { diagnostic, DiagnosticError, fail } from "../../src/diagnostics/diagnostic.ts";
 import { requireName } from "../../src/runtime/names.ts";
-import type { Rules, RuleSummary } from "../../src/runtime/rules.ts";
+import { changedTags, type Rules, type RuleSummary, type TagChange } from "../../src/runtime/rules.ts";
 import type { StreamRegistry } from "../../src/runtime/streams.ts";
 import { versionAllows } from "../../src/runtime/streams.ts";
 import { parseSelect } from "../../src/sql/parse.ts";
@@ -81,6 +81,14 @@ export class MemoryRules implements Rules {
 
   get(id: string): string {
     return this.#require(id).text;
+  }
+
+  changeTags(id: string, change: TagChange, tags: readonly string[]): Promise<void> {
+    return Promise.resolve().then(() => {
+      const entry = this.#require(id);
+      const rule = { ...entry.rule, tags: changedTags(entry.rule.tags ?? [], change, tags) };
+      this.#rules.set(id, { ...entry, rule, text: JSON.stringify(rule) });
+    });
   }
 
   start(id: string): Promise<void> {

@@ -169,3 +169,24 @@ test("tags select rules for match and bulk commands", async () => {
   assert.equal((await ask("GET", "/rules/a/status")).json().status, "running");
   assert.equal((await ask("GET", "/rules/b/status")).json().status, "stopped");
 });
+
+test("tags of a rule are replaced, added and removed", async () => {
+  const { ask } = await withDemo();
+  await ask("POST", "/rules", { ...rule, id: "a", tags: ["x"] });
+  const tags = async () => (await ask("GET", "/rules")).json()[0].tags;
+  const changes: readonly (readonly [string, unknown, readonly string[]])[] = [
+    ["PATCH", { tags: ["y", "x"] }, ["x", "y"]],
+    ["DELETE", { tags: ["x"] }, ["y"]],
+    ["PUT", { tags: ["p", "q"] }, ["p", "q"]],
+    ["DELETE", { keys: ["q"] }, ["p"]],
+  ];
+  for (const [method, body, expected] of changes) {
+    const answer = await ask(method, "/rules/a/tags", body);
+    assert.deepEqual([answer.status, answer.text], [200, ""]);
+    assert.deepEqual(await tags(), expected);
+  }
+  assert.equal((await ask("PUT", "/rules/a/tags", { tags: [1] })).status, 400);
+  const missing = await ask("PUT", "/rules/nosuch/tags", { tags: ["x"] });
+  assert.equal(missing.status, 404);
+  assert.match(missing.json().message, /Rule nosuch is not found\.$/);
+});
