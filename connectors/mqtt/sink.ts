@@ -28,7 +28,7 @@ export class MqttSink implements PayloadSink {
 
   async write(batch: readonly Payload[], signal: AbortSignal): Promise<void> {
     // Connected or not is not the sink's trouble: it waits, and the engine holds back the rule.
-    await this.#connection.connected(signal);
+    if (this.#connection.status.state !== "connected") await this.#connection.connected(signal);
     const { topic, qos, retain, properties } = this.#message;
     const messages = batch.map((payload): PublishMessage =>
       properties === undefined ? { topic, payload, qos, retain } : { topic, payload, qos, retain, properties }

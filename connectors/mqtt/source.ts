@@ -14,7 +14,10 @@ export class MqttSource implements Source {
   readonly #keepsSession: boolean;
   /** Bounded by the client: it stops reading when too much is not acknowledged. */
   #waiting: MessageBatch[] = [];
+  /** Both are set while a read waits. */
   #wake: (() => void) | undefined;
+  #abort: ((reason: unknown) => void) | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(settings: InferOutput<typeof sourceSettings>, connection: MqttConnection, keepsSession: boolean) {
     this.#keepsSession = keepsSession;
@@ -35,7 +38,8 @@ export class MqttSource implements Source {
     const messages = batches.length === 1 ? batches[0]!.messages : batches.flatMap((batch) => batch.messages);
     return {
       kind: "payloads",
-      payloads: messages.map((message) => message.payload),
+      // Messages say where their payloads stand, so that no view is made for each.
+      payloads: messages,
       meta: (index) => metadataOf(messages[index]!),
       ack: () => {
         for (const batch of batches) batch.ack();
@@ -44,17 +48,19 @@ export class MqttSource implements Source {
   }
 
   #arrival(signal: AbortSignal): Promise<void> {
+    // One listener for all reads with a signal: adding and removing one for each read costs more than the read.
+    if (signal !== this.#signal) {
+      this.#signal = signal;
+      signal.addEventListener("abort", () => this.#abort?.(signal.reason), { once: true });
+    }
     return new Promise((resolve, reject) => {
-      const abort = () => {
+      const settle = (done: () => void) => {
         this.#wake = undefined;
-        reject(signal.reason);
+        this.#abort = undefined;
+        done();
       };
-      this.#wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-      signal.addEventListener("abort", abort, { once: true });
+      this.#wake = () => settle(resolve);
+      this.#abort = (reason) => settle(() => reject(reason));
     });
   }
 

@@ -12,10 +12,10 @@ const defaultColumn = "self";
 function createDecoder({ columns = [] }: DecoderOptions): Decoder {
   const name = columns.length === 1 ? columns[0]!.name : defaultColumn;
   return {
-    decode(payload) {
+    decode(bytes, start = 0, end = bytes.length) {
       const row: Struct = {};
       // A copy: the payload's buffer belongs to the connector and rows outlive it.
-      setOwn(row, name, new Uint8Array(payload));
+      setOwn(row, name, bytes.slice(start, end));
       return [row];
     },
   };

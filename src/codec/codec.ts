@@ -34,11 +34,12 @@ export interface DecoderOptions {
 
 export interface Decoder {
   /**
-   * The rows of one payload, which may be none. The payload is not kept and rows hold no view of it.
+   * The rows of one payload, which may be none: the bytes from `start` to `end` of `bytes`, or all of them. The payload
+   * is not kept and rows hold no view of it; texts of the bytes around it may be kept until the next call.
    *
    * @throws {RowError} E501 when the payload is not what the format and the declared columns say.
    */
-  decode(payload: Uint8Array): Struct[];
+  decode(bytes: Uint8Array, start?: number, end?: number): Struct[];
 }
 
 /** How the results of one action are to be encoded. */

@@ -44,8 +44,8 @@ function createDecoder({ columns = [], fields = [], wanted, delimiter, hasHeader
     return row;
   };
   return {
-    decode(payload) {
-      const text = utf8.decode(payload).replace(/\r?\n$/, "");
+    decode(bytes, start = 0, end = bytes.length) {
+      const text = utf8.decode(bytes.subarray(start, end)).replace(/\r?\n$/, "");
       if (!hasHeader) return [toRow(text, known)];
       const [header = "", ...lines] = text.split(/\r?\n/);
       const names = header.split(separator);

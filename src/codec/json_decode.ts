@@ -6,6 +6,7 @@
  * damaged byte in a name must not cost the measurement beside it. A byte order mark is skipped.
  * @module
  */
+import { Buffer } from "node:buffer";
 import { RowError } from "../diagnostics/row_error.ts";
 import { isStruct, setOwn, type Struct, type Value } from "../value/value.ts";
 import type { Decoder, DecoderOptions } from "./codec.ts";
@@ -32,13 +33,14 @@ export function createJsonDecoder(options: DecoderOptions): Decoder {
 /** Without schema, every number a float. */
 class FloatJsonDecoder implements Decoder {
   readonly #picked: readonly string[] | undefined;
+  readonly #reader = new TextReader();
 
   constructor(picked: readonly string[] | undefined) {
     this.#picked = picked;
   }
 
-  decode(payload: Uint8Array): Struct[] {
-    const text = textOf(payload);
+  decode(bytes: Uint8Array, start = 0, end = bytes.length): Struct[] {
+    const text = this.#reader.text(bytes, start, end);
     return pick(rowsOf(parseNatively(text), text), this.#picked);
   }
 }
@@ -52,13 +54,14 @@ const ambiguous = /\d(?:\.0+(?!\d)|[eE]|\.\d{15})/;
 /** Without schema, whole numbers as ints. */
 class IntJsonDecoder implements Decoder {
   readonly #picked: readonly string[] | undefined;
+  readonly #reader = new TextReader();
 
   constructor(picked: readonly string[] | undefined) {
     this.#picked = picked;
   }
 
-  decode(payload: Uint8Array): Struct[] {
-    const text = textOf(payload);
+  decode(bytes: Uint8Array, start = 0, end = bytes.length): Struct[] {
+    const text = this.#reader.text(bytes, start, end);
     if (ambiguous.test(text)) return this.#precise(text);
     const rows = pick(rowsOf(parseNatively(text), text), this.#picked);
     try {
@@ -97,6 +100,7 @@ const manyDigits = /\d{16}/;
 /** With declared columns. */
 class TypedJsonDecoder implements Decoder {
   readonly #readers: readonly ColumnReader[];
+  readonly #reader = new TextReader();
   /** Set once a message needed the precise parser: its stream has long ids, and the next message likely too. */
   #expectsManyDigits = false;
 
@@ -104,8 +108,8 @@ class TypedJsonDecoder implements Decoder {
     this.#readers = readers;
   }
 
-  decode(payload: Uint8Array): Struct[] {
-    const text = textOf(payload);
+  decode(bytes: Uint8Array, start = 0, end = bytes.length): Struct[] {
+    const text = this.#reader.text(bytes, start, end);
     if (this.#expectsManyDigits && manyDigits.test(text)) return this.#precise(text);
     const rows = rowsOf(parseNatively(text), text);
     try {
@@ -141,14 +145,37 @@ class TypedJsonDecoder implements Decoder {
   }
 }
 
-function textOf(payload: Uint8Array): string {
-  if (nestsTooDeep(payload)) {
-    throw new RowError(
-      "E501",
-      `Cannot decode a message of ${payload.length} bytes: nested over ${nestingMax} levels deep`,
-    );
+/** Payloads of one read are decoded together while the read is at most this long; beyond, each by itself. */
+const sharedBytesMax = 65_536;
+// deno-lint-ignore no-control-regex -- the control characters are ASCII too.
+const nonAscii = /[^\x00-\x7f]/;
+
+/**
+ * Texts of payloads. Those that stand in one buffer share one conversion of the whole buffer, as Latin-1, which is the
+ * same text for all that is ASCII; a payload that is not is decoded by itself. A call into the engine costs more than
+ * the work it does on a short message.
+ */
+class TextReader {
+  #bytes: Uint8Array | undefined;
+  #text = "";
+
+  /** @throws {RowError} E501 for a payload nested too deeply. */
+  text(bytes: Uint8Array, start: number, end: number): string {
+    if (nestsTooDeep(bytes, start, end)) {
+      throw new RowError(
+        "E501",
+        `Cannot decode a message of ${end - start} bytes: nested over ${nestingMax} levels deep`,
+      );
+    }
+    const whole = start === 0 && end === bytes.length;
+    if (whole || bytes.length > sharedBytesMax) return utf8.decode(whole ? bytes : bytes.subarray(start, end));
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+    }
+    const text = this.#text.substring(start, end);
+    return nonAscii.test(text) ? utf8.decode(bytes.subarray(start, end)) : text;
   }
-  return utf8.decode(payload);
 }
 
 function parseNatively(text: string): Value {

@@ -35,13 +35,13 @@ export function parseJsonPrecisely(text: string, whole: WholeNumbers): Value {
 }
 
 /** True when the brackets of a UTF-8 JSON text nest deeper than {@linkcode nestingMax}; a cheap scan, no parser. */
-export function nestsTooDeep(payload: Uint8Array): boolean {
+export function nestsTooDeep(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
   // Every level takes two bytes at least.
-  if (payload.length <= 2 * nestingMax || !mayNestTooDeep(payload)) return false;
+  if (end - start <= 2 * nestingMax || !mayNestTooDeep(bytes, start, end)) return false;
   let depth = 0;
   let inString = false;
-  for (let i = 0; i < payload.length; i++) {
-    const byte = payload[i]!;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
     if (byte === 0x22) inString = !inString;
     else if (inString) {
       if (byte === 0x5c) i++;
@@ -53,10 +53,10 @@ export function nestsTooDeep(payload: Uint8Array): boolean {
 }
 
 /** The quick look that spares most payloads the slow one: are there enough opening brackets at all? */
-function mayNestTooDeep(payload: Uint8Array): boolean {
+function mayNestTooDeep(bytes: Uint8Array, start: number, end: number): boolean {
   let openings = 0;
   // Bit 5 is all that "[" and "{" differ in.
-  for (let i = 0; i < payload.length; i++) if ((payload[i]! | 0x20) === 0x7b && ++openings > nestingMax) return true;
+  for (let i = start; i < end; i++) if ((bytes[i]! | 0x20) === 0x7b && ++openings > nestingMax) return true;
   return false;
 }
 

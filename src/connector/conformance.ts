@@ -346,7 +346,8 @@ async function waitingRead(source: Source, signal: AbortSignal): Promise<{ reado
 
 function numbersOf(batch: SourceBatch): number[] {
   const rows = batch.kind === "rows" ? batch.rows : batch.payloads.map((payload) => {
-    return JSON.parse(new TextDecoder().decode(payload)) as { n: number };
+    const bytes = payload instanceof Uint8Array ? payload : payload.bytes.subarray(payload.start, payload.end);
+    return JSON.parse(new TextDecoder().decode(bytes)) as { n: number };
   });
   return rows.map((row) => Number(row.n));
 }

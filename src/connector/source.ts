@@ -28,7 +28,14 @@ interface BatchBase {
 /** Undecoded bytes; the stream's FORMAT gives them meaning. The views stay untouched until `ack`. */
 export interface PayloadBatch extends BatchBase {
   readonly kind: "payloads";
-  readonly payloads: readonly Uint8Array[];
+  readonly payloads: readonly (Uint8Array | PayloadSlice)[];
+}
+
+/** The bytes `[start, end)` of `bytes`: several payloads out of one read need no view each. */
+export interface PayloadSlice {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Rows that arrive decoded; FORMAT does not apply. */

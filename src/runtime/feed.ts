@@ -12,7 +12,7 @@
 import type { Decoder } from "../codec/codec.ts";
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import { EndOfInput, RetryLater } from "../connector/errors.ts";
-import type { Source, SourceBatch } from "../connector/source.ts";
+import type { PayloadSlice, Source, SourceBatch } from "../connector/source.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { RowError } from "../diagnostics/row_error.ts";
 import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
@@ -225,12 +225,15 @@ export class Feed {
     return { rows, meta, time };
   }
 
-  #decodeInto(rows: Struct[], payload: Uint8Array, time: number): void {
+  #decodeInto(rows: Struct[], payload: Uint8Array | PayloadSlice, time: number): void {
     const metrics = this.decoderMetrics!;
     metrics.recordsIn++;
     metrics.lastInvocation = time;
     try {
-      const decoded = this.#decode!.decode(payload);
+      const decoder = this.#decode!;
+      const decoded = payload instanceof Uint8Array
+        ? decoder.decode(payload)
+        : decoder.decode(payload.bytes, payload.start, payload.end);
       metrics.recordsOut += decoded.length;
       for (const row of decoded) this.#validateInto(rows, row, time);
     } catch (error) {

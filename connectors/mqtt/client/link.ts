@@ -66,6 +66,8 @@ export class Link implements TransportEvents, PacketHandler {
   #received = false;
   #pinged = false;
   #paused = false;
+  /** Whether the last read held nothing but messages of QoS 0. */
+  #patient = false;
 
   constructor(owner: LinkOwner, options: LinkOptions) {
     this.#owner = owner;
@@ -137,8 +139,13 @@ export class Link implements TransportEvents, PacketHandler {
     this.#transport.write([encodePacket(this.#options.connect, this.#options.connect.level)]);
   }
 
+  get patient(): boolean {
+    return this.#patient;
+  }
+
   onData(chunk: Uint8Array): void {
     this.#received = true;
+    this.#patient = this.#state === "up";
     try {
       this.#parser.parse(chunk);
     } catch (error) {
@@ -186,15 +193,18 @@ export class Link implements TransportEvents, PacketHandler {
     properties: ConnackPacket["properties"],
   ): void {
     if (this.#state !== "up") throw unexpected(PacketType.PUBLISH);
+    if ((flags & 6) !== 0) this.#patient = false;
     this.#owner.messages.onPublish(topic, flags, packetId, bytes, start, end, subscriptionId, properties);
   }
 
   onAck(...args: Parameters<PacketHandler["onAck"]>): void {
     if (this.#state !== "up") throw unexpected(args[0]);
+    this.#patient = false;
     this.#owner.messages.onAck(...args);
   }
 
   onPacket(packet: ControlPacket): void {
+    this.#patient = false;
     switch (packet.type) {
       case PacketType.CONNACK:
         return this.#onConnack(packet);

@@ -68,6 +68,16 @@ export interface OutboundOptions {
   readonly publishTimeoutMs: number | undefined;
 }
 
+/** About what the rest of a call takes, so that its buffer is neither far too large nor outgrown at once. */
+function sizeGuess(call: Call): number {
+  let bytes = 0;
+  for (let i = call.cursor; i < call.messages.length && bytes < WRITE_BYTES; i++) {
+    const { topic, payload } = call.messages[i]!;
+    bytes += topic.length + payload.length + 12;
+  }
+  return bytes;
+}
+
 export class Outbound {
   readonly #owner: OutboundOwner;
   readonly #ids: PacketIds;
@@ -155,7 +165,7 @@ export class Outbound {
     if (limits === undefined) return;
     const window = Math.min(this.#options.inflightMax, limits.receiveMaximum);
     while (this.#calls.length > 0 && this.#hasRoom) {
-      const writer = new PublishWriter(limits.level);
+      const writer = new PublishWriter(limits.level, sizeGuess(this.#calls[0]!));
       const sent: Call[] = [];
       let bytes = 0;
       let blocked = false;

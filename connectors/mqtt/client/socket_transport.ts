@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Pem, TlsOptions } from "./connection.ts";
+import { ReadModeration } from "./read_moderation.ts";
 import type { ServerAddress } from "./server_address.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -23,8 +24,11 @@ export function openSocket(
     socket.setNoDelay(true);
     events.onOpen();
   });
+  const reads = new ReadModeration(socket);
   socket.on("data", (chunk: Uint8Array) => {
-    if (!closed) events.onData(chunk);
+    if (closed) return;
+    events.onData(chunk);
+    reads.after(events.patient && !closed);
   });
   socket.on("drain", () => {
     if (!closed) events.onDrain();
@@ -38,6 +42,7 @@ export function openSocket(
   socket.on("close", () => {
     if (closed) return;
     closed = true;
+    reads.stop();
     events.onClose(failure);
   });
   return {
@@ -49,8 +54,8 @@ export function openSocket(
       socket.uncork();
       return room;
     },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
+    pause: () => reads.pause(),
+    resume: () => reads.resume(),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
   };

@@ -11,6 +11,11 @@ export interface TransportEvents {
   onOpen(): void;
   /** Bytes came. The chunk belongs to the receiver: the transport never writes to it again. */
   onData(chunk: Uint8Array): void;
+  /**
+   * True when nobody waits for an answer to what the last `onData` brought, nor for an answer in what comes next: all
+   * of it were messages of QoS 0. A busy transport may then let some more arrive before it reads again.
+   */
+  readonly patient: boolean;
   /** After a `write` that returned false: there is room again. */
   onDrain(): void;
   /** It is over, whoever ended it. Called once. */

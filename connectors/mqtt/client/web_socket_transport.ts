@@ -104,6 +104,10 @@ class WebSocketTransport implements Transport, TransportEvents {
     this.#socket.write([Buffer.from(request.join("\r\n"))]);
   }
 
+  get patient(): boolean {
+    return this.#events.patient;
+  }
+
   onData(chunk: Uint8Array): void {
     if (this.#failure !== undefined) return;
     if (!this.#upgraded) return this.#onResponse(chunk);

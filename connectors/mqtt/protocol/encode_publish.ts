@@ -37,6 +37,14 @@ export function publishSize(
   return 1 + varintSize(remaining) + remaining;
 }
 
+// deno-lint-ignore no-control-regex -- the control characters are ASCII too.
+const nonAscii = /[^\x00-\x7f]/;
+
+/** As `Buffer.byteLength`; on the short ASCII texts that most payloads are, the look at each character is cheaper. */
+function byteLength(text: string): number {
+  return text.length < 4096 && !nonAscii.test(text) ? text.length : Buffer.byteLength(text);
+}
+
 function varintSize(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
@@ -47,11 +55,14 @@ function varintSize(value: number): number {
 export class PublishWriter {
   readonly #level: ProtocolLevel;
   #chunks: Uint8Array[] = [];
+  readonly #firstBytes: number;
   #buffer: Buffer | undefined;
   #length = 0;
 
-  constructor(level: ProtocolLevel) {
+  /** `bytesExpected` sizes the first buffer. */
+  constructor(level: ProtocolLevel, bytesExpected: number = BUFFER_BYTES) {
     this.#level = level;
+    this.#firstBytes = Math.min(Math.max(bytesExpected, 64), 65_536);
   }
 
   /**
@@ -71,8 +82,8 @@ export class PublishWriter {
     properties: Properties | undefined,
     packetBytesMax = REMAINING_LENGTH_MAX + 5,
   ): number {
-    const topicBytes = Buffer.byteLength(topic);
-    const payloadBytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+    const topicBytes = byteLength(topic);
+    const payloadBytes = typeof payload === "string" ? byteLength(payload) : payload.length;
     const encoded = this.#level === 5 && properties !== undefined ? encodePublishProperties(properties) : undefined;
     const propertyBytes = this.#level === 5 ? (encoded?.length ?? 1) : 0;
     const size = publishSize(topicBytes, payloadBytes, qos, propertyBytes);
@@ -89,7 +100,11 @@ export class PublishWriter {
     buffer[at++] = rest;
     buffer[at++] = topicBytes >>> 8;
     buffer[at++] = topicBytes;
-    at += buffer.write(topic, at);
+    if (topicBytes === topic.length && topicBytes < 64) {
+      for (let i = 0; i < topicBytes; i++) buffer[at++] = topic.charCodeAt(i);
+    } else {
+      at += buffer.write(topic, at);
+    }
     if (qos > 0) {
       buffer[at++] = packetId >>> 8;
       buffer[at++] = packetId;
@@ -100,8 +115,11 @@ export class PublishWriter {
     } else if (propertyBytes > 0) {
       buffer[at++] = 0;
     }
-    if (typeof payload === "string") at += buffer.write(payload, at);
-    else if (copied) {
+    if (typeof payload === "string") {
+      if (payloadBytes === payload.length) buffer.write(payload, at, "latin1");
+      else buffer.write(payload, at);
+      at += payloadBytes;
+    } else if (copied) {
       buffer.set(payload, at);
       at += payloadBytes;
     }
@@ -115,7 +133,7 @@ export class PublishWriter {
 
   #room(size: number): Buffer {
     if (this.#buffer !== undefined && this.#length + size <= this.#buffer.length) return this.#buffer;
-    const doubled = this.#buffer === undefined ? BUFFER_BYTES : Math.min(this.#buffer.length * 2, 65_536);
+    const doubled = this.#buffer === undefined ? this.#firstBytes : Math.min(this.#buffer.length * 2, 65_536);
     this.#closeBuffer();
     this.#buffer = Buffer.allocUnsafe(Math.max(doubled, size));
     return this.#buffer;
