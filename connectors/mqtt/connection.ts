@@ -89,7 +89,7 @@ export class LazyConnection {
     if (left.length === 0) return;
     try {
       const subscription = (await this.#connection).subscribe({
-        filters: left.map((filter) => ({ filter, qos: 0 })),
+        filters: left.map((filter) => ({ filter, qos: 0, retainHandling: 2 })),
         onBatch: (batch) => batch.ack(),
       });
       await subscription.subscribed();
