@@ -163,8 +163,9 @@ export class LiveRule implements FeedConsumer {
     this.#arm();
   }
 
-  /** The feed has logged it, once for all rules. */
+  /** The feed has logged it, once for all rules. Errors find no room in a full queue: no backlog waits behind it. */
   undecodable(error: RowError): void {
+    if (this.#blocked) return;
     this.#passOn(error);
     this.#flush(undefined);
   }

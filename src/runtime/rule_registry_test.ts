@@ -184,6 +184,25 @@ test("errors of rows go to the actions where the rule wants them", () =>
     assert.deepEqual(rows, ["error", "error", "b"]);
   }));
 
+test("errors do not pile up before a sink that cannot write", () =>
+  withWorld(async ({ probe, create, engine }) => {
+    await create("fast", "SELECT a FROM shared");
+    await create("slow", "SELECT a FROM shared", {
+      actions: [{ probe: { to: "slow", sendSingle: true, bufferLength: 5 } }],
+      options: { sendError: true },
+    });
+    await settled();
+    const release = probe.hold("slow");
+    for (let i = 0; i < 50; i++) {
+      probe.give("shared", "{");
+      await settled();
+    }
+    assert.equal(engine.rules.status("slow").sink_probe_0_0_buffer_length, 5);
+    release();
+    await settled();
+    assert.equal(probe.written.slow!.length, 5);
+  }));
+
 test("commands for one rule run one after the other, and none for a rule that is gone", () =>
   withWorld(async ({ probe, create, engine, clock, store }) => {
     const { rules } = engine;
