@@ -22,8 +22,8 @@ ${overview()}\`\`\`
 Exit codes: 0 success, 1 the command could not do its work, 2 the command line is wrong. Results go to standard output,
 everything for people to standard error.
 
-\`weir validate\` takes streams, tables and rules of all its files together. It does not know the streams,
-confKeys and connections of a running agent; a stream that selects a confKey is reported with E406.
+\`weir validate\` takes streams, tables and rules of all its files together. It does not know the streams
+of a running agent, and confKeys and connections only from the file of \`--config\`. In CI, keep that file beside the rules.
 
 ${sections.join("\n")}`;
 }

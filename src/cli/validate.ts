@@ -7,9 +7,10 @@
  */
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
-import { configSchema } from "../config/schema.ts";
+import { loadConfig } from "../config/load.ts";
+import { type AgentConfig, configSchema } from "../config/schema.ts";
 import { type Diagnostic, diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
-import { renderError } from "../diagnostics/render.ts";
+import { renderDiagnostic, renderError } from "../diagnostics/render.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
@@ -17,6 +18,8 @@ import { parseStatement } from "../sql/parse.ts";
 import { nextToken } from "../sql/scan.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { createLog } from "../telemetry/log.ts";
+import { checkNamedSettings } from "./check_named_settings.ts";
+import { configured } from "./configured.ts";
 import { type Arguments, type CliContext, type Command, UsageError } from "./command.ts";
 
 /** One thing in a file that is checked by itself. */
@@ -29,8 +32,15 @@ interface Part {
 
 interface FileReport {
   readonly file: string;
-  readonly errors: { readonly origin: string; readonly error: DiagnosticError }[];
+  readonly errors: Finding[];
+  /** What is wrong unless the agent knows more than this command does. */
+  readonly warnings: Finding[];
   readonly parts: number;
+}
+
+interface Finding {
+  readonly origin: string;
+  readonly error: DiagnosticError;
 }
 
 /**
@@ -121,16 +131,46 @@ function attempt(report: FileReport, origin: string, work: () => void): void {
   }
 }
 
-async function check(files: readonly string[], context: CliContext): Promise<FileReport[]> {
+/** Without a configuration, a confKey or connection that is not known may well be one of the agent. */
+function doubtUnknownNames(report: FileReport): FileReport {
+  const pick = (wanted: boolean, of: (d: Diagnostic) => Diagnostic) =>
+    report.errors.flatMap(({ origin, error }) => {
+      const found = error.diagnostics.filter(({ code }) => (code === "E406") === wanted).map(of);
+      return found.length === 0 ? [] : [{ origin, error: new DiagnosticError(found, error.text) }];
+    });
+  const hint = "give the agent's weir.yaml with --config to check it; settings made through REST are not known here";
+  return { ...report, errors: pick(false, (d) => d), warnings: pick(true, (d) => ({ ...d, hint })) };
+}
+
+/** The configuration of `--config`, without the environment: what is checked is the file. */
+async function readConfig(
+  file: string | undefined,
+  known: ReturnType<typeof connectorConfigs>,
+): Promise<AgentConfig> {
+  if (file === undefined) return v.parse(configSchema, {});
+  return await configured(file, async () => {
+    const { config, document } = await loadConfig({ file });
+    checkNamedSettings(config, known, document);
+    return config;
+  });
+}
+
+async function check(
+  files: readonly string[],
+  configFile: string | undefined,
+  context: CliContext,
+): Promise<FileReport[]> {
   const { connectors, create } = await context.loadEngine();
+  const known = connectorConfigs(connectors);
+  const config = await readConfig(configFile, known);
   const store = new MemoryStore();
-  const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
+  const configs = new ConfigRegistry({ store, file: config, ...known });
   const streams = new StreamRegistry({ store, configs });
   const log = createLog({ level: "error", format: "human", write: context.stderr });
-  const engine = await create({ store, streams, configs, config: v.parse(configSchema, {}), log });
+  const engine = await create({ store, streams, configs, config, log });
   try {
     const loaded = files.map((file) => {
-      const report: FileReport = { file, errors: [], parts: 0 };
+      const report: FileReport = { file, errors: [], warnings: [], parts: 0 };
       let parts: Part[] = [];
       attempt(report, file, () => parts = readParts(file));
       return { report: { ...report, parts: parts.length }, parts };
@@ -150,29 +190,40 @@ async function check(files: readonly string[], context: CliContext): Promise<Fil
         });
       }
     }
-    return loaded.map(({ report }) => report);
+    return loaded.map(({ report }) => configFile === undefined ? doubtUnknownNames(report) : report);
   } finally {
     await engine.close();
   }
 }
 
-function diagnosticsOf(report: FileReport): readonly (Diagnostic & { readonly origin: string })[] {
-  return report.errors.flatMap(({ origin, error }) => error.diagnostics.map((d) => ({ origin, ...d })));
+function diagnosticsOf(findings: readonly Finding[]): readonly (Diagnostic & { readonly origin: string })[] {
+  return findings.flatMap(({ origin, error }) => error.diagnostics.map((d) => ({ origin, ...d })));
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 async function run(args: Arguments, context: CliContext): Promise<number> {
-  if (args.positionals.length === 0) throw new UsageError("no file to check was given");
-  const reports = await check(args.positionals, context);
+  const config = args.text("config");
+  if (args.positionals.length === 0 && config === undefined) throw new UsageError("no file to check was given");
+  const reports = await check(args.positionals, config, context);
   if (args.flag("json")) {
     const json = reports.map((report) => ({
       file: report.file,
       valid: report.errors.length === 0,
-      diagnostics: diagnosticsOf(report),
+      diagnostics: diagnosticsOf(report.errors),
+      warnings: diagnosticsOf(report.warnings),
     }));
     context.stdout(`${JSON.stringify(json)}\n`);
   } else {
-    for (const { file, errors, parts } of reports) {
-      if (errors.length === 0) context.stdout(`${file}: ok (${parts} ${parts === 1 ? "definition" : "definitions"})\n`);
+    if (config !== undefined) context.stdout(`${config}: ok\n`);
+    for (const { file, errors, warnings, parts } of reports) {
+      const doubts = warnings.length === 0 ? "" : `, ${count(diagnosticsOf(warnings).length, "warning")}`;
+      if (errors.length === 0) context.stdout(`${file}: ok (${count(parts, "definition")}${doubts})\n`);
+      for (const { origin, error } of warnings) {
+        for (const d of error.diagnostics) context.stderr(`warning: ${renderDiagnostic(d, error.text, origin)}\n`);
+      }
       for (const { origin, error } of errors) context.stderr(`${renderError(error, origin)}\n`);
     }
   }
@@ -180,10 +231,19 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
 }
 
 export const validate: Command = {
-  usage: ["weir validate FILE… [--json]"],
-  flags: { json: { type: "boolean", summary: "print a JSON array with a report for each file" } },
+  usage: ["weir validate FILE… [--config FILE] [--json]"],
+  flags: {
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      summary: "the agent's configuration, for confKeys and connections",
+    },
+    json: { type: "boolean", summary: "print a JSON array with a report for each file" },
+  },
   details: `
 A FILE holds a rule or an array of rules as JSON, a ruleset ({"streams","tables","rules"}), or SQL statements separated by
-semicolons. Give the file with its CREATE STREAM along with a rule.`,
+semicolons. Give the file with its CREATE STREAM along with a rule. A confKey or connection that is not known is a warning,
+which does not change the exit code; with --config, which is checked too, it is a mistake (E406).`,
   run,
 };

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { connectors } from "../../connectors/mod.ts";
+import { createEngine } from "../../src/runtime/engine.ts";
+import { temporaryDirectory, weir } from "./fixture.ts";
+
+const loadEngine = () =>
+  Promise.resolve({ connectors, create: (parts: object) => createEngine({ ...parts, connectors } as never) });
+
+const stream = 'CREATE STREAM demo () WITH (DATASOURCE="t", CONF_KEY="plant")';
+const action = { mqtt: { connectionSelector: "cloud", topic: "t" } };
+const ruleset = {
+  streams: { demo: stream },
+  rules: { r: JSON.stringify({ id: "r", sql: "SELECT a FROM demo", actions: [action] }) },
+};
+
+async function withFiles(work: (write: (name: string, text: string) => string) => Promise<void>): Promise<void> {
+  const { path, cleanUp } = temporaryDirectory();
+  try {
+    await work((name, text) => {
+      writeFileSync(join(path, name), text);
+      return join(path, name);
+    });
+  } finally {
+    cleanUp();
+  }
+}
+
+test("validate warns of confKeys and connections that it cannot know", () =>
+  withFiles(async (write) => {
+    const file = write("set.json", JSON.stringify(ruleset));
+    const outcome = await weir(["validate", file], { loadEngine });
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.equal(outcome.stdout, `${file}: ok (2 definitions, 2 warnings)\n`);
+    assert.match(
+      outcome.stderr,
+      /^warning: E406: Unknown configuration key "plant".*\n.*stream demo\.CONF_KEY\n {2}hint: /,
+    );
+    assert.match(outcome.stderr, /^warning: E406: connection cloud not existed$/m);
+    const [report] = JSON.parse((await weir(["validate", file, "--json"], { loadEngine })).stdout);
+    assert.deepEqual([report.valid, report.diagnostics.length, report.warnings.length], [true, 0, 2]);
+    const other = write("bad.sql", `${stream};\nSELECT b c FROM demo`);
+    assert.equal((await weir(["validate", other], { loadEngine })).code, 1);
+  }));
+
+test("validate --config knows those of the file, and takes others for mistakes", () =>
+  withFiles(async (write) => {
+    const file = write("set.json", JSON.stringify(ruleset));
+    const sources = 'sources: { mqtt: { plant: { server: "tcp://a:1883" } } }\n';
+    const some = write("some.yaml", sources);
+    const refused = await weir(["validate", file, "--config", some], { loadEngine });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /^E406: connection cloud not existed$/m);
+    assert.doesNotMatch(refused.stderr, /plant|warning/);
+    const all = write("all.yaml", `${sources}connections: { mqtt: { cloud: { server: "tcp://b:1883" } } }\n`);
+    const good = await weir(["validate", file, "-c", all], { loadEngine });
+    assert.deepEqual(good, { code: 0, stderr: "", stdout: `${all}: ok\n${file}: ok (2 definitions)\n` });
+  }));
+
+test("validate --config tells what is wrong with the configuration itself", () =>
+  withFiles(async (write) => {
+    const wrong = write("wrong.yaml", "sources: { mqtt: { plant: { sever: x } } }\n");
+    const outcome = await weir(["validate", "--config", wrong], { loadEngine });
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /the configuration is wrong\nE402: Unknown setting "sever"/);
+    assert.ok(outcome.stderr.includes(`${wrong}:1:`), outcome.stderr);
+    assert.equal((await weir(["validate"], { loadEngine })).code, 2);
+  }));
