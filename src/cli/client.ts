@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { renderDiagnostic } from "../diagnostics/render.ts";
+import { certificateTrouble } from "./certificate_trouble.ts";
 import { type Arguments, type CliContext, CliError, type Flag, UsageError } from "./command.ts";
 
 export const defaultServer = "http://127.0.0.1:9081";
@@ -35,7 +36,7 @@ export class AgentClient {
   /**
    * The answer's text. `statement` is the SQL that the body carries; places in error answers point into it.
    *
-   * @throws {CliError} when no agent answers.
+   * @throws {CliError} when no agent answers, or its certificate is not to be trusted.
    * @throws {CliError} with the agent's message and the places of mistakes when it refuses.
    */
   async request(method: string, path: string, body?: string, statement?: string): Promise<string> {
@@ -46,6 +47,10 @@ export class AgentClient {
       response = await this.#fetch(this.#server + path, { method, signal, ...(body === undefined ? {} : { body }) });
       text = await response.text();
     } catch (error) {
+      const trouble = certificateTrouble(error);
+      if (trouble !== undefined) {
+        throw new CliError(`${this.#server} cannot be trusted: ${trouble.reason}\n  ${trouble.hint}`, { cause: error });
+      }
       throw new CliError(
         `no weir answers at ${this.#server} (${reason(error)})\n` +
           "  start one with `weir serve`, or name another with --server or WEIR_SERVER",
