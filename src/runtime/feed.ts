@@ -108,6 +108,11 @@ export class Feed {
     await this.#finished;
   }
 
+  /** Resolves when the source is closed for good; does nothing to bring that about. */
+  whenClosed(): Promise<void> {
+    return this.#finished ?? Promise.resolve();
+  }
+
   get unused(): boolean {
     return this.#consumers.length === 0;
   }

@@ -59,18 +59,22 @@ export class RuleLauncher {
     if (!stream.options.shared) return this.#createFeed(source, `rule ${ruleId} source ${stream.name}`, ruleId);
     const known = this.#shared.get(stream.name);
     if (known !== undefined && !known.closed) return known;
-    const feed = this.#createFeed(source, `stream ${stream.name}`);
+    // A source that is still finishing may own what the next one needs, such as the client id at a broker.
+    const feed = this.#createFeed(source, `stream ${stream.name}`, undefined, known?.whenClosed());
     this.#shared.set(stream.name, feed);
     return feed;
   }
 
-  #createFeed(source: PreparedSource, name: string, owner?: string): Feed {
+  #createFeed(source: PreparedSource, name: string, owner?: string, before?: Promise<void>): Feed {
     const { pool, clock, resolvePath } = this.#parts;
     const log = this.#parts.log.with({ stream: source.stream.name });
     const parts = { pool, clock, log, name, resolvePath, ...(owner === undefined ? {} : { owner }) };
     return new Feed({
       stream: source.stream.name,
-      open: (onStatus) => openRole<Source>(source, source.role.open, parts, onStatus),
+      open: async (onStatus) => {
+        await before;
+        return await openRole<Source>(source, source.role.open, parts, onStatus);
+      },
       reportsStatus: source.connection !== undefined,
       createDecoder: source.createDecoder,
       createValidator: source.createValidator,

@@ -127,6 +127,28 @@ test("a rule that joins a shared stream frees it of what the first one held", ()
     assert.equal(probe.sources.size, 1);
   }));
 
+test("the source of a shared stream is closed before its successor opens", () =>
+  withWorld(async ({ probe, create, engine, clock }) => {
+    await create("first", "SELECT a FROM shared");
+    await settled();
+    const [before] = probe.sources;
+    probe.hold("first");
+    probe.give("shared", '{"a":1}');
+    await settled();
+    const stopping = engine.rules.stop("first");
+    await create("second", "SELECT a FROM shared");
+    await settled();
+    assert.deepEqual([...probe.sources], [before], "the first one still finishes");
+    await clock.advance(5000);
+    await stopping;
+    await settled();
+    assert.equal(probe.sources.size, 1);
+    assert.equal(probe.sources.has(before!), false);
+    probe.give("shared", '{"a":2}');
+    await settled();
+    assert.deepEqual(probe.written.second, ['{"a":2}']);
+  }));
+
 test("a rule is done when its source has ended and everything is delivered", () =>
   withWorld(async ({ probe, create, engine, clock }) => {
     await create("r", "SELECT count(*) AS c FROM own GROUP BY TUMBLINGWINDOW(hh, 1)");
