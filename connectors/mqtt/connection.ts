@@ -38,7 +38,13 @@ export class LazyConnection {
         const message = status.error === undefined ? undefined : `${status.server}: ${status.error.message}`;
         context.status(status.state, message);
       };
-      return openMqtt({ ...clientOptions(settings), onStatus: report });
+      const options = { ...clientOptions(settings), onStatus: report };
+      try {
+        return openMqtt(options);
+      } catch (error) {
+        // It connects later; what it refuses at once are options, and no attempt will mend them.
+        return refuseSetting("server", (error as Error).message);
+      }
     });
     // Whoever opens sees the failure; without anybody it must not end the process.
     this.#connection.catch(() => {});
@@ -52,6 +58,12 @@ export class LazyConnection {
     if (settings.enableClientSession && (settings.clientid === undefined || settings.clientid === "")) {
       const message = 'enableClientSession needs a "clientid": the broker finds the session by it';
       refuseSetting("clientid", message, "E404");
+    }
+    for (const server of settings.server) {
+      if (!URL.canParse(server)) refuseSetting("server", `Cannot read broker URL "${server}": it is not a URL`);
+    }
+    if (settings.password !== undefined && settings.username === undefined && settings.protocolVersion !== "5") {
+      refuseSetting("username", 'a "password" needs a "username" before MQTT 5', "E404");
     }
     tlsOptions(settings as Parameters<typeof tlsOptions>[0]);
   }

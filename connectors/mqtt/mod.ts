@@ -49,7 +49,11 @@ export const connectionSettings = v.strictObject({
     min: 0,
     max: 4_294_967_295,
   }),
-  keepAlive: duration({ description: "Longest silence before the connection is probed.", default: 30_000 }),
+  keepAlive: duration({
+    description: "Longest silence before the connection is probed.",
+    default: 30_000,
+    max: 65_535_000,
+  }),
   connectTimeout: duration({ description: "Longest wait for a connection.", default: 10_000 }),
   clientStatePath: ignored("The broker keeps the session; weir keeps no file of its own."),
   ...tlsEntries,

@@ -289,6 +289,9 @@ test("mqtt finds what is wrong with a connection before it connects", () => {
     [{ server: [] }, /E404.*server/],
     [{ protocolVersion: "6" }, /E403/],
     [{ keepAlive: "soon" }, /E403/],
+    [{ keepAlive: "20h" }, /E403/],
+    [{ password: "p" }, /E404.*username/],
+    [{ server: "tcp://a:99999" }, /E403.*tcp:\/\/a:99999/],
   ];
   for (const [raw, message] of cases) {
     assert.throws(() => check!(readSettings(settings, raw, place) as never), message, JSON.stringify(raw));
@@ -297,6 +300,7 @@ test("mqtt finds what is wrong with a connection before it connects", () => {
     {},
     { servers: ["tcp://a:1", "ssl://b:2"], clientId: "c" },
     { server: "wss://b:443/mqtt", protocolVersion: "4", keepAlive: "10s" },
+    { password: "p", protocolVersion: "5" },
   ];
   for (const raw of fine) check!(readSettings(settings, raw, place) as never);
 });
@@ -312,6 +316,14 @@ test("mqtt refuses topics and filters that cannot be meant", () => {
   for (const datasource of ["a", "#", "+/b , c/#", "$share/g/a", "/", "$SYS/#"]) {
     readSettings(mqtt.source!.settings, { datasource }, place);
   }
+});
+
+test("a LazyConnection tells options that the client refuses as settings", async () => {
+  const settings = readSettings(mqtt.connection!.settings, { password: "p" }, { path: "", where: "mqtt" });
+  const context = { name: "test", clock: realClock, log: recordingLogger([]), status: () => {} };
+  const lazy = new LazyConnection(settings as never, context);
+  await assert.rejects(lazy.open(), /^DiagnosticError: E403: .*user name/);
+  await lazy.close();
 });
 
 test("a LazyConnection closes whether or not it was ever connected", async () => {
