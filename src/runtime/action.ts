@@ -69,6 +69,8 @@ export class Action {
   /** Items in the queue and being written. */
   #queued = 0;
   #wake: (() => void) | undefined;
+  /** The reason that the log was told last, until the sink writes again. */
+  #toldLoss: string | undefined;
   #onRoom: (() => void)[] = [];
   #onIdle: (() => void)[] = [];
   #stopping = false;
@@ -250,7 +252,17 @@ export class Action {
     const message = error instanceof Error ? error.message : String(error);
     if (!this.#options.reportsStatus) this.connection.report("disconnected", message);
     this.metrics.fail(message, this.#options.clock.now());
-    this.#options.log.warn("A sink cannot write and will be tried again", { action: this.type, reason: message });
+    const { log } = this.#options;
+    const fields = { action: this.type, reason: message };
+    if (this.#toldLoss === message) log.debug("A sink still cannot write", fields);
+    else log.warn("A sink cannot write and will be tried again", fields);
+    this.#toldLoss = message;
+  }
+
+  #regained(): void {
+    if (this.#toldLoss === undefined) return;
+    this.#toldLoss = undefined;
+    this.#options.log.info("A sink writes again", { action: this.type });
   }
 
   /** True when the batch is done with, false when the sink must be opened again and the batch written again. */
@@ -265,6 +277,7 @@ export class Action {
         this.metrics.recordsOut += items.length;
         this.metrics.processed += items.length;
         this.metrics.latencyUs = Math.round((performance.now() - started) * 1000);
+        this.#regained();
         return true;
       } catch (error) {
         signal.throwIfAborted();

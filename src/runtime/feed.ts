@@ -76,6 +76,8 @@ export class Feed {
   #allowClose: () => void = () => {};
   readonly #mayClose = new Promise<void>((resolve) => (this.#allowClose = resolve));
   #ended: string | undefined;
+  /** The reason that the log was told last, until the source gives something again. */
+  #toldLoss: string | undefined;
   #failed = false;
 
   constructor(options: FeedOptions) {
@@ -188,6 +190,7 @@ export class Feed {
         continue;
       }
       backoff.reset();
+      this.#regained();
       this.#deliver(batch);
       // With one rule the source waits for it. With several, each has its own buffer, so that none holds up the others.
       const [only, ...others] = this.#consumers;
@@ -281,7 +284,16 @@ export class Feed {
     const message = error instanceof Error ? error.message : String(error);
     this.connection.report("disconnected", message);
     this.sourceMetrics.fail(message, this.#options.clock.now());
-    this.#options.log.warn("A source was lost and will be opened again", { reason: message });
+    const { log } = this.#options;
+    if (this.#toldLoss === message) log.debug("A source is still lost", { reason: message });
+    else log.warn("A source was lost and will be opened again", { reason: message });
+    this.#toldLoss = message;
+  }
+
+  #regained(): void {
+    if (this.#toldLoss === undefined) return;
+    this.#toldLoss = undefined;
+    this.#options.log.info("A source reads again");
   }
 
   #fail(error: DiagnosticError): void {

@@ -20,6 +20,8 @@ export class Wire {
   held: Promise<void> = Promise.resolve();
   /** Why `open` of the sink, and of the source, refuses the settings. */
   refusal: string | undefined;
+  /** What `open` of the sink and of the source throws instead of opening. */
+  loss: Error | undefined;
   opens = 0;
   #status: ((state: ConnectionState, message?: string) => void) | undefined;
   #queue: PayloadBatch[] = [];
@@ -58,6 +60,7 @@ export class Wire {
       settings: sourceSettings,
       open: () => {
         this.opens++;
+        if (this.loss !== undefined) throw this.loss;
         if (this.refusal !== undefined) refuseSetting("datasource", this.refusal);
         return { read: (signal) => this.#read(signal), close: () => Promise.resolve() };
       },
@@ -69,6 +72,7 @@ export class Wire {
       settings: sinkSettings,
       open: () => {
         this.opens++;
+        if (this.loss !== undefined) throw this.loss;
         if (this.refusal !== undefined) refuseSetting("topic", this.refusal);
         return { write: (batch, signal) => this.#write(batch, signal), close: () => Promise.resolve() };
       },
