@@ -156,8 +156,8 @@ export const codes = {
   E303: {
     stage: "plan",
     title: "Bad rule option",
-    explanation: "An option of the rule has a wrong type or value, or is unknown.",
-    provokes: "a rule with qos 3",
+    explanation: "An option of the rule does not fit its statement, its stream or another option.",
+    provokes: "a rule with sendMetaToSink over a window",
   },
   // ---- config and connectors
   E401: {
