@@ -9,8 +9,6 @@ import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Logger } from "../connector/context.ts";
-import { DiagnosticError } from "../diagnostics/diagnostic.ts";
-import { renderError } from "../diagnostics/render.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
 import { version } from "../platform/version.ts";
@@ -22,6 +20,7 @@ import type { Store } from "../store/store.ts";
 import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
 import { type Arguments, type CliContext, CliError, type Command, type Engine, UsageError } from "./command.ts";
+import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
@@ -42,16 +41,6 @@ function overrides(args: Arguments): Override[] {
     const value = args.text(flag);
     return value === undefined ? [] : [{ path, value, origin: `--${flag}` }];
   });
-}
-
-/** Runs what may find mistakes in the configuration, and shows them with the file's name. */
-async function configured<T>(file: string | undefined, work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof DiagnosticError)) throw error;
-    throw new CliError(`the configuration is wrong\n${renderError(error, file ?? "weir.yaml")}`, { cause: error });
-  }
 }
 
 function readConfig(args: Arguments, context: CliContext): Promise<LoadedConfig> {

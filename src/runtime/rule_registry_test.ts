@@ -111,6 +111,7 @@ test("a slow rule on a shared stream drops its oldest rows, and the others lose 
     assert.deepEqual(probe.written.slow, ['{"a":0}', '{"a":7}', '{"a":8}', '{"a":9}']);
     const status = engine.rules.status("slow");
     assert.equal(status.source_shared_0_exceptions_total, 6);
+    assert.equal(status.source_shared_0_dropped_total, 6);
     assert.equal(status.source_shared_0_last_exception, "buffer full, drop message");
   }));
 
