@@ -5,7 +5,6 @@
 import process from "node:process";
 import type { CliContext } from "./src/cli/command.ts";
 import { Outlet } from "./src/cli/outlet.ts";
-import { runCli } from "./src/cli/run.ts";
 import { loadPlatform } from "./src/platform/mod.ts";
 
 const logDrainMs = 500;
@@ -18,6 +17,9 @@ async function readStdin(): Promise<string> {
 }
 
 const platform = await loadPlatform();
+// Commands that run an agent stay for months: they settle down before the rest of the program is loaded.
+const [command = "serve"] = platform.args;
+if (command === "serve" || command === "demo" || command.startsWith("-")) platform.settle();
 const stdout = new Outlet(process.stdout);
 const stderr = new Outlet(process.stderr);
 const context: CliContext = {
@@ -37,6 +39,7 @@ const context: CliContext = {
     return { connectors, create: (parts) => createEngine({ ...parts, connectors }) };
   },
 };
+const { runCli } = await import("./src/cli/run.ts");
 const code = await runCli(platform.args, context);
 // What was said last must arrive; but a log that nobody reads must not keep the agent from ending.
 await stdout.drained();

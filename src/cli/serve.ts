@@ -11,6 +11,7 @@ import type { AgentConfig } from "../config/schema.ts";
 import type { Logger } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
+import { FootprintKeeper } from "../platform/footprint.ts";
 import { version } from "../platform/version.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
@@ -26,8 +27,6 @@ import { systemInfo } from "./system_info.ts";
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
 const requestGraceMs = 1_000;
-/** The start has touched pages that are not needed again; by then it is over. */
-const trimAfterMs = 2_000;
 
 const flagSettings: readonly (readonly [string, readonly string[]])[] = [
   ["listen", ["listen"]],
@@ -141,6 +140,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const log = openLog(config, context);
   const tls = readTls(config);
   const engineModule = await context.loadEngine();
+  // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
+  platform.trimMemory();
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => checkNamedSettings(config, named, document));
   const { store, notices } = openStore(chooseDataDir(config, context, log));
@@ -149,7 +150,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const termination = terminationOf(platform, log);
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
-  let trim: ReturnType<typeof setTimeout> | undefined;
+  const footprint = new FootprintKeeper(platform);
   try {
     const configs = new ConfigRegistry({ store, file: config, ...named });
     const streams = new StreamRegistry({ store, configs });
@@ -178,7 +179,13 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         maxBodyBytes: config.limits.requestBodyBytesMax,
         ...(tls === undefined ? {} : { tls }),
       },
-      (request) => app.fetch(request),
+      async (request) => {
+        // A new rule loads and compiles much at once.
+        if (request.method !== "GET") footprint.makeRoom();
+        const response = await app.fetch(request);
+        footprint.look();
+        return response;
+      },
     );
     if (!isLoopback(config.listen.hostname)) {
       log.warn("everybody who reaches this address may change rules", { hostname: config.listen.hostname });
@@ -187,13 +194,9 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     isReady = true;
     const scheme = tls === undefined ? "http" : "https";
     context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
-    trim = setTimeout(() => {
-      const result = platform.trimMemory();
-      if ("skipped" in result) log.debug("memory was not trimmed", { reason: result.skipped });
-      else log.debug("memory was trimmed", { bytes: result.trimmedBytes });
-    }, trimAfterMs);
+    footprint.start();
     await termination.requested;
-    clearTimeout(trim);
+    footprint.stop();
     return await shutDown({ engine, server, store }, log) ? 0 : 1;
   } catch (error) {
     await server?.close(0);
@@ -201,7 +204,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     store.close();
     throw error;
   } finally {
-    clearTimeout(trim);
+    footprint.stop();
     termination.stopListening();
   }
 }

@@ -4,8 +4,9 @@
  */
 import process from "node:process";
 import { toListenError } from "./listen_error.ts";
-import type { HttpServer, Peer, Platform, RequestHandler, ServeOptions, TrimResult } from "./platform.ts";
-import { readResidentMemory } from "./resident_memory.ts";
+import type { Footprint, HttpServer, Peer, Platform, RequestHandler, ServeOptions, TrimResult } from "./platform.ts";
+import { createFootprintReader, readResidentMemory } from "./resident_memory.ts";
+import { restartWithOptions } from "./restart_bun.ts";
 import { onTerminate } from "./termination.ts";
 import { createTrim } from "./trim_bun.ts";
 
@@ -14,6 +15,7 @@ interface BunApi {
   readonly version: string;
   readonly main: string;
   serve(options: BunServeOptions): BunServer;
+  gc(synchronously: boolean): void;
 }
 
 interface BunServeOptions {
@@ -44,7 +46,9 @@ const DRAIN_POLL_MS = 10;
 
 export function bunPlatform(): Platform {
   const bun = (globalThis as unknown as { readonly Bun: BunApi }).Bun;
-  const trim = process.platform === "linux" ? createTrim() : undefined;
+  let readFootprint: (() => Footprint | undefined) | undefined;
+  const footprint = () => (readFootprint ??= createFootprintReader() ?? (() => undefined))();
+  const trim = process.platform === "linux" ? createTrim(footprint) : undefined;
   return {
     engine: { name: "bun", version: bun.version },
     target: `${process.platform}-${process.arch}`,
@@ -56,6 +60,15 @@ export function bunPlatform(): Platform {
     serve: async (options, handler) => serve(bun, options, handler),
     onTerminate,
     memory: readResidentMemory,
+    footprint,
+    collectGarbage: () => bun.gc(true),
+    settle() {
+      // From source, the arguments that started the engine are not known.
+      if (trim === undefined || !bun.main.startsWith("/$bunfs/")) return "not a compiled binary on Linux";
+      const refused = restartWithOptions();
+      trim();
+      return refused;
+    },
     trimMemory: (): TrimResult => trim?.() ?? { skipped: `not Linux but ${process.platform}` },
     exit: (code) => process.exit(code),
   };

@@ -22,6 +22,9 @@ export function denoPlatform(): Platform {
     serve: async (options, handler) => serve(options, handler),
     onTerminate,
     memory: readResidentMemory,
+    footprint: () => undefined,
+    collectGarbage: () => {},
+    settle: () => "Deno reads its options from the command line",
     trimMemory: () => ({ skipped: "Deno: V8's own snapshot and heap dominate, so there is nothing worth trimming" }),
     exit: (code) => process.exit(code),
   };

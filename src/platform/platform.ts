@@ -56,6 +56,12 @@ export interface ResidentMemory {
 /** What `trimMemory` did: the bytes by which resident memory shrank, or why it could do nothing. */
 export type TrimResult = { readonly trimmedBytes: number } | { readonly skipped: string };
 
+/** Resident bytes, and those of them that belong to no file: heap, stacks, compiled code. */
+export interface Footprint {
+  readonly residentBytes: number;
+  readonly anonymousBytes: number;
+}
+
 export interface Platform {
   readonly engine: { readonly name: "bun" | "deno"; readonly version: string };
   /** Operating system and processor in Node's words: `linux-x64`, `linux-arm64`. */
@@ -72,10 +78,20 @@ export interface Platform {
   /** Calls `handler` on SIGTERM and SIGINT; returns the way to stop listening. */
   onTerminate(handler: (signal: "SIGTERM" | "SIGINT") => void): () => void;
   memory(): ResidentMemory;
+  /** The size of this process now, at the cost of one small read; undefined where the system does not tell. */
+  footprint(): Footprint | undefined;
+  /** Runs the garbage collector to the end, where the engine lets it be asked. */
+  collectGarbage(): void;
   /**
    * Gives back the pages of the binary's own read-only mappings (Linux: `madvise`). Takes under a millisecond and is
    * cheap to call again; pages that are needed come back from the page cache.
    */
   trimMemory(): TrimResult;
+  /**
+   * Makes the process fit to run for long, before anything else is loaded: starts it over with engine options for a
+   * small heap, where the engine takes them only at its start, and gives back what the start has touched. Returns why
+   * it could not, or undefined.
+   */
+  settle(): string | undefined;
   exit(code: number): never;
 }

@@ -2,9 +2,10 @@
  * Resident memory of this process: Linux reports it in `/proc/self/status`; elsewhere `node:process` has to do.
  * @module
  */
-import { readFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { openSync, readFileSync, readSync } from "node:fs";
 import process from "node:process";
-import type { ResidentMemory } from "./platform.ts";
+import type { Footprint, ResidentMemory } from "./platform.ts";
 
 export function readResidentMemory(): ResidentMemory {
   try {
@@ -29,4 +30,30 @@ export function parseStatus(status: string): ResidentMemory | undefined {
     residentPeakBytes: Number(peak) * 1024,
     ...(file !== undefined && { residentFileBytes: Number(file) * 1024 }),
   };
+}
+
+/** Pages of a process are of one size, which `/proc/self/statm` does not name; these are all that Linux knows. */
+const pageSizes = [4096, 16_384, 65_536];
+
+/**
+ * Returns a reader of `/proc/self/statm` that keeps the file open, or undefined where there is none.
+ */
+export function createFootprintReader(): (() => Footprint | undefined) | undefined {
+  try {
+    const file = openSync("/proc/self/statm", "r");
+    const text = Buffer.alloc(128);
+    const read = (): [resident: number, shared: number] => {
+      const fields = text.toString("latin1", 0, readSync(file, text, 0, text.length, 0)).split(" ");
+      return [Number(fields[1]), Number(fields[2])];
+    };
+    const resident = parseStatus(readFileSync("/proc/self/status", "utf8"))?.residentBytes ?? 0;
+    const exact = resident / read()[0];
+    const pageBytes = pageSizes.reduce((best, size) => Math.abs(size - exact) < Math.abs(best - exact) ? size : best);
+    return () => {
+      const [pages, shared] = read();
+      return { residentBytes: pages * pageBytes, anonymousBytes: (pages - shared) * pageBytes };
+    };
+  } catch {
+    return undefined;
+  }
 }

