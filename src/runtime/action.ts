@@ -173,7 +173,7 @@ export class Action {
         backoff.reset();
         this.#writing = [];
         for (const entry of entries) entry.delivery?.release();
-        this.#settle();
+        this.#settle(items.length);
       }
     } catch (error) {
       if (error instanceof DiagnosticError) this.#fail(error);
@@ -200,8 +200,8 @@ export class Action {
   }
 
   /** After a write: what was written is no longer queued, and who waits for room may go on. */
-  #settle(): void {
-    this.#queued = this.#queue.reduce((sum, entry) => sum + entry.items.length, 0);
+  #settle(written: number): void {
+    this.#queued -= written;
     this.metrics.bufferLength = this.#queued;
     if (!this.blocked) this.#resolveRoom();
     if (this.#queued === 0) this.#resolveIdle();
@@ -331,7 +331,7 @@ export class Action {
     this.#wake?.();
     await this.#finished;
     cancel();
-    const left = [...this.#writing, ...this.#queue].reduce((sum, entry) => sum + entry.items.length, 0);
+    const left = this.#queued;
     if (left > 0) {
       this.metrics.drop("stopped", left);
       this.#options.log.warn("Results were not sent before the rule stopped", { action: this.type, count: left });

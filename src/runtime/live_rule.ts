@@ -231,13 +231,19 @@ export class LiveRule implements FeedConsumer {
     if (due === Infinity) return;
     const { clock } = this.#options;
     this.#cancelTimer = clock.after(due - clock.now(), () => {
-      this.#timerAt = Infinity;
-      const now = clock.now();
-      // Timers may fire a little early; then nothing is due and the next one is set.
-      this.pipeline.advance(now);
-      this.#flush(undefined);
-      this.#arm();
+      if (!this.#blocked && this.#drained === undefined) return this.#wakeUp();
+      // Windows that close now would pile up before the sink, and without the rows that wait in the backlog.
+      void this.room().then(() => this.#wakeUp());
     });
+  }
+
+  /** Timers may fire a little early; then nothing is due and the next one is set. */
+  #wakeUp(): void {
+    if (this.#stopped) return;
+    this.#timerAt = Infinity;
+    this.pipeline.advance(this.#options.clock.now());
+    this.#flush(undefined);
+    this.#arm();
   }
 
   /**
@@ -249,10 +255,12 @@ export class LiveRule implements FeedConsumer {
     this.#stopped = true;
     this.#cancelTimer?.();
     this.feed.remove(this);
+    // Another rule that left before, and still finishes, must not close the source under this one.
+    const isLast = this.feed.unused;
     this.#backlog = [];
     const held = this.pipeline.abandon("stopped");
     if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
-    if (this.feed.unused) await this.feed.close();
+    if (isLast) await this.feed.close();
   }
 }
