@@ -11,7 +11,7 @@
  */
 import type { Decoder } from "../codec/codec.ts";
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
-import { EndOfInput, RetryLater } from "../connector/errors.ts";
+import { Disconnected, EndOfInput, RetryLater } from "../connector/errors.ts";
 import type { PayloadSlice, Source, SourceBatch } from "../connector/source.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { RowError } from "../diagnostics/row_error.ts";
@@ -96,8 +96,8 @@ export class Feed {
   }
 
   /**
-   * Takes a rule off: it gets nothing more. The last one ends the reading; the source stays open until
-   * {@linkcode close}, so that what is under way can still be acknowledged.
+   * Takes a rule off: it gets nothing more. The last one ends the reading, and has to call {@linkcode close} when it
+   * has finished: the source stays open until then, so that what is under way can still be acknowledged.
    */
   remove(consumer: FeedConsumer): void {
     this.#setConsumers(this.#consumers.filter((c) => c !== consumer));
@@ -189,6 +189,8 @@ export class Feed {
         await clock.sleep(error.ms, signal);
         continue;
       }
+      // Left meanwhile: nobody would take the batch, so it must not be acknowledged.
+      signal.throwIfAborted();
       backoff.reset();
       this.#regained();
       this.#deliver(batch);
@@ -285,8 +287,10 @@ export class Feed {
     this.connection.report("disconnected", message);
     this.sourceMetrics.fail(message, this.#options.clock.now());
     const { log } = this.#options;
-    if (this.#toldLoss === message) log.debug("A source is still lost", { reason: message });
-    else log.warn("A source was lost and will be opened again", { reason: message });
+    const expected = error instanceof Disconnected || !(error instanceof Error);
+    const fields = { reason: message, ...(expected ? {} : { stack: error.stack }) };
+    if (this.#toldLoss === message) log.debug("A source is still lost", fields);
+    else log.warn("A source was lost and will be opened again", fields);
     this.#toldLoss = message;
   }
 

@@ -303,3 +303,13 @@ test("a Feed that is left closes its source when told, and acknowledges nothing 
   await feed.close();
   assert.deepEqual([source.closed, source.acknowledged], [1, ['{"a":1}']]);
 });
+
+test("a Feed that is left does not acknowledge a batch that nobody got", async () => {
+  const { source, join, end } = setUp();
+  const consumer = join();
+  await settled();
+  source.payloads('{"a":1}');
+  // The read has its batch by now, but the feed does not yet.
+  await end(consumer);
+  assert.deepEqual([consumer.rows, source.acknowledged, source.closed], [[], [], 1]);
+});

@@ -130,7 +130,7 @@ export class RuleRegistry implements Rules {
   /** Everything up to the start happens at once, so that of several with one id the first wins. */
   async #add(definition: RuleDefinition, prepared: PreparedRule): Promise<void> {
     const entry = new Entry(definition.id, definition.json, definition);
-    this.#keep(entry);
+    this.#keep(definition);
     this.#entries.set(entry.id, entry);
     if (definition.triggered) await entry.enqueue(() => this.#start(entry, prepared));
   }
@@ -148,20 +148,20 @@ export class RuleRegistry implements Rules {
         const comparison = `version (${before}), new version (${definition.version}) is lower`;
         fail("E706", `rule ${id} already exists with ${comparison}`, { path: "version" });
       }
+      this.#keep(definition);
       await this.#halt(entry, "stopped by update");
       entry.definition = definition;
       entry.json = definition.json;
       entry.triggered = definition.triggered;
-      this.#keep(entry);
       if (definition.triggered) await this.#start(entry, prepared);
     });
   }
 
   async delete(id: string): Promise<void> {
     await this.#command(id, async (entry) => {
+      this.#parts.store.delete("rule", id);
       await this.#halt(entry, "canceled manually");
       this.#entries.delete(id);
-      this.#parts.store.delete("rule", id);
     });
   }
 
@@ -176,9 +176,9 @@ export class RuleRegistry implements Rules {
     return { sources: [...prepared.plan.sources] };
   }
 
-  #keep(entry: Entry): void {
-    if (entry.definition?.temp === true) this.#parts.store.delete("rule", entry.id);
-    else this.#parts.store.put("rule", entry.id, entry.json);
+  #keep({ id, json, temp }: Pick<RuleDefinition, "id" | "json" | "temp">): void {
+    if (temp) this.#parts.store.delete("rule", id);
+    else this.#parts.store.put("rule", id, json);
   }
 
   #require(id: string): Entry {
@@ -205,8 +205,11 @@ export class RuleRegistry implements Rules {
 
   async stop(id: string): Promise<void> {
     await this.#command(id, async (entry) => {
-      this.#setTriggered(entry, false);
-      await this.#halt(entry, "canceled manually");
+      try {
+        this.#setTriggered(entry, false);
+      } finally {
+        await this.#halt(entry, "canceled manually");
+      }
     });
   }
 
@@ -239,8 +242,9 @@ export class RuleRegistry implements Rules {
     const json = JSON.parse(entry.json) as Record<string, unknown>;
     const known = Object.keys(json).find((key) => key.toLowerCase() === name);
     const next = { ...json, [known ?? name]: value };
-    entry.json = JSON.stringify(Object.fromEntries(Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))));
-    this.#keep(entry);
+    const sorted = JSON.stringify(Object.fromEntries(Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))));
+    this.#keep({ id: entry.id, json: sorted, temp: entry.definition?.temp ?? false });
+    entry.json = sorted;
   }
 
   /** Prepares the rule anew, since streams and settings may have changed; a failure is the rule's state. */
@@ -302,7 +306,11 @@ export class RuleRegistry implements Rules {
   async #ended(entry: Entry, live: LiveRule, reason: string): Promise<void> {
     await entry.enqueue(async () => {
       if (entry.live !== live) return;
-      this.#setTriggered(entry, false);
+      try {
+        this.#setTriggered(entry, false);
+      } catch (error) {
+        this.#parts.log.error("Cannot store that a rule is done", { rule: entry.id, reason: messageOf(error) });
+      }
       await this.#halt(entry, reason === "" ? "done" : `done: ${reason}`);
     });
   }

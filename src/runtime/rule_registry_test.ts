@@ -195,6 +195,89 @@ test("windows follow the clock", () =>
     assert.deepEqual(probe.written.r, ['{"c":2}', '{"c":1}']);
   }));
 
+test("windows wait for a sink that cannot write, and then hold the rows that arrived in them", () =>
+  withWorld(async ({ probe, create, engine, clock }) => {
+    await create("r", "SELECT count(*) AS c, window_end() AS e FROM own GROUP BY TUMBLINGWINDOW(ss, 1)", {
+      actions: [{ probe: { to: "r", sendSingle: true, bufferLength: 2 } }],
+    });
+    await settled();
+    const release = probe.hold("r");
+    await clock.advance(2500);
+    probe.give("own", "{}", "{}");
+    await clock.advance(60_000);
+    assert.equal(engine.rules.status("r").sink_probe_0_0_buffer_length, 2, "nothing piles up");
+    release();
+    await clock.advance(1000);
+    const windows = probe.written.r!.map((line) => JSON.parse(line) as { c: number; e: number });
+    assert.deepEqual(
+      windows.map(({ e }) => e),
+      windows.map((_, i) => 1_001_000 + 1000 * i),
+      "each window once, in order",
+    );
+    assert.equal(windows.length, 63);
+    assert.deepEqual(windows.filter(({ c }) => c > 0), [{ c: 2, e: 1_003_000 }]);
+  }));
+
+test("a rule that is done ends in order, also when that cannot be stored", () =>
+  withWorld(async ({ probe, create, engine, store, logged }) => {
+    await create("r", "SELECT a FROM own");
+    await settled();
+    const put = store.put;
+    store.put = () => {
+      throw new Error("no space left");
+    };
+    probe.end("own", "file ends");
+    await settled();
+    await settled();
+    store.put = put;
+    assert.equal(engine.rules.status("r").status, "stopped");
+    assert.ok(logged.some((line) => line.rule === "r" && String(line.reason).includes("no space left")));
+  }));
+
+test("a definition that cannot be stored changes nothing", () =>
+  withWorld(async ({ probe, create, engine, store }) => {
+    await create("r", "SELECT a FROM own");
+    await settled();
+    const before = engine.rules.get("r");
+    const { put, delete: remove } = store;
+    store.put = store.delete = () => {
+      throw new Error("no space left");
+    };
+    await assert.rejects(engine.rules.update("r", rule("r", "SELECT b FROM own")), /no space left/);
+    await assert.rejects(engine.rules.delete("r"), /no space left/);
+    Object.assign(store, { put, delete: remove });
+    assert.equal(engine.rules.get("r"), before);
+    assert.equal(engine.rules.status("r").status, "running");
+    probe.give("own", '{"a":1}');
+    await settled();
+    assert.deepEqual(probe.written.r, ['{"a":1}']);
+  }));
+
+test("rules of one shared stream that stop one after the other still acknowledge what they finish", () =>
+  withWorld(async ({ probe, create, engine, clock }) => {
+    await create("slow", "SELECT a FROM shared");
+    await create("last", "SELECT a FROM shared");
+    await settled();
+    const [source] = probe.sources;
+    probe.hold("slow");
+    const release = probe.hold("last");
+    probe.give("shared", '{"a":1}');
+    await settled();
+    const stopping = [engine.rules.stop("slow")];
+    await settled();
+    probe.give("shared", '{"a":2}');
+    await settled();
+    assert.deepEqual(probe.acknowledged, ['{"a":1}']);
+    await clock.advance(3000);
+    stopping.push(engine.rules.stop("last"));
+    await clock.advance(2000);
+    assert.ok(probe.sources.has(source!), "the last one has not finished");
+    release();
+    await Promise.all(stopping);
+    assert.deepEqual(probe.acknowledged, ['{"a":1}', '{"a":2}']);
+    assert.equal(probe.sources.size, 0);
+  }));
+
 test("errors of rows go to the actions where the rule wants them", () =>
   withWorld(async ({ probe, create }) => {
     await create("told", "SELECT a + 1 AS b FROM own", { options: { sendError: true } });
