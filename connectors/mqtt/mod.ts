@@ -36,7 +36,11 @@ export const connectionSettings = v.strictObject({
     },
   ),
   protocolVersion: choice(["3.1", "3.1.1", "4", "5"], { description: "Version of the protocol.", default: "3.1.1" }),
-  clientid: text({ description: "Client identifier; a random one without it.", optional: true }),
+  clientid: text({
+    description: "Client identifier; a random one without it. Sources and actions with the same one, and all other " +
+      "settings of the connection the same, share one client.",
+    optional: true,
+  }),
   username: text({ description: "User name.", optional: true }),
   password: text({ description: "Password.", optional: true, secret: true }),
   enableClientSession: flag({
@@ -106,8 +110,9 @@ export const mqtt = defineConnector({
   connection: {
     summary: "One client at a broker.",
     settings: connectionSettings,
-    // Each source and action is a client of its own, unless they select a named connection.
-    identity: () => undefined,
+    // Each source and action is a client of its own, unless they select a named connection. But a broker knows a client
+    // identifier once: two clients with the same one would throw each other out for ever.
+    identity: (settings) => (settings.clientid ?? "") === "" ? undefined : JSON.stringify(settings),
     check: (settings) => LazyConnection.check(settings),
     open: (settings, context) => new LazyConnection(settings, context),
   },

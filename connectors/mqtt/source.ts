@@ -5,6 +5,7 @@
  */
 import type { InferOutput } from "valibot";
 import type { PayloadBatch, Source, Struct } from "../../src/connector/source.ts";
+import { setOwn } from "../../src/value/value.ts";
 import type { InboundMessage, MessageBatch, MqttConnection, Qos, Subscription } from "./client/connection.ts";
 import type { sourceSettings } from "./mod.ts";
 import { topicFilters } from "./topic_filters.ts";
@@ -75,7 +76,7 @@ function metadataOf(message: InboundMessage): Struct {
   const properties = message.properties?.userProperties;
   if (properties !== undefined) {
     const own: Struct = {};
-    for (const [name, value] of properties) own[name] = value;
+    for (const [name, value] of properties) setOwn(own, name, value);
     meta.properties = own;
   }
   return meta;

@@ -20,15 +20,15 @@ async function connection(agent: Agent, id: string): Promise<Connection> {
   return JSON.parse(await agent.expect(200, "GET", `/connections/${id}`));
 }
 
-/** Two streams with a rule each, one of them with a sink, all on the named connection `plant`. */
-async function define(agent: Agent): Promise<void> {
-  await agent.expect(200, "PUT", "/metadata/sources/mqtt/confKeys/plant", { connectionSelector: "plant" });
+/** Two streams with a rule each, one of them with a sink, all connected alike: by the named connection `plant`. */
+async function define(agent: Agent, settings: object = { connectionSelector: "mqtt.plant" }): Promise<void> {
+  await agent.expect(200, "PUT", "/metadata/sources/mqtt/confKeys/plant", settings);
   for (const name of ["one", "two"]) {
     await agent.expect(201, "POST", "/streams", {
       sql: `CREATE STREAM ${name} () WITH (DATASOURCE="in/${name}", FORMAT="json", TYPE="mqtt", CONF_KEY="plant")`,
     });
   }
-  const forward = { mqtt: { connectionSelector: "mqtt.plant", topic: "out/one", qos: 1 } };
+  const forward = { mqtt: { ...settings, topic: "out/one", qos: 1 } };
   await agent.expect(201, "POST", "/rules", { id: "one", sql: "SELECT n FROM one", actions: [forward] });
   await agent.expect(201, "POST", "/rules", { id: "two", sql: "SELECT n FROM two", actions: [{ nop: {} }] });
 }
@@ -136,6 +136,31 @@ test("a named connection of the configuration file serves like one of the REST i
         await subscribed(broker, clientId, 2);
         assert.equal(broker.log.split(` as ${clientId} `).length - 1, 1);
       }, { args: ["--config", config] });
+    });
+  } finally {
+    await broker.stop();
+  }
+});
+
+test("rules with the same client id and settings are one client, instead of throwing each other out", async () => {
+  const broker = await startMosquitto({ users: { weir: "s3cret" } });
+  try {
+    await withAgent(async (agent) => {
+      const settings = { server: broker.url, clientid: clientId, username: "weir", password: "s3cret" };
+      await define(agent, settings);
+      const bothSubscribed = (times: number) =>
+        eventually(() => ["in/one", "in/two"].every((topic) => broker.log.split(`\t${topic} (QoS 1)`).length > times));
+      await bothSubscribed(1);
+      await broker.kill();
+      await broker.start();
+      await bothSubscribed(2);
+      await agent.reaches("one", (s) => s.sink_mqtt_0_0_connection_status === 1);
+      assert.equal(broker.log.split(` as ${clientId} `).length - 1, 2, "one client before and after the loss");
+      assert.ok(!broker.log.includes("session taken over"));
+      const all: { id: string; props: { password: string } }[] = JSON.parse(
+        await agent.expect(200, "GET", "/connections?forceAll=true"),
+      );
+      assert.deepEqual(all.map(({ props }) => props.password), ["******"]);
     });
   } finally {
     await broker.stop();
