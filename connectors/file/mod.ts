@@ -9,7 +9,6 @@ import { defineConnector } from "../../src/connector/declare.ts";
 import {
   choice,
   duration,
-  flag,
   ignored,
   integer,
   refuseSetting,
@@ -48,8 +47,6 @@ export const sinkSettings = v.strictObject({
     default: "",
   }),
   checkInterval: ignored("Files are rolled when they are due, not at intervals."),
-  hasHeader: flag({ description: "For csv files, which this version does not write.", default: false }),
-  delimiter: text({ description: "For csv files, which this version does not write.", optional: true }),
   rollingHook: unsupported("Runs an action after a roll."),
   rollingHookProps: unsupported("Properties of the action after a roll."),
   compression: unsupported("Compresses whole files."),

@@ -23,6 +23,23 @@ function writer(path: string): string {
   return wireRule("r", "SELECT a FROM s", { actions: [{ file: { path } }] });
 }
 
+test("a file action takes the separator and the header of the format delimited", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-paths-"));
+  try {
+    await withEngine(async ({ engine, streams, wire }) => {
+      streams.execute(wireStream);
+      const path = join(folder, "out.csv");
+      const file = { path, format: "delimited", delimiter: ";", hasHeader: true, fields: ["b", "a"] };
+      await engine.rules.create(wireRule("r", "SELECT a, b FROM s", { actions: [{ file }] }));
+      wire.send('{"a":1,"b":"x"}');
+      await eventually(() => existsSync(path) && readFileSync(path, "utf8") !== "");
+      assert.equal(readFileSync(path, "utf8"), "b;a\nx;1\n");
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("a file action writes below the data directory, and to absolute paths", async () => {
   const folder = mkdtempSync(join(tmpdir(), "weir-paths-"));
   try {
