@@ -11,6 +11,12 @@ import { onTerminate } from "./termination.ts";
 
 const GRACE_MS = 5_000;
 
+/** What ends a server that does not end by itself: its running requests first, then its connections. */
+interface Cuts {
+  readonly requests: AbortController;
+  readonly connections: AbortController;
+}
+
 export function denoPlatform(): Platform {
   return {
     engine: { name: "deno", version: Deno.version.deno },
@@ -40,7 +46,7 @@ function serve(options: ServeOptions, handler: RequestHandler): HttpServer {
       new Error("Deno cannot ask clients for a certificate; use the released binary for mutual TLS"),
     );
   }
-  const abort = new AbortController();
+  const cuts: Cuts = { requests: new AbortController(), connections: new AbortController() };
   const limited = limitBody(handler, maxBodyBytes);
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
@@ -48,13 +54,13 @@ function serve(options: ServeOptions, handler: RequestHandler): HttpServer {
       {
         hostname,
         port,
-        signal: abort.signal,
+        signal: cuts.connections.signal,
         onListen() {},
         onError: () => new Response("Internal Server Error", { status: 500 }),
         ...(tls !== undefined && { cert: tls.cert, key: tls.key }),
       },
       (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) =>
-        answerUntilAborted(abort.signal, limited(request, { address: info.remoteAddr.hostname })),
+        answerUntilAborted(cuts.requests.signal, limited(request, { address: info.remoteAddr.hostname })),
     );
   } catch (error) {
     throw toListenError(hostname, port, tls !== undefined, error);
@@ -64,7 +70,7 @@ function serve(options: ServeOptions, handler: RequestHandler): HttpServer {
   return {
     hostname: server.addr.hostname,
     port: server.addr.port,
-    close: (graceMs = GRACE_MS) => closed ??= close(server, abort, graceMs),
+    close: (graceMs = GRACE_MS) => closed ??= close(server, cuts, graceMs),
   };
 }
 
@@ -81,11 +87,27 @@ async function answerUntilAborted(signal: AbortSignal, answering: Promise<Respon
   }
 }
 
-async function close(server: Deno.HttpServer, abort: AbortController, graceMs: number): Promise<void> {
-  const cutOff = setTimeout(() => abort.abort(), graceMs);
-  await Promise.race([
-    server.shutdown(),
-    new Promise<void>((resolve) => abort.signal.addEventListener("abort", () => resolve(), { once: true })),
-  ]);
-  clearTimeout(cutOff);
+/** How long connections may take to end once their requests are answered. */
+const cutOffMs = 100;
+
+/**
+ * Lets requests end for `graceMs`, then answers them with 503, then cuts connections that still hang. The last is not
+ * for a server that is just closing: Deno throws BadResource then, where nobody can catch it.
+ */
+async function close(server: Deno.HttpServer, cuts: Cuts, graceMs: number): Promise<void> {
+  let isClosed = false;
+  const closing = server.shutdown().finally(() => isClosed = true);
+  await endsWithin(closing, graceMs);
+  if (isClosed) return;
+  cuts.requests.abort();
+  await endsWithin(closing, cutOffMs);
+  if (isClosed) return;
+  closing.catch(() => {});
+  cuts.connections.abort();
+}
+
+async function endsWithin(work: Promise<void>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => timer = setTimeout(resolve, ms))]);
+  clearTimeout(timer);
 }

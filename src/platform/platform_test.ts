@@ -140,6 +140,19 @@ test("close() cuts a request off after the grace period", async () => {
   });
 });
 
+test("close() without a grace period never throws, whatever requests are doing", async () => {
+  for (let i = 0; i < 60; i++) {
+    const server = await platform.serve({ hostname: "127.0.0.1", port: 0, maxBodyBytes: 10 }, async () => {
+      await new Promise((resolve) => setTimeout(resolve, i % 4));
+      return new Response("done");
+    });
+    const asked = fetch(`http://127.0.0.1:${server.port}/`).then((response) => response.text()).catch(() => {});
+    if (i % 3 > 0) await new Promise((resolve) => setTimeout(resolve, i % 5));
+    await server.close(0);
+    await asked;
+  }
+});
+
 test("close() does not wait for idle connections", async () => {
   await withServer(() => new Response("hello"), async (server) => {
     const socket = connect(server.port, "127.0.0.1");
