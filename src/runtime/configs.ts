@@ -85,13 +85,12 @@ export function splitSettings(
 ): { readonly role: Settings; readonly connection: Settings } {
   const ofRole = acceptedNames(role);
   const ofConnection = acceptedNames(connection);
-  const split: { readonly role: Settings; readonly connection: Settings } = { role: {}, connection: {} };
-  for (const [key, value] of Object.entries(settings)) {
-    const name = key.toLowerCase();
-    if (ofConnection.has(name)) split.connection[key] = value;
-    if (ofRole.has(name) || !ofConnection.has(name)) split.role[key] = value;
-  }
-  return split;
+  const only = (wanted: (name: string) => boolean) =>
+    Object.fromEntries(Object.entries(settings).filter(([key]) => wanted(key.toLowerCase())));
+  return {
+    role: only((name) => ofRole.has(name) || !ofConnection.has(name)),
+    connection: only((name) => ofConnection.has(name)),
+  };
 }
 
 function acceptedNames(schema: SettingsSchema): Set<string> {
@@ -103,17 +102,11 @@ function acceptedNames(schema: SettingsSchema): Set<string> {
 
 /** Merges layers, later ones win. Names are compared without case, as connectors read them. */
 function mergeByName(...layers: readonly Readonly<Settings>[]): Settings {
-  const spelling = new Map<string, string>();
-  const result: Settings = {};
+  const merged = new Map<string, [key: string, value: unknown]>();
   for (const layer of layers) {
-    for (const [key, value] of Object.entries(layer)) {
-      const before = spelling.get(key.toLowerCase());
-      if (before !== undefined) delete result[before];
-      spelling.set(key.toLowerCase(), key);
-      result[key] = value;
-    }
+    for (const [key, value] of Object.entries(layer)) merged.set(key.toLowerCase(), [key, value]);
   }
-  return result;
+  return Object.fromEntries(merged.values());
 }
 
 /** Takes a setting out of `settings`, whatever its case. */

@@ -249,7 +249,7 @@ function takeCommon(
   for (const [key, value] of Object.entries(split.connection)) {
     if (!ownNames.includes(key.toLowerCase())) taken[key] = value;
   }
-  const rest = Object.fromEntries(Object.entries(settings).filter(([key]) => !(key in taken)));
+  const rest = Object.fromEntries(Object.entries(settings).filter(([key]) => !Object.hasOwn(taken, key)));
   return { common: taken, rest };
 }
 

@@ -41,27 +41,34 @@ export function hidesSecrets(settings: Settings): boolean {
  * @throws {DiagnosticError} E403 for a hidden secret that nobody knows the value of.
  */
 export function unmaskSecrets(settings: Settings, stored: Settings, underneath: Settings, path = ""): Settings {
-  const result: Settings = {};
+  const known = (layer: Settings, key: string): unknown => Object.hasOwn(layer, key) ? layer[key] : undefined;
+  const result: [key: string, value: unknown][] = [];
   for (const [key, value] of Object.entries(settings)) {
     const place = path === "" ? key : `${path}.${key}`;
     if (value === mask && isSecretName(key)) {
-      if (typeof stored[key] === "string") result[key] = stored[key];
-      else if (typeof underneath[key] !== "string") {
+      const before = known(stored, key);
+      if (typeof before === "string") result.push([key, before]);
+      else if (typeof known(underneath, key) !== "string") {
         fail("E403", `"${place}" is ${mask}, which keeps the stored value: there is none`, { path: place });
       }
     } else if (isSettings(value)) {
-      const below = (layer: Settings) => isSettings(layer[key]) ? layer[key] : {};
-      result[key] = unmaskSecrets(value, below(stored), below(underneath), place);
+      const below = (layer: Settings) => {
+        const part = known(layer, key);
+        return isSettings(part) ? part : {};
+      };
+      result.push([key, unmaskSecrets(value, below(stored), below(underneath), place)]);
     } else if (Array.isArray(value)) {
       const below = (layer: Settings, i: number) => {
-        const list = layer[key];
+        const list = known(layer, key);
         const item: unknown = Array.isArray(list) ? list[i] : undefined;
         return isSettings(item) ? item : {};
       };
-      result[key] = value.map((item, i) =>
+      const items = value.map((item, i) =>
         isSettings(item) ? unmaskSecrets(item, below(stored, i), below(underneath, i), `${place}.${i}`) : item
       );
-    } else result[key] = value;
+      result.push([key, items]);
+    } else result.push([key, value]);
   }
-  return result;
+  // Not set one by one: a key called `__proto__` must stay a key, which is then refused as unknown.
+  return Object.fromEntries(result);
 }

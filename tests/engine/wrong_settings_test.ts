@@ -56,3 +56,21 @@ test("a sink that can never be opened stops its rule, which starts again by itse
     assert.equal(engine.rules.status("r").status, "running");
   }, { clock });
 });
+
+test("settings with the names of prototypes are unknown like any others, wherever they stand", () =>
+  withEngine(async ({ engine, streams, configs }) => {
+    streams.execute(wireStream);
+    const rule = (settings: string) =>
+      `{"id":"r","sql":"SELECT a FROM s","actions":[{"wire":${settings}}],"options":{}}`;
+    for (
+      const settings of ['{"__proto__":{"topic":"x"}}', '{"constructor":1}', '{"__proto__":{"password":"******"}}']
+    ) {
+      await assert.rejects(engine.rules.create(rule(settings)), /E402.*"(__proto__|constructor)"|E403.*__proto__/);
+    }
+    const own = JSON.parse('{"__proto__":{"datasource":"x"}}');
+    assert.throws(() => configs.putConfKey("source", "wire", "k", own), /E402.*__proto__/);
+    streams.execute(wireStream.replace("STREAM s", "STREAM odd").replace(/\)$/, `, EXTRA='{"__proto__":{"a":1}}')`));
+    const ofStream = rule("{}").replace("FROM s", "FROM odd");
+    await assert.rejects(engine.rules.create(ofStream), /E402.*__proto__/);
+    assert.equal(({} as { topic?: string }).topic, undefined);
+  }));
