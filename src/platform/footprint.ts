@@ -15,20 +15,19 @@ type Sized = Pick<Platform, "footprint" | "trimMemory" | "collectGarbage">;
 
 const mib = 1024 * 1024;
 const lookMs = 25;
-/** Above this the binary's pages are trimmed. */
-const residentBytesWanted = 41 * mib;
-/** While the first rules warm up, compilers touch much at once: trimming begins earlier, so that it does not add up. */
-const residentBytesWantedEarly = 33 * mib;
-const earlyMs = 60_000;
+/** Above this the binary's pages are trimmed now and then; each trim costs the faults that bring back what is in use. */
+const residentBytesWanted = 36 * mib;
+const trimGapMs = 1000;
+/** Above this they are trimmed at once: compilers touch much in a moment while the first rules warm up. */
+const residentBytesMost = 43 * mib;
 /** Before something large is loaded, all is trimmed that can be. */
 const residentBytesRoom = 24 * mib;
 /** The heap and what belongs to it; above this garbage is collected. */
 const anonymousBytesWanted = 19 * mib;
 /** A collection is worth while only for this much more than the last one left. */
 const growthBytesMin = 3 * mib;
-/** An agent whose own data is that large cannot be made small; trimming it often would only cost. */
+/** An agent whose own data is that large cannot be made small; hurrying would only cost. */
 const anonymousBytesLarge = 30 * mib;
-const trimGapLargeMs = 2000;
 const collectGapMsMin = 2000;
 /** A collection may take this part of the time. */
 const collectShareMax = 1 / 100;
@@ -41,13 +40,11 @@ export class FootprintKeeper {
   #collectGapMs = collectGapMsMin;
   #leftBytes = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
-  readonly #earlyUntil: number;
 
   /** `now` gives milliseconds from any start. */
   constructor(platform: Sized, now: () => number = () => performance.now()) {
     this.#platform = platform;
     this.#now = now;
-    this.#earlyUntil = now() + earlyMs;
   }
 
   /** Looks again and again until {@linkcode stop}. Does nothing where the platform cannot tell its size. */
@@ -87,9 +84,10 @@ export class FootprintKeeper {
   }
 
   #trim({ residentBytes, anonymousBytes }: Footprint): void {
+    if (residentBytes < residentBytesWanted) return;
     const now = this.#now();
-    if (residentBytes < (now < this.#earlyUntil ? residentBytesWantedEarly : residentBytesWanted)) return;
-    if (anonymousBytes > anonymousBytesLarge && now - this.#trimmedAt < trimGapLargeMs) return;
+    const hurry = residentBytes > residentBytesMost && anonymousBytes < anonymousBytesLarge;
+    if (!hurry && now - this.#trimmedAt < trimGapMs) return;
     this.#platform.trimMemory();
     this.#trimmedAt = now;
   }

@@ -27,21 +27,18 @@ test("FootprintKeeper leaves a small agent alone", () => {
   assert.deepEqual([state.trims, state.collections], [0, 0]);
 });
 
-test("FootprintKeeper trims a grown agent, earlier in its first minute than later", () => {
+test("FootprintKeeper trims a grown agent now and then, and one that grows fast at once", () => {
   const { state, keeper } = scene(38, 12);
-  keeper.look();
-  assert.equal(state.trims, 1);
-  state.nowMs = 61_000;
-  keeper.look();
-  assert.equal(state.trims, 1);
-  state.residentMib = 42;
-  keeper.look();
-  assert.equal(state.trims, 2);
+  for (; state.nowMs < 3_000; state.nowMs += 25) keeper.look();
+  assert.equal(state.trims, 3);
+  state.residentMib = 44;
+  for (let i = 0; i < 4; i++) keeper.look();
+  assert.equal(state.trims, 7);
 });
 
 test("FootprintKeeper trims an agent with much data of its own only now and then", () => {
   const { state, keeper } = scene(90, 70);
-  for (; state.nowMs < 4_000; state.nowMs += 25) keeper.look();
+  for (; state.nowMs < 3_000; state.nowMs += 25) keeper.look();
   assert.ok(state.trims >= 1 && state.trims <= 3, `trimmed ${state.trims} times`);
 });
 

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Pem, TlsOptions } from "./connection.ts";
-import { ReadModeration } from "./read_moderation.ts";
+import { ReadGathering } from "./read_gathering.ts";
 import type { ServerAddress } from "./server_address.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -24,11 +24,11 @@ export function openSocket(
     socket.setNoDelay(true);
     events.onOpen();
   });
-  const reads = new ReadModeration(socket);
+  const reads = new ReadGathering((chunk) => {
+    if (!closed) events.onData(chunk);
+  }, () => events.patient);
   socket.on("data", (chunk: Uint8Array) => {
-    if (closed) return;
-    events.onData(chunk);
-    reads.after(events.patient && !closed);
+    if (!closed) reads.take(chunk);
   });
   socket.on("drain", () => {
     if (!closed) events.onDrain();
@@ -41,6 +41,7 @@ export function openSocket(
   });
   socket.on("close", () => {
     if (closed) return;
+    reads.flush();
     closed = true;
     reads.stop();
     events.onClose(failure);
@@ -54,8 +55,8 @@ export function openSocket(
       socket.uncork();
       return room;
     },
-    pause: () => reads.pause(),
-    resume: () => reads.resume(),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
   };
