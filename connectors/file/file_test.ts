@@ -9,6 +9,7 @@ import type { Clock } from "../../src/connector/context.ts";
 import { Disconnected, RetryLater } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import type { PayloadSink } from "../../src/connector/sink.ts";
+import { HandClock } from "../../tests/hand_clock.ts";
 import { file } from "./mod.ts";
 
 conformance(file, {
@@ -25,34 +26,6 @@ conformance(file, {
 });
 
 const signal = new AbortController().signal;
-
-/** A clock that stands until it is told otherwise. */
-class HandClock implements Clock {
-  #now = 1000;
-  readonly #due: { at: number; callback: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  sleep(): Promise<void> {
-    throw new Error("nothing sleeps here");
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const entry = { at: this.#now + ms, callback };
-    this.#due.push(entry);
-    return () => void (entry.at = Infinity);
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    for (const entry of this.#due.splice(0)) {
-      if (entry.at <= this.#now) entry.callback();
-      else this.#due.push(entry);
-    }
-  }
-}
 
 async function inFolder(
   work: (path: string, list: () => Promise<Record<string, string>>) => Promise<void>,
@@ -71,7 +44,7 @@ async function inFolder(
   }
 }
 
-async function open(raw: Record<string, unknown>, clock: Clock = new HandClock()): Promise<PayloadSink> {
+async function open(raw: Record<string, unknown>, clock: Clock = new HandClock(1000)): Promise<PayloadSink> {
   const settings = readSettings(file.sink!.settings, raw, { path: "", where: "file action" });
   const context = { name: "test", clock, log: recordingLogger([]), status: () => {}, connection: undefined as never };
   return await file.sink!.open(settings, context) as PayloadSink;
@@ -113,11 +86,11 @@ test("file starts a new file at a size, and names it by the pattern", () =>
 
 test("file starts a new file when its time has come, also without messages", () =>
   inFolder(async (path, list) => {
-    const clock = new HandClock();
+    const clock = new HandClock(1000);
     const sink = await open({ path, rollingInterval: "1m", rollingNamePattern: "suffix" }, clock);
-    clock.advance(60_000);
+    await clock.advance(60_000);
     await sink.write(["a"], signal);
-    clock.advance(60_000);
+    await clock.advance(60_000);
     await sink.write(["b"], signal);
     await sink.close();
     assert.deepEqual(await list(), { "out-1000.txt": "a\n", "out-121000.txt": "b\n" });
