@@ -2,7 +2,7 @@
  * Building blocks of settings, and how they are read: leniently about spelling, strictly about meaning.
  *
  * A block is a plain valibot schema of the value a connector gets, so that its constraints, its description and its
- * default reach the reference pages through `@valibot/to-json-schema`. The leniency of eKuiper's files (`"1"` for 1,
+ * default reach the reference pages, and would reach a JSON schema. The leniency of eKuiper's files (`"1"` for 1,
  * `"true"` for true, `a,b` for a list, `10s` for 10000) is applied by {@linkcode readSettings} before the schema sees a
  * value.
  *

@@ -245,12 +245,14 @@ test("a definition that cannot be stored changes nothing", () =>
     };
     await assert.rejects(engine.rules.update("r", rule("r", "SELECT b FROM own")), /no space left/);
     await assert.rejects(engine.rules.delete("r"), /no space left/);
-    Object.assign(store, { put, delete: remove });
     assert.equal(engine.rules.get("r"), before);
     assert.equal(engine.rules.status("r").status, "running");
     probe.give("own", '{"a":1}');
     await settled();
     assert.deepEqual(probe.written.r, ['{"a":1}']);
+    await assert.rejects(engine.rules.stop("r"), /no space left/);
+    assert.equal(engine.rules.status("r").status, "stopped", "though it will start again with the agent");
+    Object.assign(store, { put, delete: remove });
   }));
 
 test("rules of one shared stream that stop one after the other still acknowledge what they finish", () =>

@@ -23,5 +23,3 @@ export const sourceSettings = v.strictObject({
   payloadDelimiter: unsupported("Second-stage decoding."),
   lookup: ignored("Belongs to lookup tables."),
 });
-
-export type SourceSettings = v.InferOutput<typeof sourceSettings>;

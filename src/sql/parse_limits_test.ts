@@ -1,18 +1,8 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { type Diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { diagnosticsOf } from "../../tests/diagnostics_of.ts";
 import { parseExpression, parseStatement } from "./parse.ts";
 import { printExpression } from "./print.ts";
-
-function diagnosticsOf(run: () => unknown): readonly Diagnostic[] {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof DiagnosticError, String(error));
-    return error.diagnostics;
-  }
-  assert.fail("expected a DiagnosticError");
-}
 
 /** What makes a chain: its head, what follows again and again, and how many tokens that is. */
 const chains: readonly (readonly [string, string, string, number])[] = [

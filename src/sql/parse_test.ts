@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { type Diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { diagnosticsOf } from "../../tests/diagnostics_of.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { parseExpression, parseSelect, parseSelectItem, parseStatement } from "./parse.ts";
 import { printExpression, printSelect } from "./print.ts";
 
@@ -10,16 +11,6 @@ function spanless(value: unknown): unknown {
     if (key === "span" || key === "keySpan" || key === "valueSpan") return undefined;
     return typeof v === "bigint" ? `${v}n` : v;
   }));
-}
-
-function diagnosticsOf(run: () => unknown): readonly Diagnostic[] {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof DiagnosticError, String(error));
-    return error.diagnostics;
-  }
-  assert.fail("expected a DiagnosticError");
 }
 
 /** Each text, and its tree as canonical SQL. */

@@ -1,17 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { type Diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { diagnosticsOf } from "../../tests/diagnostics_of.ts";
 import { parseStatement } from "./parse.ts";
-
-function diagnosticsOf(run: () => unknown): readonly Diagnostic[] {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof DiagnosticError, String(error));
-    return error.diagnostics;
-  }
-  assert.fail("expected a DiagnosticError");
-}
 
 /** Each text that is refused: the code, the text under the span, and a part of message and hint. */
 const refused: readonly (readonly [string, string, string, RegExp, RegExp?])[] = [
