@@ -12,6 +12,7 @@ import { explainPlan } from "./explain.ts";
 import type { LiveRule } from "./live_rule.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
+import { RuleEntry } from "./rule_entry.ts";
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
@@ -27,51 +28,14 @@ export interface RuleRegistryParts {
   readonly log: Logger;
 }
 
-type State = "starting" | "running" | "stopping" | "stopped" | "stopped by error";
-
 /** Longest wait for actions to write what they have when a rule stops. */
 const stopGraceMs = 5000;
 /** How often a rule that may restart after an error is tried again. */
 const patrolMs = 10_000;
 
-class Entry {
-  readonly id: string;
-  /** Undefined for a stored text that this version cannot read. */
-  definition: RuleDefinition | undefined;
-  json: string;
-  triggered: boolean;
-  state: State = "stopped";
-  /** Why it last stopped. */
-  message = "";
-  lastStart = 0;
-  lastStop = 0;
-  live: LiveRule | undefined;
-  prepared: PreparedRule | undefined;
-  /** The metrics and nodes of the last run. */
-  lastMetrics: Record<string, string | number> = {};
-  topology: { sources: string[]; edges: Record<string, string[]> } | undefined;
-  cancelPatrol: (() => void) | undefined;
-  /** The end of the queue of commands. */
-  queue: Promise<unknown> = Promise.resolve();
-
-  constructor(id: string, json: string, definition: RuleDefinition | undefined) {
-    this.id = id;
-    this.json = json;
-    this.definition = definition;
-    this.triggered = definition?.triggered ?? true;
-  }
-
-  /** Runs `work` after everything that was asked for before. */
-  enqueue<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.queue.then(work);
-    this.queue = result.catch(() => {});
-    return result;
-  }
-}
-
 export class RuleRegistry implements Rules {
   readonly #parts: RuleRegistryParts;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, RuleEntry>();
 
   /** Reads the stored rules; none runs before {@linkcode startTriggered}. */
   constructor(parts: RuleRegistryParts) {
@@ -79,11 +43,11 @@ export class RuleRegistry implements Rules {
     for (const { name, text } of parts.store.list("rule")) this.#entries.set(name, this.#stored(name, text));
   }
 
-  #stored(id: string, json: string): Entry {
+  #stored(id: string, json: string): RuleEntry {
     try {
-      return new Entry(id, json, readRule(json, this.#parts.defaults, id));
+      return new RuleEntry(id, json, readRule(json, this.#parts.defaults, id));
     } catch (error) {
-      const entry = new Entry(id, json, undefined);
+      const entry = new RuleEntry(id, json, undefined);
       entry.state = "stopped by error";
       entry.message = messageOf(error);
       this.#parts.log.error("A stored rule cannot be read", { rule: id, reason: entry.message });
@@ -129,7 +93,7 @@ export class RuleRegistry implements Rules {
 
   /** Everything up to the start happens at once, so that of several with one id the first wins. */
   async #add(definition: RuleDefinition, prepared: PreparedRule): Promise<void> {
-    const entry = new Entry(definition.id, definition.json, definition);
+    const entry = new RuleEntry(definition.id, definition.json, definition);
     this.#keep(definition);
     this.#entries.set(entry.id, entry);
     if (definition.triggered) await entry.enqueue(() => this.#start(entry, prepared));
@@ -181,12 +145,12 @@ export class RuleRegistry implements Rules {
     else this.#parts.store.put("rule", id, json);
   }
 
-  #require(id: string): Entry {
+  #require(id: string): RuleEntry {
     return this.#entries.get(id) ?? fail("E701", `Rule ${id} is not found.`);
   }
 
   /** Runs a command in its turn, for a rule that is still there by then. */
-  async #command(id: string, work: (entry: Entry) => Promise<void>): Promise<void> {
+  async #command(id: string, work: (entry: RuleEntry) => Promise<void>): Promise<void> {
     const entry = this.#require(id);
     await entry.enqueue(async () => {
       if (this.#require(id) !== entry) fail("E701", `Rule ${id} is not found.`);
@@ -233,12 +197,12 @@ export class RuleRegistry implements Rules {
   }
 
   /** Whether the rule shall run is part of its stored JSON. */
-  #setTriggered(entry: Entry, triggered: boolean): void {
+  #setTriggered(entry: RuleEntry, triggered: boolean): void {
     entry.triggered = triggered;
     this.#setField(entry, "triggered", triggered);
   }
 
-  #setField(entry: Entry, name: string, value: unknown): void {
+  #setField(entry: RuleEntry, name: string, value: unknown): void {
     const json = JSON.parse(entry.json) as Record<string, unknown>;
     const known = Object.keys(json).find((key) => key.toLowerCase() === name);
     const next = { ...json, [known ?? name]: value };
@@ -249,7 +213,7 @@ export class RuleRegistry implements Rules {
 
   /** Prepares the rule anew, since streams and settings may have changed; a failure is the rule's state. */
   // deno-lint-ignore require-await -- commands are asynchronous, whether or not they have to wait.
-  async #startOrFail(entry: Entry): Promise<void> {
+  async #startOrFail(entry: RuleEntry): Promise<void> {
     if (entry.live !== undefined) return;
     try {
       const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, entry.id);
@@ -260,12 +224,12 @@ export class RuleRegistry implements Rules {
     }
   }
 
-  async #startAgain(entry: Entry): Promise<void> {
+  async #startAgain(entry: RuleEntry): Promise<void> {
     if (entry.triggered && this.#entries.get(entry.id) === entry) await this.#startOrFail(entry);
   }
 
   // deno-lint-ignore require-await -- as above.
-  async #start(entry: Entry, prepared: PreparedRule): Promise<void> {
+  async #start(entry: RuleEntry, prepared: PreparedRule): Promise<void> {
     try {
       this.#launch(entry, prepared);
     } catch (error) {
@@ -273,7 +237,7 @@ export class RuleRegistry implements Rules {
     }
   }
 
-  #launch(entry: Entry, prepared: PreparedRule): void {
+  #launch(entry: RuleEntry, prepared: PreparedRule): void {
     const { clock, launcher } = this.#parts;
     entry.cancelPatrol?.();
     entry.cancelPatrol = undefined;
@@ -290,7 +254,7 @@ export class RuleRegistry implements Rules {
     entry.topology = topologyOf(live);
   }
 
-  #failed(entry: Entry, error: unknown): void {
+  #failed(entry: RuleEntry, error: unknown): void {
     const { clock, log } = this.#parts;
     entry.state = "stopped by error";
     entry.message = messageOf(error);
@@ -303,7 +267,7 @@ export class RuleRegistry implements Rules {
   }
 
   /** All sources have ended: the rule is done and does not start again by itself. */
-  async #ended(entry: Entry, live: LiveRule, reason: string): Promise<void> {
+  async #ended(entry: RuleEntry, live: LiveRule, reason: string): Promise<void> {
     await entry.enqueue(async () => {
       if (entry.live !== live) return;
       try {
@@ -316,7 +280,7 @@ export class RuleRegistry implements Rules {
   }
 
   /** A source or sink of a running rule can never be opened. */
-  async #failedLive(entry: Entry, live: LiveRule, error: DiagnosticError): Promise<void> {
+  async #failedLive(entry: RuleEntry, live: LiveRule, error: DiagnosticError): Promise<void> {
     await entry.enqueue(async () => {
       if (entry.live !== live) return;
       await this.#halt(entry, "");
@@ -324,7 +288,7 @@ export class RuleRegistry implements Rules {
     });
   }
 
-  async #halt(entry: Entry, message: string): Promise<void> {
+  async #halt(entry: RuleEntry, message: string): Promise<void> {
     const { live } = entry;
     entry.cancelPatrol?.();
     entry.cancelPatrol = undefined;
@@ -403,7 +367,7 @@ export class RuleRegistry implements Rules {
     return [...columns].sort();
   }
 
-  #running(): Entry[] {
+  #running(): RuleEntry[] {
     return [...this.#entries.values()].filter((entry) => entry.live !== undefined).sort((
       a,
       b,
