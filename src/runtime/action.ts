@@ -91,13 +91,13 @@ export class Action {
   // ---------------------------------------------------------------- results come in
 
   /** Takes one result; it joins the queue at the next {@linkcode flush}. */
-  collect(rows: readonly Struct[]): void {
+  collect(rows: readonly Struct[], ofEmptyWindow = false): void {
     const steps = this.encodeMetrics === undefined
       ? [this.transformMetrics]
       : [this.transformMetrics, this.encodeMetrics];
     for (const step of steps) step.recordsIn++;
     try {
-      const items = this.#options.transform(rows);
+      const items = this.#options.transform(rows, ofEmptyWindow);
       for (const item of items) this.#collected.push(item);
       for (const step of steps) step.recordsOut += items.length;
     } catch (error) {

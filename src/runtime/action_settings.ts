@@ -13,7 +13,10 @@ export const actionSettings = v.strictObject({
     description: "True sends each row alone, as an object; false sends each result as an array of rows.",
     default: false,
   }),
-  omitIfEmpty: flag({ description: "True leaves out empty results and, with sendSingle, empty rows.", default: false }),
+  omitIfEmpty: flag({
+    description: "True leaves out empty results, also of empty windows, and, with sendSingle, empty rows.",
+    default: false,
+  }),
   format: text({ description: "How payloads are encoded: `json`, `binary` or `delimited`.", default: "json" }),
   delimiter: text({ description: "Separator of the format `delimited`.", default: "," }),
   hasHeader: flag({ description: "Starts each `delimited` payload with the column names.", default: false }),

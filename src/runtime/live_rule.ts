@@ -74,7 +74,7 @@ export class LiveRule implements FeedConsumer {
     };
     this.pipeline = new Pipeline(plan, rule, {
       rows: (rows) => this.#rows(rows),
-      list: (rows) => this.#list(rows),
+      list: (rows, ofEmptyWindow) => this.#list(rows, ofEmptyWindow),
       failed: (error) => this.#failed(error),
       dropped: (reason, count, node) => this.#dropped(reason, count, node),
     });
@@ -197,8 +197,8 @@ export class LiveRule implements FeedConsumer {
     }
   }
 
-  #list(rows: readonly Struct[]): void {
-    for (const action of this.actions) action.collect(rows);
+  #list(rows: readonly Struct[], ofEmptyWindow: boolean): void {
+    for (const action of this.actions) action.collect(rows, ofEmptyWindow);
   }
 
   #failed(error: RowError): void {

@@ -212,9 +212,9 @@ function createProject(
       metrics.recordsOut += rows.length;
       results.rows(rows);
     },
-    list(rows) {
+    list(rows, ofEmptyWindow) {
       metrics.recordsOut++;
-      results.list(rows);
+      results.list(rows, ofEmptyWindow);
     },
   };
   return new ProjectOperator(plan, context, counted);

@@ -7,12 +7,15 @@ import { Pipeline } from "./pipeline.ts";
 import { decodeState, encodeState } from "./state_codec.ts";
 import { planOf } from "./statement_fixture.ts";
 
-function setUp(sql: string, options: Partial<PlanOptions> = {}) {
+function setUp(sql: string, options: Partial<PlanOptions> = {}, lists: [Struct[], boolean][] = []) {
   const out: unknown[] = [];
   const rule = { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 };
   const pipeline = new Pipeline(planOf(sql, options), rule, {
     rows: (rows) => void out.push(...rows),
-    list: (rows) => void out.push(rows),
+    list: (rows, ofEmptyWindow) => {
+      out.push(rows);
+      lists.push([rows, ofEmptyWindow]);
+    },
     failed: (error, node) => void out.push(`${node}: ${error.code}`),
   });
   const push = (now: number, ...rows: Struct[]) => {
@@ -41,6 +44,16 @@ test("Pipeline counts lists behind a window", () => {
   assert.deepEqual(counts(), ["window 3 1 0", "project 1 1 0"]);
   pipeline.end(1500);
   assert.deepEqual(counts(), ["window 3 2 0", "project 2 2 0"]);
+});
+
+test("Pipeline tells of lists whose window was empty", () => {
+  for (const select of ["a", "count(*) AS c"]) {
+    const lists: [Struct[], boolean][] = [];
+    const { pipeline } = setUp(`SELECT ${select} FROM demo GROUP BY TUMBLINGWINDOW(ss, 1)`, {}, lists);
+    pipeline.push([new Row({ a: 1 }, 100)], 100);
+    pipeline.advance(2000);
+    assert.deepEqual(lists.map(([, ofEmptyWindow]) => ofEmptyWindow), [false, true]);
+  }
 });
 
 test("Pipeline notes the last error and when it was", () => {

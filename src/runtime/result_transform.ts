@@ -8,8 +8,11 @@ import { RowError } from "../diagnostics/row_error.ts";
 import { getOwn, isStruct, kindOf, setOwn, type Struct } from "../value/value.ts";
 import type { ActionSettings } from "./action_settings.ts";
 
-/** Turns one result, an unordered row or the list of a window, into the messages of a sink. */
-export type ResultTransform<Item> = (rows: readonly Struct[]) => Item[];
+/**
+ * Turns one result, an unordered row or the list of a window, into the messages of a sink. `ofEmptyWindow` is true for a
+ * window without rows, whose aggregates still make one row.
+ */
+export type ResultTransform<Item> = (rows: readonly Struct[], ofEmptyWindow?: boolean) => Item[];
 
 type Shaping = Pick<ActionSettings, "sendSingle" | "omitIfEmpty" | "fields" | "excludeFields" | "dataField">;
 
@@ -30,7 +33,8 @@ function transform<Item>(
 ): ResultTransform<Item> {
   const shape = compileShape(settings);
   const { sendSingle, omitIfEmpty } = settings;
-  return (rows) => {
+  return (rows, ofEmptyWindow) => {
+    if (omitIfEmpty && ofEmptyWindow === true) return [];
     const shaped = shape === undefined ? rows : shape(rows);
     if (sendSingle) {
       const kept = omitIfEmpty ? shaped.filter((row) => Object.keys(row).length > 0) : shaped;

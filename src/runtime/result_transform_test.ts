@@ -65,3 +65,10 @@ test("rowTransform() gives rows in the same shapes", () => {
   assert.deepEqual(rowTransform(settings({ fields: ["b"] }))([row]), [[{ b: "x" }]]);
   assert.deepEqual(rowTransform(settings({ omitIfEmpty: true }))([]), []);
 });
+
+test("rowTransform() leaves out the aggregates of an empty window with omitIfEmpty only", () => {
+  const aggregates: Struct[] = [{ window_start: 1000 }];
+  assert.deepEqual(rowTransform(settings({ omitIfEmpty: true }))(aggregates, true), []);
+  assert.deepEqual(rowTransform(settings({ omitIfEmpty: true }))(aggregates, false), [aggregates]);
+  assert.deepEqual(rowTransform(settings({}))(aggregates, true), [aggregates]);
+});

@@ -9,6 +9,8 @@ export interface WindowSpan {
   readonly start: number | undefined;
   readonly end: number | undefined;
   readonly trigger: number;
+  /** True when no row stood in it: the one row of its aggregates says nothing then. */
+  readonly empty?: boolean;
 }
 
 /**

@@ -16,7 +16,8 @@ import type { Batch, Operator, OperatorContext, Progress } from "../operator.ts"
 /** Where results go: each row a result of its own, or one list per window. */
 export interface Results {
   rows(rows: Struct[]): void;
-  list(rows: Struct[]): void;
+  /** `ofEmptyWindow`: no row stood in the window, so the list is empty or holds the one row of its aggregates. */
+  list(rows: Struct[], ofEmptyWindow: boolean): void;
 }
 
 /** Writes one item into the output row. */
@@ -40,7 +41,7 @@ export class ProjectOperator implements Operator {
     if (batch.window !== undefined) {
       try {
         const rows = batch.rows.length > this.#limit ? batch.rows.slice(0, this.#limit) : batch.rows;
-        this.#results.list(rows.map(this.#build));
+        this.#results.list(rows.map(this.#build), batch.window.empty === true);
       } catch (error) {
         this.#context.fail(error);
       }

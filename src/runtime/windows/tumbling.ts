@@ -69,7 +69,7 @@ export class TumblingWindow implements Operator {
       } else {
         empty = 0;
       }
-      const window = { start: this.#start, end: this.#end, trigger: this.#end };
+      const window = { start: this.#start, end: this.#end, trigger: this.#end, empty: this.#content.size === 0 };
       const list = this.#content.close(window);
       this.#start = this.#end;
       this.#end += this.#lengthMs;
