@@ -6,15 +6,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
-import {
-  choice,
-  duration,
-  ignored,
-  integer,
-  refuseSetting,
-  text,
-  unsupported,
-} from "../../src/connector/settings.ts";
+import { choice, duration, ignored, integer, refuseSetting, text, unsupported } from "../../src/connector/settings.ts";
 
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { findBun, run } from "../../scripts/engines.ts";
+import { findMosquitto } from "../mosquitto.ts";
 import { FIRST_SEQUENCE, payloadOf, readingOf } from "./readings.ts";
 
 test("payloadOf() gives 80 bytes that end with time and sequence", () => {
@@ -23,6 +24,8 @@ test("readingOf() repeats after 9,000", () => {
 
 // The benchmark itself, small and with its reference contender, so that it cannot rot.
 test("mqtt-filter runs, and loses nothing of a small load", async () => {
+  // Says so at once, not somewhere in the output of the other process.
+  findMosquitto();
   const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
   try {
     const json = join(folder, "report.json");
