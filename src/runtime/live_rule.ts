@@ -143,6 +143,17 @@ export class LiveRule implements FeedConsumer {
     }
   }
 
+  /** What is not acknowledged comes again; the rows of a shared stream were acknowledged, and are lost. */
+  #abandonBacklog(): void {
+    let lost = 0;
+    for (const { rows, delivery } of this.#backlog) if (delivery === undefined) lost += rows.rows.length;
+    this.#backlog = [];
+    this.#backlogRows = 0;
+    if (lost === 0) return;
+    this.feed.sourceMetrics.drop("stopped", lost);
+    this.#dropped("stopped", lost, "source");
+  }
+
   async #drain(): Promise<void> {
     while (this.#backlog.length > 0 && !this.#stopped) {
       await this.#actionRoom();
@@ -257,7 +268,7 @@ export class LiveRule implements FeedConsumer {
     this.feed.remove(this);
     // Another rule that left before, and still finishes, must not close the source under this one.
     const isLast = this.feed.unused;
-    this.#backlog = [];
+    this.#abandonBacklog();
     const held = this.pipeline.abandon("stopped");
     if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));

@@ -59,3 +59,21 @@ test("results that were not sent before the rule stopped are counted and told", 
       'level=warn msg="Results were not sent before the rule stopped" rule=r action=wire count=2',
     ]);
   }));
+
+test("rows of a shared stream that wait for a rule when it stops are counted and told", () =>
+  withEngine(async (fixture) => {
+    const { engine, streams, wire } = fixture;
+    streams.execute(wireStream.replace("WITH (", 'WITH (SHARED="true", '));
+    wire.held = new Promise(() => {});
+    const actions = [{ wire: { bufferLength: 1 } }];
+    await engine.rules.create(wireRule("other", "SELECT a FROM s", { actions: [{ nop: {} }] }));
+    await engine.rules.create(wireRule("r", "SELECT a FROM s", { actions, options: { forceExitTimeout: 10 } }));
+    for (let a = 0; a < 4; a++) wire.send(`{"a":${a}}`);
+    await eventually(() => engine.rules.status("other").sink_nop_0_0_records_out_total === 4);
+    await engine.rules.stop("r");
+    assert.deepEqual(droppedOf(fixture, "r"), { source_s_0_dropped_total: 3, sink_wire_0_0_dropped_total: 1 });
+    assert.deepEqual(complaints(fixture), [
+      'level=warn msg="Rows were dropped" rule=r reason=stopped count=3 node=source',
+      'level=warn msg="Results were not sent before the rule stopped" rule=r action=wire count=1',
+    ]);
+  }));
