@@ -132,9 +132,15 @@ export function stringMap<const Options extends SettingOptions<Record<string, st
   return finish(v.record(v.string(), v.string()), options);
 }
 
-/** A setting of the dialect that is accepted, in any form, and has no effect here. `description` says why. */
-export function ignored(description: string): v.OptionalSchema<v.UnknownSchema, undefined> {
-  return v.optional(v.pipe(v.unknown(), v.description(description), v.metadata({ ignored: true })), undefined);
+/**
+ * A setting of the dialect that is accepted and has no effect here; `description` says why. With `form`, values that the
+ * dialect refuses are refused here too; without it any value is taken.
+ */
+export function ignored(
+  description: string,
+  form: v.GenericSchema<unknown> = v.unknown(),
+): v.OptionalSchema<v.GenericSchema<unknown>, undefined> {
+  return v.optional(v.pipe(form, v.description(description), v.metadata({ ignored: true })), undefined);
 }
 
 /**
@@ -255,9 +261,8 @@ function readObject(
   }
   const output: Record<string, unknown> = {};
   for (const [name, entry] of entriesOf(schema)) {
-    if (factsOf(entry).ignored === true) continue;
     const value = readEntry(name, entry, given.get(name), place, problems);
-    if (value !== undefined) output[name] = value;
+    if (value !== undefined && factsOf(entry).ignored !== true) output[name] = value;
   }
   return output;
 }

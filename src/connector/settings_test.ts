@@ -33,6 +33,7 @@ const schema = v.strictObject({
   data: list(v.record(v.string(), v.unknown()), { description: "Rows.", optional: true }),
   lookup: v.optional(v.strictObject({ cache: flag({ description: "Cache.", default: false }) })),
   runAsync: ignored("An option of eKuiper 1.x."),
+  concurrency: ignored("Rows stay in order.", integer({ description: "Workers.", min: 0 })),
   compression: unsupported("Compression of payloads."),
 });
 
@@ -65,6 +66,13 @@ test("readSettings() fills in defaults and types its output", () => {
     "tags",
     "topic",
   ]);
+});
+
+test("readSettings() drops ignored settings, and refuses values that have no sense", () => {
+  assert.ok(!("concurrency" in read({ server: "tcp://b:1883", topic: "t", concurrency: "2" })));
+  const [problem] = problemsOf({ server: "tcp://b:1883", topic: "t", concurrency: -1 });
+  assert.equal(problem?.code, "E403");
+  assert.equal(problem?.path, "actions.0.mqtt.concurrency");
 });
 
 test("readSettings() is lenient about spelling", () => {

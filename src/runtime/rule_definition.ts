@@ -35,7 +35,10 @@ export const ruleOptions = v.strictObject({
   qos: choice([0, 1, 2], { description: "0 at most once, 1 at least once, 2 exactly-once state.", default: 0 }),
   forceExitTimeout: duration({ description: "Longest wait for a rule to stop; 0 is the default of 5 s.", default: 0 }),
   debug: ignored("The level of the log is that of the agent, `log.level`."),
-  concurrency: ignored("Rows of a rule are processed in order on one thread."),
+  concurrency: ignored(
+    "Rows of a rule are processed in order on one thread.",
+    integer({ description: "Workers.", min: 0 }),
+  ),
   checkpointInterval: ignored("Takes effect with qos 1 and 2."),
   enableSaveStateBeforeStop: ignored("Takes effect with qos 1 and 2."),
   notifySub: ignored("State changes are in the status."),

@@ -101,6 +101,7 @@ const wrong: [rule: unknown, message: RegExp, path?: string][] = [
   [{ ...minimal, options: { qos: 3 } }, /^E403: /, "options.qos"],
   [{ ...minimal, options: { qos: 1 } }, /^E301: qos 1 \(checkpoints\) is not supported yet/, "options.qos"],
   [{ ...minimal, options: { bufferLength: 0 } }, /^E403: /, "options.bufferLength"],
+  [{ ...minimal, options: { concurrency: -1 } }, /^E403: /, "options.concurrency"],
   [{ ...minimal, options: { cron: "* * * * *" } }, /^E408: /, "options.cron"],
 ];
 
