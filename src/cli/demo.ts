@@ -134,7 +134,11 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const seconds = readSeconds(args);
   const { platform } = context;
   const time = () => new Date().toLocaleTimeString("en-GB");
-  const log = resultLog((line) => context.stdout(`${time()}  ${line}\n`));
+  // That the demo's open windows end with it is no news.
+  let ending = false;
+  const log = resultLog((line) => {
+    if (!ending) context.stdout(`${time()}  ${line}\n`);
+  });
 
   const { connectors, create } = await context.loadEngine();
   const store = new MemoryStore();
@@ -159,6 +163,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     }
     await untilEnd(platform, seconds);
   } finally {
+    ending = true;
     await engine.close();
     await server.close(requestGraceMs);
     store.close();
