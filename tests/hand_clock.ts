@@ -3,6 +3,7 @@
  * @module
  */
 import type { Clock } from "../src/connector/context.ts";
+import { sleepWith } from "../src/connector/sleep.ts";
 
 interface Timer {
   readonly at: number;
@@ -12,6 +13,7 @@ interface Timer {
 export class HandClock implements Clock {
   #now: number;
   readonly #timers = new Set<Timer>();
+  readonly sleep: Clock["sleep"] = sleepWith((ms, callback) => this.after(ms, callback));
 
   constructor(now = 1_000_000) {
     this.#now = now;
@@ -19,21 +21,6 @@ export class HandClock implements Clock {
 
   now(): number {
     return this.#now;
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) return reject(signal.reason);
-      const abort = () => {
-        cancel();
-        reject(signal!.reason);
-      };
-      const cancel = this.after(ms, () => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      });
-      signal?.addEventListener("abort", abort, { once: true });
-    });
   }
 
   after(ms: number, callback: () => void): () => void {

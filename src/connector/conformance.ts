@@ -28,6 +28,7 @@ import type { ClosableConnection, Connector, OpenContext, SettingsSchema } from 
 import { Disconnected, RetryLater } from "./errors.ts";
 import { readSettings } from "./settings.ts";
 import type { PayloadSink, RowSink } from "./sink.ts";
+import { sleepWith } from "./sleep.ts";
 import type { Source, SourceBatch } from "./source.ts";
 
 /** Raw settings, as a user writes them. */
@@ -72,27 +73,13 @@ const quietMs = 100;
 
 const values = Array.from({ length: 50 }, (_, n) => n);
 
+function afterReal(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
 /** The machine's clock. */
-export const realClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const abort = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      }, ms);
-      signal?.addEventListener("abort", abort, { once: true });
-    }),
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
-};
+export const realClock: Clock = { now: () => Date.now(), after: afterReal, sleep: sleepWith(afterReal) };
 
 /** A logger that keeps the fields of its lines. */
 export function recordingLogger(lines: LogFields[], fields: LogFields = {}): Logger {
