@@ -70,8 +70,6 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
     if (diagnostics.length === diagnosticsMax) throwIfAny(diagnostics, text);
   };
   const scope = new Scope([select.from, ...select.joins.map((j) => j.source)], catalog, report);
-  // Without its sources nothing else of the statement can be judged.
-  throwIfAny(diagnostics, text);
   const binder = new Binder(scope, functions, report);
 
   collectAliases(binder, select.items, report);

@@ -54,6 +54,18 @@ function itemOf(sql: string, index: number): Bound {
   return (item as { expr: Bound }).expr;
 }
 
+test("analyze() tells what else is wrong with a statement over an unknown source, but nothing about its columns", () => {
+  assert.deepEqual(codesOf("SELECT a, n.b, fo(a), abs(a, b) FROM nowhere AS n WHERE c > 'x'"), [
+    "E201 nowhere",
+    "E202 fo",
+    "E203 abs(a, b)",
+  ]);
+  assert.deepEqual(codesOf("SELECT a, typed.zz, x.b, q FROM typed INNER JOIN nowhere AS x ON typed.a = x.a"), [
+    "E201 nowhere",
+    "E204 typed.zz",
+  ]);
+});
+
 test("analyze() knows the types of columns, literals and operators", () => {
   assert.deepEqual(
     typesOf("a AS c0, b AS c1, s AS c2, t AS c3, l AS c4, m AS c5, d AS c6, 1 AS c7, 1.5 AS c8, 'x' AS c9"),

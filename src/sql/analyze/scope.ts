@@ -18,6 +18,12 @@ export interface ScopeSource {
   wanted: Set<string> | "all";
 }
 
+/** For a source that is unknown: with any column, so that what else is wrong in the statement is told with it. */
+function standIn(name: string): SourceSchema {
+  const none = { columns: undefined, timestamp: undefined, timestampFormat: undefined };
+  return { name, kind: "stream", strictValidation: false, ...none };
+}
+
 export class Scope {
   readonly sources: ScopeSource[] = [];
   readonly #report: (d: Diagnostic) => void;
@@ -32,9 +38,9 @@ export class Scope {
           hint: didYouMean(source.name.name, catalog.sourceNames()) ?? catalog.missingHint ??
             "create it first with CREATE STREAM",
         }));
-        continue;
       }
-      this.sources.push({ name: source.name.name, alias: source.alias?.name, schema, wanted: new Set() });
+      const { name } = source.name;
+      this.sources.push({ name, alias: source.alias?.name, schema: schema ?? standIn(name), wanted: new Set() });
     }
   }
 
