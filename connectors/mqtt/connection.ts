@@ -4,6 +4,7 @@
  */
 import type { InferOutput } from "valibot";
 import type { Clock, ConnectorContext } from "../../src/connector/context.ts";
+import { show } from "../../src/connector/lenient_value.ts";
 import { refuseSetting } from "../../src/connector/settings.ts";
 import { tlsOptions } from "../../src/connector/tls_settings.ts";
 import type { MqttConnection, MqttOptions, MqttStatus } from "./client/connection.ts";
@@ -60,7 +61,7 @@ export class LazyConnection {
       refuseSetting("clientid", message, "E404");
     }
     for (const server of settings.server) {
-      if (!URL.canParse(server)) refuseSetting("server", `Cannot read broker URL "${server}": it is not a URL`);
+      if (!URL.canParse(server)) refuseSetting("server", `Cannot read broker URL ${show(server)}: it is not a URL`);
     }
     if (settings.password !== undefined && settings.username === undefined && settings.protocolVersion !== "5") {
       refuseSetting("username", 'a "password" needs a "username" before MQTT 5', "E404");

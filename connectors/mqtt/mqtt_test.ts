@@ -292,6 +292,7 @@ test("mqtt finds what is wrong with a connection before it connects", () => {
     [{ keepAlive: "20h" }, /E403/],
     [{ password: "p" }, /E404.*username/],
     [{ server: "tcp://a:99999" }, /E403.*tcp:\/\/a:99999/],
+    [{ server: "tcp://user:s3cret@a:99999" }, /E403.*"tcp:\/\/…@a:99999"/],
   ];
   for (const [raw, message] of cases) {
     assert.throws(() => check!(readSettings(settings, raw, place) as never), message, JSON.stringify(raw));
