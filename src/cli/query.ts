@@ -65,6 +65,11 @@ function readCatalog(args: Arguments, inputs: readonly Input[]): Catalog {
       throw new UsageError(`--create takes CREATE STREAM statements, found ${statement.kind}`);
     }
     const { name, columns, options } = defineStream(statement, text);
+    if (options.strictValidation) {
+      fail("E408", `weir query does not check rows strictly yet: found STRICT_VALIDATION on stream "${name}"`, {
+        hint: "leave STRICT_VALIDATION out to try the rule; DEFAULT has no effect then",
+      });
+    }
     add(name, columns, options.timestamp, options.timestampFormat);
   }
   return {

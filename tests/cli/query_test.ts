@@ -10,3 +10,10 @@ test("weir query names the stream that was meant, or the flag that brings one", 
   const far = await weir(["query", "SELECT * FROM cars", "--stream", "traffic=rows.ndjson"]);
   assert.match(far.stderr, /give its rows with --stream NAME=FILE/);
 });
+
+test("weir query refuses STRICT_VALIDATION, which it cannot honour yet", async () => {
+  const create = 'CREATE STREAM s (a BIGINT DEFAULT 7) WITH (STRICT_VALIDATION="true")';
+  const { code, stdout, stderr } = await weir(["query", "SELECT a FROM s", "--stream", "s=-", "--create", create]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /E408: weir query does not check rows strictly yet: found STRICT_VALIDATION on stream "s"/);
+});
