@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { eventually } from "../../tests/eventually.ts";
 import { FootprintKeeper } from "./footprint.ts";
 
 const mib = 1024 * 1024;
@@ -28,10 +29,10 @@ test("FootprintKeeper leaves a small agent alone", () => {
 });
 
 test("FootprintKeeper trims a grown agent now and then, and one that grows fast at once", () => {
-  const { state, keeper } = scene(38, 12);
+  const { state, keeper } = scene(34, 12);
   for (; state.nowMs < 3_000; state.nowMs += 25) keeper.look();
   assert.equal(state.trims, 3);
-  state.residentMib = 44;
+  state.residentMib = 40;
   for (let i = 0; i < 4; i++) keeper.look();
   assert.equal(state.trims, 7);
 });
@@ -62,10 +63,17 @@ test("FootprintKeeper collects again only for what has grown since, and the less
   assert.equal(state.collections, 3);
 });
 
-test("FootprintKeeper makes room before something large, and does nothing where no size is known", () => {
+test("FootprintKeeper makes room before something large, and tidies up once after it", async () => {
   const { state, keeper } = scene(30, 12);
   keeper.makeRoom();
-  assert.equal(state.trims, 1);
+  keeper.makeRoom();
+  assert.deepEqual([state.trims, state.collections], [2, 0]);
+  await eventually(() => state.collections === 1);
+  assert.equal(state.trims, 3);
+  keeper.stop();
+});
+
+test("FootprintKeeper does nothing where no size is known", () => {
   const unknown = new FootprintKeeper({
     footprint: () => undefined,
     trimMemory: () => assert.fail("trimmed"),

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Pem, TlsOptions } from "./connection.ts";
-import { ReadGathering } from "./read_gathering.ts";
+import { ReadRests, restingSocketOptions } from "./read_rests.ts";
 import type { ServerAddress } from "./server_address.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -24,11 +24,12 @@ export function openSocket(
     socket.setNoDelay(true);
     events.onOpen();
   });
-  const reads = new ReadGathering((chunk) => {
-    if (!closed) events.onData(chunk);
-  }, () => events.patient);
+  const reads = new ReadRests(socket);
   socket.on("data", (chunk: Uint8Array) => {
-    if (!closed) reads.take(chunk);
+    if (closed) return;
+    events.onData(chunk);
+    // TLS has a stream of its own below, which would read ahead.
+    if (!address.secure) reads.after(events.patient && !closed);
   });
   socket.on("drain", () => {
     if (!closed) events.onDrain();
@@ -41,7 +42,6 @@ export function openSocket(
   });
   socket.on("close", () => {
     if (closed) return;
-    reads.flush();
     closed = true;
     reads.stop();
     events.onClose(failure);
@@ -55,8 +55,8 @@ export function openSocket(
       socket.uncork();
       return room;
     },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
+    pause: () => reads.pause(),
+    resume: () => reads.resume(),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
   };
@@ -65,7 +65,7 @@ export function openSocket(
 /** Also what a WebSocket runs over. */
 export function connectSocket(address: ServerAddress, options: TlsOptions): net.Socket {
   const { host, port } = address;
-  if (!address.secure) return net.connect({ host, port });
+  if (!address.secure) return new net.Socket(restingSocketOptions).connect({ host, port });
   const serverName = options.serverName ?? (net.isIP(host) === 0 ? host : undefined);
   return tls.connect({
     host,
