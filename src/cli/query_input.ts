@@ -6,7 +6,7 @@ import { open } from "node:fs/promises";
 import { createJsonDecoder } from "../codec/json_decode.ts";
 import type { Column, Decoder } from "../codec/codec.ts";
 import { RowError } from "../diagnostics/row_error.ts";
-import type { ColumnDefinition } from "../sql/ast.ts";
+import type { ColumnDefinition, ColumnType } from "../sql/ast.ts";
 import { setOwn, type Struct, type Value } from "../value/value.ts";
 
 export type InputFormat = "ndjson" | "csv";
@@ -88,27 +88,23 @@ async function* readCsv(bytes: AsyncIterable<Uint8Array>, options: InputOptions)
     skip_empty_lines: true,
     relax_column_count: true,
     info: true,
-    cast: (text, { quoting }) => (quoting ? text : valueOf(text)) as string,
+    cast: (text, { quoting }) => ({ text, quoting }) as unknown as string,
   }));
+  const types = new Map(options.columns?.map((c) => [c.name.name, c.type.kind]));
   let names: string[] | undefined;
   let rows: Struct[] = [];
-  const records = parser as AsyncIterable<{ record: Value[]; info: { lines: number } }>;
+  const records = parser as AsyncIterable<{ record: Field[]; info: { lines: number } }>;
   for await (const { record, info } of records) {
     if (names === undefined) {
-      names = record.map((name) => String(name ?? ""));
+      names = record.map(({ text }) => text);
       continue;
     }
-    if (record.length > names.length) {
-      const message = `Cannot decode the line: found ${record.length} values for ${names.length} columns`;
-      options.onFailure(info.lines, new RowError("E501", message));
-      continue;
+    try {
+      rows.push(rowOf(record, names, types, options.wanted));
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error;
+      options.onFailure(info.lines, error);
     }
-    const row: Struct = {};
-    for (const [i, value] of record.entries()) {
-      const name = names[i]!;
-      if (value !== null && (options.wanted === "all" || options.wanted.has(name))) setOwn(row, name, value);
-    }
-    rows.push(row);
     if (rows.length === rowsPerBatch) {
       yield rows;
       rows = [];
@@ -117,10 +113,62 @@ async function* readCsv(bytes: AsyncIterable<Uint8Array>, options: InputOptions)
   yield rows;
 }
 
-/** An unquoted field: a number, a boolean, nothing, or text. */
-function valueOf(text: string): Value {
+interface Field {
+  readonly text: string;
+  readonly quoting: boolean;
+}
+
+function rowOf(
+  record: readonly Field[],
+  names: readonly string[],
+  types: ReadonlyMap<string, ColumnType["kind"]>,
+  wanted: InputOptions["wanted"],
+): Struct {
+  if (record.length > names.length) {
+    throw new RowError("E501", `Cannot decode the line: found ${record.length} values for ${names.length} columns`);
+  }
+  const row: Struct = {};
+  for (const [i, field] of record.entries()) {
+    const name = names[i]!;
+    if (wanted !== "all" && !wanted.has(name)) continue;
+    // Of a stream with declared columns, others do not exist.
+    const type = types.get(name);
+    if (types.size > 0 && type === undefined) continue;
+    const value = type === undefined ? undeclaredValue(field) : declaredValue(field, name, type);
+    if (value !== null) setOwn(row, name, value);
+  }
+  return row;
+}
+
+/** A field of a declared column; an empty one without quotes is absent. */
+function declaredValue({ text, quoting }: Field, name: string, type: ColumnType["kind"]): Value {
+  if (text === "" && !quoting) return null;
+  const refuse = (): never => {
+    throw new RowError("E501", `Cannot decode column "${name}": expected ${type}, found ${JSON.stringify(text)}`);
+  };
+  switch (type) {
+    case "bigint":
+      return /^[+-]?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text) ? BigInt(text) : refuse();
+    case "float":
+      return numberText.test(text) ? Number(text) : refuse();
+    case "boolean":
+      return text === "true" ? true : text === "false" ? false : refuse();
+    case "string":
+      return text;
+    case "datetime":
+      return undeclaredValue({ text, quoting });
+    default:
+      throw new RowError("E501", `Cannot decode column "${name}": CSV has no values of type ${type}`);
+  }
+}
+
+const numberText = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/** Without declaration, an unquoted field is a number, a boolean, nothing, or text. */
+function undeclaredValue({ text, quoting }: Field): Value {
+  if (quoting) return text;
   if (text === "") return null;
   if (text === "true") return true;
   if (text === "false") return false;
-  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+  return numberText.test(text) ? Number(text) : text;
 }
