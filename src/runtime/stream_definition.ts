@@ -190,12 +190,38 @@ function checkTogether(read: OptionReader, statement: CreateStatement, options: 
 function checkColumns(columns: readonly ColumnDefinition[], mistakes: Diagnostic[]): void {
   const seen = new Set<string>();
   for (const column of columns) {
+    const value = column.default?.value;
+    if (value !== undefined && !defaultFits(value, column.type.kind)) {
+      mistakes.push(
+        diagnostic(
+          "E407",
+          `DEFAULT of column "${column.name.name}" must be a ${column.type.kind}: found ${
+            typeof value === "bigint" ? "an integer" : `a ${typeof value}`
+          }`,
+          {
+            span: column.default!.span,
+          },
+        ),
+      );
+    }
     if (seen.has(column.name.name)) {
       mistakes.push(
         diagnostic("E206", `Column "${column.name.name}" is declared twice`, { span: column.name.span }),
       );
     }
     seen.add(column.name.name);
+  }
+}
+
+/** An integer literal is a float too; the grammar allows defaults on four types only. */
+function defaultFits(value: bigint | number | string | boolean, type: ColumnDefinition["type"]["kind"]): boolean {
+  switch (type) {
+    case "bigint":
+      return typeof value === "bigint";
+    case "float":
+      return typeof value === "bigint" || typeof value === "number";
+    default:
+      return typeof value === type;
   }
 }
 

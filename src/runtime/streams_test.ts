@@ -295,3 +295,19 @@ test("versionAllows() compares as text", () => {
     assert.equal(versionAllows(before, next), allowed, `${before} → ${next}`);
   }
 });
+
+test("CREATE STREAM refuses a DEFAULT that its column cannot hold", () => {
+  const streams = registry();
+  const columns =
+    'a BIGINT DEFAULT "x", b FLOAT DEFAULT true, c STRING DEFAULT 1, d BOOLEAN DEFAULT "true", e BIGINT DEFAULT 1.5';
+  assert.deepEqual(refusals(() => streams.execute(`CREATE STREAM s (${columns}) WITH ()`)), [
+    'E407 DEFAULT of column "a" must be a bigint: found a string @"x"',
+    'E407 DEFAULT of column "b" must be a float: found a boolean @true',
+    'E407 DEFAULT of column "c" must be a string: found an integer @1',
+    'E407 DEFAULT of column "d" must be a boolean: found a string @"true"',
+    'E407 DEFAULT of column "e" must be a bigint: found a number @1.5',
+  ]);
+  streams.execute(
+    'CREATE STREAM s (a BIGINT DEFAULT -1, b FLOAT DEFAULT 1, c STRING DEFAULT "x", d BOOLEAN DEFAULT false) WITH ()',
+  );
+});
