@@ -220,8 +220,12 @@ function defaultFits(value: bigint | number | string | boolean, type: ColumnDefi
       return typeof value === "bigint";
     case "float":
       return typeof value === "bigint" || typeof value === "number";
+    case "string":
+      return typeof value === "string";
+    case "boolean":
+      return typeof value === "boolean";
     default:
-      return typeof value === type;
+      return false;
   }
 }
 
