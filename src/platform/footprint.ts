@@ -4,8 +4,8 @@
  *
  * The start, the first rules and the engine's compilers touch tens of megabytes of the binary that are not needed
  * again, and garbage makes the heap grow before the collector finds it worth while. Both would stay resident. So a
- * glance at the process's size, every 50 ms, more often while it grows, and after each request to the admin interface, trims or collects when it
- * has grown; an agent that is small is left alone.
+ * glance at the process's size, every 50 ms, more often while it grows, and around each request to the admin interface,
+ * trims or collects when it has grown; an agent that is small is left alone.
  * @module
  */
 import type { Footprint, Platform } from "./platform.ts";

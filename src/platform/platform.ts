@@ -49,8 +49,6 @@ export interface ResidentMemory {
   readonly residentBytes: number;
   /** At its highest. */
   readonly residentPeakBytes: number;
-  /** The part that mirrors files, the binary above all; absent where the operating system does not say. */
-  readonly residentFileBytes?: number;
 }
 
 /** What `trimMemory` did: the bytes by which resident memory shrank, or why it could do nothing. */

@@ -19,16 +19,14 @@ export function readResidentMemory(): ResidentMemory {
   return { residentBytes, residentPeakBytes: Math.max(residentBytes, process.resourceUsage().maxRSS * 1024) };
 }
 
-/** Reads `VmRSS`, `VmHWM` and `RssFile` of a `/proc/PID/status` text; undefined when it lacks one of the first two. */
+/** Reads `VmRSS` and `VmHWM` of a `/proc/PID/status` text; undefined when it lacks one. */
 export function parseStatus(status: string): ResidentMemory | undefined {
   const resident = /^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1];
   const peak = /^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1];
   if (resident === undefined || peak === undefined) return undefined;
-  const file = /^RssFile:\s*(\d+) kB$/m.exec(status)?.[1];
   return {
     residentBytes: Number(resident) * 1024,
     residentPeakBytes: Number(peak) * 1024,
-    ...(file !== undefined && { residentFileBytes: Number(file) * 1024 }),
   };
 }
 

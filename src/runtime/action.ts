@@ -56,6 +56,8 @@ const writeItemsMax = 1024;
 export class Action {
   readonly transformMetrics = new NodeMetrics();
   readonly encodeMetrics: NodeMetrics | undefined;
+  /** The two above, as far as there are two. */
+  readonly #steps: readonly NodeMetrics[];
   readonly metrics = new NodeMetrics();
   readonly connection: ConnectionMetrics;
   readonly type: string;
@@ -81,6 +83,9 @@ export class Action {
     this.type = options.type;
     this.index = options.index;
     this.encodeMetrics = options.encodes ? new NodeMetrics() : undefined;
+    this.#steps = this.encodeMetrics === undefined
+      ? [this.transformMetrics]
+      : [this.transformMetrics, this.encodeMetrics];
     this.connection = new ConnectionMetrics(options.clock);
   }
 
@@ -92,10 +97,12 @@ export class Action {
 
   /** Takes one result; it joins the queue at the next {@linkcode flush}. */
   collect(rows: readonly Struct[], ofEmptyWindow = false): void {
-    const steps = this.encodeMetrics === undefined
-      ? [this.transformMetrics]
-      : [this.transformMetrics, this.encodeMetrics];
-    for (const step of steps) step.recordsIn++;
+    const steps = this.#steps;
+    const started = performance.now();
+    for (const step of steps) {
+      step.recordsIn++;
+      step.lastInvocation = this.#options.clock.now();
+    }
     try {
       const items = this.#options.transform(rows, ofEmptyWindow);
       for (const item of items) this.#collected.push(item);
@@ -106,6 +113,8 @@ export class Action {
       this.#options.log.warn("A result cannot be encoded", { action: this.type, reason: message });
     }
     for (const step of steps) step.processed++;
+    // Both are one pass over the rows; nearly all of it is the encoding, where there is one.
+    steps.at(-1)!.latencyUs = Math.round((performance.now() - started) * 1000);
   }
 
   /** Queues what was collected; `delivery` is released when all of it has left the queue. */

@@ -223,6 +223,7 @@ export class Feed {
     source.lastInvocation = time;
     const rows: Struct[] = [];
     const meta: (Struct | undefined)[] | undefined = this.#wantsMeta ? [] : undefined;
+    const started = performance.now();
     for (let i = 0; i < items.length; i++) {
       const before = rows.length;
       if (batch.kind === "payloads") this.#decodeInto(rows, batch.payloads[i]!, time);
@@ -232,6 +233,8 @@ export class Feed {
         for (let j = before; j < rows.length; j++) meta.push(own);
       }
     }
+    const last = this.validatorMetrics ?? this.decoderMetrics;
+    if (last !== undefined) last.latencyUs = Math.round((performance.now() - started) * 1000);
     return { rows, meta, time };
   }
 

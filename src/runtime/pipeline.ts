@@ -67,7 +67,9 @@ export class Pipeline {
     const nodes: PipelineNode[] = [];
     this.#rule = rule;
     this.source = sourceOf(plan.root);
-    this.#head = build(plan.root, undefined, nodes, { rule, changingSlots: plan.changingSlots }, output);
+    this.#head = build(plan.root, undefined, nodes, { rule, changingSlots: plan.changingSlots }, output, {
+      behindMs: 0,
+    });
     this.nodes = nodes.reverse();
   }
 
@@ -137,6 +139,7 @@ function build(
   nodes: PipelineNode[],
   compile: CompileContext,
   results: PipelineOutput,
+  timing: Timing,
 ): Output {
   const { rule } = compile;
   if (plan.kind === "source") return output!;
@@ -158,14 +161,14 @@ function build(
     },
   };
   const operator = create(plan, context, output, metrics, results);
-  const counted = new CountedOperator(operator, metrics, rule);
+  const counted = new CountedOperator(operator, metrics, rule, timing);
   nodes.push({ type, operator, metrics });
   const previous = nodes.at(-2)?.metrics;
   if (output !== undefined && previous !== undefined) {
     // What one operator gives is what the next one takes; the project counts its own results.
     counted.next = previous;
   }
-  return build(plan.input, counted, nodes, compile, results);
+  return build(plan.input, counted, nodes, compile, results, timing);
 }
 
 function create(
@@ -238,6 +241,11 @@ function createWindowedAggregate(plan: WindowedAggregatePlan, context: OperatorC
   return new TumblingWindow(shapeOf(plan), content, context, output);
 }
 
+/** The time that the operators behind the one that runs have taken so far, in milliseconds. */
+interface Timing {
+  behindMs: number;
+}
+
 /** Counts what goes through an operator. */
 class CountedOperator implements Output {
   readonly #operator: Operator;
@@ -245,8 +253,11 @@ class CountedOperator implements Output {
   readonly #rule: RuleContext;
   /** The counters of the operator behind; undefined for the last one. */
   next: NodeMetrics | undefined;
+  /** Shared by all operators of a pipeline. */
+  readonly timing: Timing;
 
-  constructor(operator: Operator, metrics: NodeMetrics, rule: RuleContext) {
+  constructor(operator: Operator, metrics: NodeMetrics, rule: RuleContext, timing: Timing) {
+    this.timing = timing;
     this.#operator = operator;
     this.#metrics = metrics;
     this.#rule = rule;
@@ -257,7 +268,15 @@ class CountedOperator implements Output {
     const count = batch.window === undefined ? batch.rows.length : 1;
     metrics.recordsIn += count;
     metrics.lastInvocation = this.#rule.now;
+    // Operators run inside each other: what the ones behind take is not this one's.
+    const { timing } = this;
+    const outer = timing.behindMs;
+    timing.behindMs = 0;
+    const started = performance.now();
     this.#operator.push(batch);
+    const tookMs = performance.now() - started;
+    metrics.latencyUs = Math.round((tookMs - timing.behindMs) * 1000);
+    timing.behindMs = outer + tookMs;
     metrics.processed += count;
     if (this.next !== undefined) metrics.recordsOut = this.next.recordsIn;
   }

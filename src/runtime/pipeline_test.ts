@@ -103,3 +103,11 @@ test("Pipeline never writes to the rows of the source", () => {
   const { push } = setUp("SELECT *, a + 1 AS a, lag(a) AS p, b[0] AS b0 FROM demo WHERE a > 0");
   assert.deepEqual(push(0, ...rows), [{ a: 2, b: [2], b0: 2 }]);
 });
+
+test("Pipeline times each operator without those behind it", () => {
+  // The pattern makes the filter slow; the projection copies a column.
+  const { pipeline, push } = setUp("SELECT a FROM demo WHERE a LIKE '%x%y%z%'");
+  push(1, ...Array.from({ length: 200 }, () => ({ a: `${"xy".repeat(3_000)}z` })));
+  const [filter, project] = pipeline.nodes.map(({ metrics }) => metrics.latencyUs);
+  assert.ok(filter! > 0 && filter! > project!, `${filter} µs, ${project} µs`);
+});
