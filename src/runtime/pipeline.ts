@@ -5,10 +5,9 @@
  * @module
  */
 import { RowError } from "../diagnostics/row_error.ts";
-import { compileCondition } from "../sql/compile/compile.ts";
 import type { CompileContext } from "../sql/compile/evaluator.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
-import type { Plan, ProjectPlan, SourcePlan, StatementPlan, WindowedAggregatePlan, WindowPlan } from "../sql/plan.ts";
+import type { Plan, ProjectPlan, SourcePlan, StatementPlan } from "../sql/plan.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Row } from "../value/row.ts";
 import type { Value } from "../value/value.ts";
@@ -21,9 +20,7 @@ import { ListAggregateOperator } from "./operators/list_aggregate.ts";
 import { OrderOperator } from "./operators/order.ts";
 import { ProjectOperator, type Results } from "./operators/project.ts";
 import { WatermarkOperator } from "./operators/watermark.ts";
-import { GroupContent, RowContent } from "./windows/content.ts";
-import { GroupTable } from "./windows/group_table.ts";
-import { TumblingWindow } from "./windows/tumbling.ts";
+import { createWindow } from "./windows/create.ts";
 
 /** Where a pipeline's results and errors go. */
 export interface PipelineOutput extends Results {
@@ -188,9 +185,8 @@ function create(
     case "filter":
       return new FilterOperator(plan, context, output!);
     case "window":
-      return createWindow(plan, context, output!);
     case "windowed_aggregate":
-      return createWindowedAggregate(plan, context, output!);
+      return createWindow(plan, context, output!);
     case "list_aggregate":
       return new ListAggregateOperator(plan, context, output!);
     case "aggregate":
@@ -221,24 +217,6 @@ function createProject(
     },
   };
   return new ProjectOperator(plan, context, counted);
-}
-
-function shapeOf(plan: WindowPlan | WindowedAggregatePlan) {
-  // The planner refuses every other kind until it is built.
-  if (plan.spec.type !== "tumbling" || plan.spec.unit === undefined) {
-    throw new Error(`No operator for ${plan.spec.type} windows`);
-  }
-  return { length: plan.spec.length, unit: plan.spec.unit, eventTime: plan.eventTime };
-}
-
-function createWindow(plan: WindowPlan, context: OperatorContext, output: Output): Operator {
-  return new TumblingWindow(shapeOf(plan), new RowContent(context), context, output);
-}
-
-function createWindowedAggregate(plan: WindowedAggregatePlan, context: OperatorContext, output: Output): Operator {
-  const condition = plan.condition === undefined ? undefined : compileCondition(plan.condition, "WHERE", context);
-  const content = new GroupContent(new GroupTable(plan.groupBy, plan.aggregates, context), condition, context);
-  return new TumblingWindow(shapeOf(plan), content, context, output);
 }
 
 /** The time that the operators behind the one that runs have taken so far, in milliseconds. */
