@@ -47,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/cli": [
     "src/admin",
     "src/config",
+    "src/rule_test",
     "src/runtime",
     "src/sql",
     "src/codec",
@@ -64,6 +65,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/codec",
     "src/store",
     "src/telemetry",
+    "src/connector",
+    "src/value",
+    "src/diagnostics",
+  ],
+  "src/rule_test": [
+    "src/runtime",
+    "src/sql",
+    "src/codec",
     "src/connector",
     "src/value",
     "src/diagnostics",

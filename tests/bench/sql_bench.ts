@@ -13,7 +13,7 @@ import process from "node:process";
 import { Query } from "../../src/runtime/query.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct } from "../../src/value/value.ts";
-import { builtIns, CaseCatalog } from "../cases/run_case.ts";
+import { builtIns, CaseCatalog } from "../../src/rule_test/run_case.ts";
 
 export interface Figure {
   readonly name: string;

@@ -8,8 +8,8 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { type Case, parseCases, withOutcomes } from "./case_file.ts";
-import { linesMatch, type Manner, runCase } from "./run_case.ts";
+import { type Case, parseCases, withOutcomes } from "../../src/rule_test/case_file.ts";
+import { linesMatch, type Manner, runCase } from "../../src/rule_test/run_case.ts";
 
 const folder = new URL("./", import.meta.url);
 const updates = process.env.WEIR_UPDATE === "1";

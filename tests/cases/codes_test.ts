@@ -5,8 +5,8 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { type Code, codes } from "../../src/diagnostics/codes.ts";
-import { parseCases } from "./case_file.ts";
-import { runCase } from "./run_case.ts";
+import { parseCases } from "../../src/rule_test/case_file.ts";
+import { runCase } from "../../src/rule_test/run_case.ts";
 
 const streams = `
 stream demo () WITH ()

@@ -14,7 +14,7 @@ import { functionNames } from "../../src/sql/functions/registry.ts";
 import { parseSelect } from "../../src/sql/parse.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct, Value } from "../../src/value/value.ts";
-import { builtIns, CaseCatalog } from "../cases/run_case.ts";
+import { builtIns, CaseCatalog } from "../../src/rule_test/run_case.ts";
 import { type Arrival, naiveOutcome, type Outcome, type Setting } from "./naive_query.ts";
 import { declaredColumns, StatementGenerator } from "./statement_generator.ts";
 

@@ -2,25 +2,26 @@
  * Runs one golden case: its rows through the decoder and a {@linkcode Query}, its results through the encoder.
  * @module
  */
-import { DiagnosticError } from "../../src/diagnostics/diagnostic.ts";
-import { renderError } from "../../src/diagnostics/render.ts";
-import { RowError } from "../../src/diagnostics/row_error.ts";
-import { createJsonDecoder } from "../../src/codec/json_decode.ts";
-import { createJsonEncoder } from "../../src/codec/json_encode.ts";
-import { createStrictValidator } from "../../src/codec/strict.ts";
-import { Query, type QueryOptions } from "../../src/runtime/query.ts";
-import { decodeState, encodeState } from "../../src/runtime/state_codec.ts";
-import { defineStream, type StreamDefinition } from "../../src/runtime/stream_definition.ts";
-import type { CreateStatement } from "../../src/sql/ast.ts";
-import type { Catalog, FunctionSet } from "../../src/sql/catalog.ts";
-import { functionNames, lookup, notYet } from "../../src/sql/functions/registry.ts";
-import { parseStatement } from "../../src/sql/parse.ts";
-import type { Plan, SourcePlan } from "../../src/sql/plan.ts";
-import { parseDateTime } from "../../src/value/datetime_text.ts";
-import type { Struct } from "../../src/value/value.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { renderError } from "../diagnostics/render.ts";
+import { RowError } from "../diagnostics/row_error.ts";
+import { createJsonDecoder } from "../codec/json_decode.ts";
+import { createJsonEncoder } from "../codec/json_encode.ts";
+import { createStrictValidator } from "../codec/strict.ts";
+import { Query, type QueryOptions } from "../runtime/query.ts";
+import { decodeState, encodeState } from "../runtime/state_codec.ts";
+import { defineStream, type StreamDefinition } from "../runtime/stream_definition.ts";
+import type { CreateStatement } from "../sql/ast.ts";
+import type { Catalog } from "../sql/catalog.ts";
+import { builtInFunctions } from "../sql/functions/built_in.ts";
+import { parseStatement } from "../sql/parse.ts";
+import type { Plan, SourcePlan } from "../sql/plan.ts";
+import { parseDateTime } from "../value/datetime_text.ts";
+import type { Struct } from "../value/value.ts";
 import { type Case, startOf, timeText } from "./case_file.ts";
 
-export const builtIns: FunctionSet = { lookup, names: functionNames, notYet: (name) => notYet.has(name.toLowerCase()) };
+/** What a statement of a case may call. */
+export const builtIns = builtInFunctions;
 
 /** The streams that CREATE statements define. */
 export class CaseCatalog implements Catalog {

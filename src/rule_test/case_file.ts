@@ -29,7 +29,7 @@
  *   optional; or all of them as they are shown to people.
  * @module
  */
-import { parseGoDuration } from "../../src/value/go_duration.ts";
+import { parseGoDuration } from "../value/go_duration.ts";
 
 /** A payload, or only a time. Times are Unix milliseconds. */
 export interface CaseRow {
