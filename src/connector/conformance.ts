@@ -24,8 +24,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { Clock, ConnectorContext, LogFields, Logger } from "./context.ts";
-import type { ClosableConnection, Connector, OpenContext, SettingsSchema } from "./declare.ts";
+import type { ClosableConnection, Connector, ConnectorExample, OpenContext, SettingsSchema } from "./declare.ts";
 import { Disconnected, RetryLater } from "./errors.ts";
+import type { Lookup, Struct } from "./lookup.ts";
 import { readSettings } from "./settings.ts";
 import type { PayloadSink, RowSink } from "./sink.ts";
 import { sleepWith } from "./sleep.ts";
@@ -59,9 +60,19 @@ export interface SinkPeer extends Peer {
   received(logged: readonly LogFields[]): readonly number[] | Promise<readonly number[]>;
 }
 
+/** The other side of a lookup: a store of rows `{"id": int, "kind": text}`. */
+export interface LookupPeer extends Peer {
+  readonly settings: RawSettings;
+  /** Brings rows into the store. Called when the lookup is open. */
+  fill(rows: readonly Struct[], connection: ClosableConnection | undefined): void | Promise<void>;
+  /** Set for a store that can be asked by its key `id` only. */
+  readonly keyOnly?: string;
+}
+
 /** Starts peers: a fresh one for each case. */
 export interface ConformanceHarness {
   source?(): SourcePeer | Promise<SourcePeer>;
+  lookup?(): LookupPeer | Promise<LookupPeer>;
   sink?(): SinkPeer | Promise<SinkPeer>;
   /** True for a connector whose connection can be lost: its peers must have `cut`. */
   readonly losesConnection?: boolean;
@@ -100,6 +111,10 @@ export function conformance(connector: Connector, harness: ConformanceHarness): 
     sourceCases(connector, harness.source);
     if (harness.losesConnection === true) sourceLossCase(connector, harness.source);
   }
+  if (connector.lookup !== undefined && harness.lookup !== undefined) {
+    lookupCases(connector, harness.lookup);
+    if (harness.losesConnection === true) lookupLossCase(connector, harness.lookup);
+  }
   if (connector.sink !== undefined && harness.sink !== undefined) {
     sinkCases(connector, harness.sink);
     if (harness.losesConnection === true) sinkLossCase(connector, harness.sink);
@@ -115,7 +130,7 @@ function settingsCases(connector: Connector): void {
       assert.doesNotThrow(() => readSettings(schema, own, { path: "", where: `${connector.name} ${role}` }), title);
     }
   });
-  for (const role of ["source", "sink", "connection"] as const) {
+  for (const role of ["source", "lookup", "sink", "connection"] as const) {
     if (connector[role] === undefined) continue;
     test(`${connector.name}: an unknown setting of the ${role} is refused with a suggestion`, () => {
       const schema = schemaOf(connector, role);
@@ -198,6 +213,86 @@ function sourceLossCase(connector: Connector, start: () => SourcePeer | Promise<
       }
       await source.close();
     }));
+}
+
+const lookupRows: readonly Struct[] = [
+  { id: 1n, kind: "pump" },
+  { id: 2n, kind: "valve" },
+  { id: 3n, kind: "pump" },
+];
+
+function lookupCases(connector: Connector, start: () => LookupPeer | Promise<LookupPeer>): void {
+  const name = `${connector.name} lookup`;
+  const { signal } = new AbortController();
+
+  test(`${name}: opens and closes`, () =>
+    withPeer(connector, start, async (peer, world) => {
+      await (await openLookup(connector, peer.settings, world)).close();
+    }));
+
+  test(`${name}: finds nothing for an unknown key, or one of another kind`, () =>
+    withPeer(connector, start, async (peer, world) => {
+      const lookup = await filledLookup(connector, peer, world);
+      for (const unknown of [4n, "1", true, new Uint8Array([1])]) {
+        assert.deepEqual(await lookup.find(["id"], [unknown], "all", signal), [], String(unknown));
+      }
+      await lookup.close();
+    }));
+
+  test(`${name}: finds a row by its key, whether it is asked with an int or a float`, () =>
+    withPeer(connector, start, async (peer, world) => {
+      const lookup = await filledLookup(connector, peer, world);
+      for (const id of [2n, 2]) {
+        for (const columns of ["all", ["kind"]] as const) {
+          const found = await lookup.find(["id"], [id], columns, signal);
+          assert.deepEqual(found.map(({ kind }) => kind), ["valve"]);
+        }
+      }
+      await lookup.close();
+    }));
+
+  test(`${name}: finds several rows, by one column and by two`, (t) =>
+    withPeer(connector, start, async (peer, world) => {
+      if (peer.keyOnly !== undefined) return t.skip(peer.keyOnly);
+      const lookup = await filledLookup(connector, peer, world);
+      const idsOf = (rows: readonly Struct[]) => rows.map(({ id }) => Number(id)).sort();
+      assert.deepEqual(idsOf(await lookup.find(["kind"], ["pump"], ["id"], signal)), [1, 3]);
+      assert.deepEqual(idsOf(await lookup.find(["kind", "id"], ["pump", 3n], ["id"], signal)), [3]);
+      assert.deepEqual(idsOf(await lookup.find(["id", "kind"], [2n, "pump"], "all", signal)), []);
+      await lookup.close();
+    }));
+}
+
+function lookupLossCase(connector: Connector, start: () => LookupPeer | Promise<LookupPeer>): void {
+  test(`${connector.name} lookup: survives a lost connection`, () =>
+    withPeer(connector, start, async (peer, world) => {
+      assert.ok(peer.cut, "the harness cannot cut the connection");
+      let lookup = await filledLookup(connector, peer, world);
+      await peer.cut();
+      const signal = AbortSignal.timeout(deadlineMs);
+      const found = await reopening(async () => {
+        try {
+          return await lookup.find(["id"], [1n], "all", signal);
+        } catch (error) {
+          if (error instanceof Disconnected) {
+            await lookup.close();
+            lookup = await reopening(() => openLookup(connector, peer.settings, world), signal);
+          }
+          throw error;
+        }
+      }, signal);
+      assert.equal(found.length, 1);
+      await lookup.close();
+    }));
+}
+
+/** Waits until what the peer was filled with can be found. */
+async function filledLookup(connector: Connector, peer: LookupPeer, world: World): Promise<Lookup> {
+  const lookup = await openLookup(connector, peer.settings, world);
+  await peer.fill(lookupRows, world.connection);
+  const signal = AbortSignal.timeout(deadlineMs);
+  while ((await lookup.find(["id"], [3n], "all", signal)).length === 0) await realClock.sleep(10, signal);
+  return lookup;
 }
 
 function sinkCases(connector: Connector, start: () => SinkPeer | Promise<SinkPeer>): void {
@@ -289,7 +384,7 @@ async function withPeer<P extends Peer>(
   }
 }
 
-function schemaOf(connector: Connector, role: "source" | "sink" | "connection"): SettingsSchema {
+function schemaOf(connector: Connector, role: ConnectorExample["role"]): SettingsSchema {
   const schema = connector[role]?.settings;
   assert.ok(schema, `${connector.name} has no ${role}`);
   return schema;
@@ -303,6 +398,11 @@ function withoutConnection(connector: Connector, schema: SettingsSchema, setting
 async function openSource(connector: Connector, raw: RawSettings, world: World): Promise<Source> {
   const role = connector.source!;
   return await role.open(readSettings(role.settings, raw, { path: "", where: "source" }), world.context("source"));
+}
+
+async function openLookup(connector: Connector, raw: RawSettings, world: World): Promise<Lookup> {
+  const role = connector.lookup!;
+  return await role.open(readSettings(role.settings, raw, { path: "", where: "lookup" }), world.context("lookup"));
 }
 
 async function openSink(connector: Connector, raw: RawSettings, world: World): Promise<PayloadSink | RowSink> {

@@ -19,6 +19,7 @@
  */
 import type * as v from "valibot";
 import type { ConnectorContext } from "./context.ts";
+import type { Lookup } from "./lookup.ts";
 import type { PayloadSink, RowSink } from "./sink.ts";
 import type { Source } from "./source.ts";
 
@@ -29,7 +30,7 @@ export type DeliveryGuarantee = "at-most-once" | "at-least-once" | "exactly-once
 // deno-lint-ignore no-explicit-any -- valibot's own constraint for "an object schema with any entries".
 export type SettingsSchema = v.StrictObjectSchema<any, any>;
 
-/** What `open` of a source or sink gets besides its settings. */
+/** What `open` of a source, lookup or sink gets besides its settings. */
 export interface OpenContext<Connection = undefined> extends ConnectorContext {
   /** The connection of `connection.open`, shared or private; the engine closes it after its last user. */
   readonly connection: Connection;
@@ -82,6 +83,22 @@ export interface SourceRole<Schema extends SettingsSchema, Connection> {
   open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): Source | Promise<Source>;
 }
 
+export interface LookupRole<Schema extends SettingsSchema, Connection> {
+  readonly summary: string;
+  /**
+   * `with table`: the store fills only while it is open, so the engine opens it when the table is created, or when the
+   * agent starts, and keeps it until the table is dropped. `with rule`: the first rule that joins opens it, and the last
+   * one closes it.
+   */
+  readonly opens: "with table" | "with rule";
+  /** The table's DATASOURCE arrives as the setting `datasource`, its KEY as `key`. */
+  readonly settings: Schema;
+  /** As {@linkcode SinkRoleBase.check}. */
+  check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
+  /** Throws as that of a source; a DiagnosticError stops the rules that join with the table. */
+  open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): Lookup | Promise<Lookup>;
+}
+
 interface SinkRoleBase<Schema extends SettingsSchema> {
   readonly summary: string;
   readonly delivery: DeliveryGuarantee;
@@ -109,7 +126,7 @@ export interface RowSinkRole<Schema extends SettingsSchema, Connection> extends 
 
 export interface ConnectorExample {
   readonly title: string;
-  readonly role: "source" | "sink" | "connection";
+  readonly role: "source" | "lookup" | "sink" | "connection";
   /** Settings as a user writes them. A test checks that they are accepted. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -120,6 +137,7 @@ export interface ConnectorDefinition<
   SinkSchema extends SettingsSchema,
   ConnectionSchema extends SettingsSchema,
   Connection extends ClosableConnection | undefined,
+  LookupSchema extends SettingsSchema = SettingsSchema,
 > {
   /** The TYPE of a stream and the key of an action: a lower-case protocol name. */
   readonly name: string;
@@ -129,6 +147,7 @@ export interface ConnectorDefinition<
   readonly description?: string;
   readonly connection?: ConnectionRole<ConnectionSchema, Connection & ClosableConnection>;
   readonly source?: SourceRole<SourceSchema, Connection>;
+  readonly lookup?: LookupRole<LookupSchema, Connection>;
   readonly sink?: PayloadSinkRole<SinkSchema, Connection> | RowSinkRole<SinkSchema, Connection>;
   readonly examples: readonly ConnectorExample[];
 }
@@ -142,6 +161,7 @@ export function defineConnector<
   SinkSchema extends SettingsSchema = SettingsSchema,
   ConnectionSchema extends SettingsSchema = SettingsSchema,
   Connection extends ClosableConnection | undefined = undefined,
->(definition: ConnectorDefinition<SourceSchema, SinkSchema, ConnectionSchema, Connection>): Connector {
+  LookupSchema extends SettingsSchema = SettingsSchema,
+>(definition: ConnectorDefinition<SourceSchema, SinkSchema, ConnectionSchema, Connection, LookupSchema>): Connector {
   return definition as unknown as Connector;
 }

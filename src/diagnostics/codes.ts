@@ -263,6 +263,18 @@ export const codes = {
     explanation: "With STRICT_VALIDATION a row lacks a declared column or holds a value of another kind.",
     provokes: "a strictly validated row without a declared column",
   },
+  E510: {
+    stage: "row",
+    title: "Lookup failed",
+    explanation: "The store behind a lookup table did not answer: the row that asked for it fails.",
+    provokes: "a lookup table whose database is away",
+  },
+  E511: {
+    stage: "row",
+    title: "Join too large",
+    explanation: "A join gives more rows in one list than fit into memory.",
+    provokes: "a CROSS JOIN of two windows with 2,000 rows each",
+  },
   // ---- store
   E601: {
     stage: "store",
