@@ -44,7 +44,9 @@ export function connectorPage(connector: Connector): string {
   const parts = [`# ${name}`, generated, `${summary} Status: ${status}.`];
   if (description !== undefined) parts.push(description);
   if (source !== undefined) {
-    const kind = source.emits === "payloads"
+    const kind = typeof source.emits === "function"
+      ? ""
+      : source.emits === "payloads"
       ? "Its messages are decoded with the FORMAT of the stream."
       : "Its rows arrive decoded: the FORMAT of the stream has no effect.";
     const meta = source.meta.length === 0
@@ -55,7 +57,10 @@ export function connectorPage(connector: Connector): string {
       : "";
     parts.push(
       `## Source`,
-      `${source.summary} ${kind} ${meta} The connector delivers ${spell(source.delivery)}.${datasource}`,
+      [source.summary, kind, meta, `The connector delivers ${spell(source.delivery)}.${datasource}`].filter(Boolean)
+        .join(
+          " ",
+        ),
       settingsTables(source.settings).trimEnd(),
     );
   }

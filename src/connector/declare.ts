@@ -68,11 +68,11 @@ export interface ClosableConnection {
 export interface SourceRole<Schema extends SettingsSchema, Connection> {
   readonly summary: string;
   readonly delivery: DeliveryGuarantee;
-  /** `payloads` are decoded with the stream's FORMAT; `rows` arrive decoded. */
-  readonly emits: "payloads" | "rows";
+  /** `payloads` are decoded with the stream's FORMAT; `rows` arrive decoded. It may depend on the settings. */
+  readonly emits: "payloads" | "rows" | ((settings: v.InferOutput<Schema>) => "payloads" | "rows");
   /** The keys of `meta()` that rows of this source have. */
   readonly meta: readonly string[];
-  /** The stream's DATASOURCE arrives as the setting `datasource`. */
+  /** The stream's DATASOURCE, KEY, FORMAT and DELIMITER arrive as the settings of these names, where there are such. */
   readonly settings: Schema;
   /** As {@linkcode SinkRoleBase.check}. */
   check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
@@ -91,7 +91,7 @@ export interface LookupRole<Schema extends SettingsSchema, Connection> {
    * one closes it.
    */
   readonly opens: "with table" | "with rule";
-  /** The table's DATASOURCE arrives as the setting `datasource`, its KEY as `key`. */
+  /** The table's DATASOURCE, KEY, FORMAT and DELIMITER arrive as the settings of these names, where there are such. */
   readonly settings: Schema;
   /** As {@linkcode SinkRoleBase.check}. */
   check?(settings: v.InferOutput<Schema>, context: CheckContext): void;

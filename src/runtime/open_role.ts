@@ -5,7 +5,7 @@
 import type { Clock, ConnectionState, ConnectorContext, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
 import type { ConnectionPool } from "./connections.ts";
-import type { PreparedRole } from "./prepare_rule.ts";
+import type { PreparedRole } from "./prepare_role.ts";
 
 export interface Closable {
   close(): Promise<void>;

@@ -15,15 +15,24 @@ import type {
 } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
-import { didYouMean } from "../diagnostics/suggest.ts";
 import type { Catalog, FunctionSet, SourceSchema } from "../sql/catalog.ts";
-import type { StatementPlan } from "../sql/plan.ts";
+import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
 import { compilePattern, parseDateTime } from "../value/datetime_text.ts";
 import type { Struct } from "../value/value.ts";
 import { type ActionSettings, actionSettings } from "./action_settings.ts";
-import { type ConfigRegistry, splitSettings } from "./configs.ts";
+import type { ConfigRegistry } from "./configs.ts";
 import type { FeedOptions } from "./feed.ts";
+import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
+import {
+  checkRole,
+  type PreparedRole,
+  readRoles,
+  suggesting,
+  takeCommon,
+  unknownType,
+  withSettings,
+} from "./prepare_role.ts";
 import type { ActionDefinition, RuleDefinition } from "./rule_definition.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
@@ -39,13 +48,6 @@ export interface RuleEnvironment {
   readonly resolvePath?: CheckContext["resolvePath"];
 }
 
-/** Settings of one role of a connector, checked, with those of the connection below it. */
-export interface PreparedRole {
-  readonly connector: Connector;
-  readonly settings: unknown;
-  readonly connection: { readonly settings: unknown; readonly named: string | undefined } | undefined;
-}
-
 export interface PreparedSource extends PreparedRole {
   readonly stream: StreamDefinition;
   readonly role: SourceRole<SettingsSchema, never>;
@@ -59,10 +61,22 @@ export interface PreparedAction extends PreparedRole {
   readonly common: ActionSettings;
 }
 
+/** A stream or scan table that a rule reads. */
+export interface PreparedInput {
+  readonly source: PreparedSource;
+  /** Its positions in FROM: several when the statement joins a stream with itself. */
+  readonly positions: readonly number[];
+  /** The columns that the rule needs of it. */
+  readonly columns: ReadonlySet<string> | "all";
+}
+
 export interface PreparedRule {
   readonly definition: RuleDefinition;
   readonly plan: StatementPlan;
-  readonly source: PreparedSource;
+  /** In the order of FROM. */
+  readonly inputs: readonly PreparedInput[];
+  /** Lookup tables by name. */
+  readonly lookups: ReadonlyMap<string, PreparedLookup>;
   readonly actions: readonly PreparedAction[];
 }
 
@@ -86,6 +100,7 @@ function schemaOf(stream: StreamDefinition): SourceSchema {
     strictValidation: options.strictValidation,
     timestamp: options.timestamp,
     timestampFormat: options.timestampFormat,
+    ...(stream.target === "table" && options.kind === "scan" ? { retainSize: options.retainSize } : {}),
   };
 }
 
@@ -111,12 +126,33 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
       return undefined;
     }
   };
-  const stream = environment.streams.get(plan.sources[0]!)!;
-  const source = collect(() => prepareSource(stream, environment));
-  checkTogether(definition, stream, problems);
+  const inputs: PreparedInput[] = [];
+  const lookups = new Map<string, PreparedLookup>();
+  for (const [name, plans] of Map.groupBy(sourcesOf(plan.root), (source) => source.name)) {
+    const stream = environment.streams.get(name)!;
+    checkTogether(definition, stream, problems);
+    if (plans[0]!.schema.kind === "lookup_table") {
+      const lookup = collect(() => prepareLookup(stream, environment));
+      if (lookup !== undefined) lookups.set(name, lookup);
+      continue;
+    }
+    const source = collect(() => prepareSource(stream, environment));
+    if (source === undefined) continue;
+    inputs.push({ source, positions: plans.map((each) => each.position), columns: columnsOf(plans) });
+  }
   const actions = definition.actions.map((action) => collect(() => prepareAction(action, environment)));
   throwIfAny(problems);
-  return { definition, plan, source: source!, actions: actions.filter((a) => a !== undefined) };
+  return { definition, plan, inputs, lookups, actions: actions.filter((a) => a !== undefined) };
+}
+
+/** The columns that any of several readers of one stream needs. */
+function columnsOf(plans: readonly SourcePlan[]): ReadonlySet<string> | "all" {
+  const columns = new Set<string>();
+  for (const plan of plans) {
+    if (plan.columns === "all") return "all";
+    for (const column of plan.columns) columns.add(column);
+  }
+  return columns;
 }
 
 function checkTogether(definition: RuleDefinition, stream: StreamDefinition, problems: Diagnostic[]): void {
@@ -146,12 +182,11 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
     );
   }
   const role = connector.source as SourceRole<SettingsSchema, never>;
-  const own = "datasource" in role.settings.entries ? { datasource: options.datasource } : {};
   const path = `stream ${stream.name}`;
   const resolved = environment.configs.resolve("source", options.type, {
     confKey: options.confKey,
     extra: options.extra,
-    own,
+    own: withSettings(role.settings, options),
     path,
   });
   const { common, rest } = takeCommon(resolved.settings, sourceSettings, connector, role.settings);
@@ -162,7 +197,7 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
   const checked = readSettings(sourceSettings, common, { path, where: `${options.type} source` });
   checkRole(role, settings.settings, environment, path);
   const place = { path: `${path}.FORMAT` };
-  const codec = role.emits === "payloads" ? codecOf(options.format, place) : undefined;
+  const codec = emitsOf(role, settings.settings) === "payloads" ? codecOf(options.format, place) : undefined;
   const columns: readonly Column[] | undefined = stream.columns?.map((c) => ({ name: c.name.name, type: c.type }));
   return {
     ...settings,
@@ -178,6 +213,10 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
       }),
     createValidator: validatorOf(stream, environment.timezone),
   };
+}
+
+function emitsOf({ emits }: PreparedSource["role"], settings: unknown): "payloads" | "rows" {
+  return typeof emits === "function" ? emits(settings as never) : emits;
 }
 
 /** Strict validation applies to declared columns of formats that have columns. */
@@ -224,93 +263,6 @@ export function prepareAction(definition: ActionDefinition, environment: RuleEnv
   if (role.accepts === "payloads") codecOf(checked.format, { path: `${path}.format` });
   checkRole(role, settings.settings, environment, path);
   return { ...settings, connector, definition, role, common: checked };
-}
-
-function unknownType(role: "source" | "sink", type: string, connectors: readonly Connector[], path: string): never {
-  const names = connectors.map((c) => c.name);
-  fail("E405", `Unknown ${role} type "${type}"`, {
-    path,
-    hint: didYouMean(type, names) ?? `this version has ${names.join(", ")}`,
-  });
-}
-
-/** Divides settings between those of every source or action and those of this connector, which win. */
-function takeCommon(
-  settings: Readonly<Record<string, unknown>>,
-  common: SettingsSchema,
-  connector: Connector,
-  role: SettingsSchema,
-): { readonly common: Record<string, unknown>; readonly rest: Record<string, unknown> } {
-  const ownNames = [role, connector.connection?.settings]
-    .flatMap((schema) => (schema === undefined ? [] : Object.keys(schema.entries)))
-    .map((name) => name.toLowerCase());
-  const split = splitSettings(settings, role, common);
-  const taken: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(split.connection)) {
-    if (!ownNames.includes(key.toLowerCase())) taken[key] = value;
-  }
-  const rest = Object.fromEntries(Object.entries(settings).filter(([key]) => !Object.hasOwn(taken, key)));
-  return { common: taken, rest };
-}
-
-function readRoles(
-  connector: Connector,
-  role: SettingsSchema,
-  settings: Record<string, unknown>,
-  named: string | undefined,
-  path: string,
-  where: string,
-): PreparedRole {
-  if (connector.connection === undefined) {
-    return { connector, settings: readSettings(role, settings, { path, where }), connection: undefined };
-  }
-  const split = splitSettings(settings, role, connector.connection.settings);
-  const problems: Diagnostic[] = [];
-  const read = (schema: SettingsSchema, part: Record<string, unknown>): unknown => {
-    try {
-      return readSettings(schema, part, { path, where });
-    } catch (error) {
-      if (!(error instanceof DiagnosticError)) throw error;
-      problems.push(...error.diagnostics);
-      return undefined;
-    }
-  };
-  const own = read(role, split.role);
-  const connection = read(connector.connection.settings, split.connection);
-  throwIfAny(problems);
-  connector.connection.check?.(connection as never);
-  return { connector, settings: own, connection: { settings: connection, named } };
-}
-
-/** What only the connector itself can find wrong, at its place in the rule. */
-function checkRole(
-  role: { check?(settings: never, context: CheckContext): void },
-  settings: unknown,
-  { resolvePath }: RuleEnvironment,
-  path: string,
-): void {
-  try {
-    role.check?.(settings as never, resolvePath === undefined ? {} : { resolvePath });
-  } catch (error) {
-    if (!(error instanceof DiagnosticError)) throw error;
-    throw new DiagnosticError(error.diagnostics.map((d) => ({ ...d, path: [path, d.path ?? []].flat().join(".") })));
-  }
-}
-
-/** A setting that nobody knows is reported by the role, which knows its own names only: the others may be meant too. */
-function suggesting<T>(schemas: readonly (SettingsSchema | undefined)[], work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof DiagnosticError)) throw error;
-    const names = schemas.flatMap((schema) => (schema === undefined ? [] : Object.keys(schema.entries)));
-    throw new DiagnosticError(error.diagnostics.map((problem) => {
-      const hint = problem.code === "E402"
-        ? problem.hint ?? didYouMean(problem.path!.split(".").at(-1)!, names)
-        : problem.hint;
-      return hint === undefined ? problem : { ...problem, hint };
-    }));
-  }
 }
 
 /** Templates over the data are part of the dialect, but not of this version: text with one must not be sent as it is. */

@@ -1,0 +1,126 @@
+/**
+ * Settings of one role of a connector, checked: the part that sources, lookups and actions have in common.
+ * @module
+ */
+import type { CheckContext, Connector, SettingsSchema } from "../connector/declare.ts";
+import { readSettings } from "../connector/settings.ts";
+import { type Diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
+import { didYouMean } from "../diagnostics/suggest.ts";
+import { splitSettings } from "./configs.ts";
+import type { StreamOptions } from "./stream_definition.ts";
+
+/** Settings of one role of a connector, checked, with those of the connection below it. */
+export interface PreparedRole {
+  readonly connector: Connector;
+  readonly settings: unknown;
+  readonly connection: { readonly settings: unknown; readonly named: string | undefined } | undefined;
+}
+
+/**
+ * The WITH options that are settings of the connector too, for a role that has them; they win over all others. FORMAT
+ * always has a value, the others only when they are set.
+ */
+export function withSettings(role: SettingsSchema, options: StreamOptions): Record<string, unknown> {
+  const { datasource, key, format, delimiter } = options;
+  const given = Object.entries({ datasource, key, format, delimiter });
+  return Object.fromEntries(given.filter(([name, value]) => value !== undefined && Object.hasOwn(role.entries, name)));
+}
+
+/** @throws {DiagnosticError} E405, with the nearest known type or all of them. */
+export function unknownType(
+  role: "source" | "lookup" | "sink",
+  type: string,
+  connectors: readonly Connector[],
+  path: string,
+): never {
+  const names = connectors.map((c) => c.name);
+  fail("E405", `Unknown ${role} type "${type}"`, {
+    path,
+    hint: didYouMean(type, names) ?? `this version has ${names.join(", ")}`,
+  });
+}
+
+/** Divides settings between those of every source or action and those of this connector, which win. */
+export function takeCommon(
+  settings: Readonly<Record<string, unknown>>,
+  common: SettingsSchema,
+  connector: Connector,
+  role: SettingsSchema,
+): { readonly common: Record<string, unknown>; readonly rest: Record<string, unknown> } {
+  const ownNames = [role, connector.connection?.settings]
+    .flatMap((schema) => (schema === undefined ? [] : Object.keys(schema.entries)))
+    .map((name) => name.toLowerCase());
+  const split = splitSettings(settings, role, common);
+  const taken: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(split.connection)) {
+    if (!ownNames.includes(key.toLowerCase())) taken[key] = value;
+  }
+  const rest = Object.fromEntries(Object.entries(settings).filter(([key]) => !Object.hasOwn(taken, key)));
+  return { common: taken, rest };
+}
+
+/**
+ * Reads the settings of a role and those of the connection below it.
+ *
+ * @param named the named connection that was selected
+ * @throws {DiagnosticError} E402 to E404, E408, of both together.
+ */
+export function readRoles(
+  connector: Connector,
+  role: SettingsSchema,
+  settings: Record<string, unknown>,
+  named: string | undefined,
+  path: string,
+  where: string,
+): PreparedRole {
+  if (connector.connection === undefined) {
+    return { connector, settings: readSettings(role, settings, { path, where }), connection: undefined };
+  }
+  const split = splitSettings(settings, role, connector.connection.settings);
+  const problems: Diagnostic[] = [];
+  const read = (schema: SettingsSchema, part: Record<string, unknown>): unknown => {
+    try {
+      return readSettings(schema, part, { path, where });
+    } catch (error) {
+      if (!(error instanceof DiagnosticError)) throw error;
+      problems.push(...error.diagnostics);
+      return undefined;
+    }
+  };
+  const own = read(role, split.role);
+  const connection = read(connector.connection.settings, split.connection);
+  throwIfAny(problems);
+  connector.connection.check?.(connection as never);
+  return { connector, settings: own, connection: { settings: connection, named } };
+}
+
+/** What only the connector itself can find wrong, at its place in the rule. */
+export function checkRole(
+  role: { check?(settings: never, context: CheckContext): void },
+  settings: unknown,
+  { resolvePath }: { readonly resolvePath?: CheckContext["resolvePath"] },
+  path: string,
+): void {
+  try {
+    role.check?.(settings as never, resolvePath === undefined ? {} : { resolvePath });
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    throw new DiagnosticError(error.diagnostics.map((d) => ({ ...d, path: [path, d.path ?? []].flat().join(".") })));
+  }
+}
+
+/** A setting that nobody knows is reported by the role, which knows its own names only: the others may be meant too. */
+export function suggesting<T>(schemas: readonly (SettingsSchema | undefined)[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    const names = schemas.flatMap((schema) => (schema === undefined ? [] : Object.keys(schema.entries)));
+    throw new DiagnosticError(error.diagnostics.map((problem) => {
+      const hint = problem.code === "E402"
+        ? problem.hint ?? didYouMean(problem.path!.split(".").at(-1)!, names)
+        : problem.hint;
+      return hint === undefined ? problem : { ...problem, hint };
+    }));
+  }
+}
