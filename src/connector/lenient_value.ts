@@ -39,7 +39,7 @@ export function coerce(schema: Block, raw: unknown): unknown {
   const inner = unwrap(schema);
   switch (inner.type) {
     case "number":
-      return typeof raw === "string" ? coerceNumber(raw.trim(), isDuration(inner)) ?? raw : raw;
+      return coerceNumber(raw, durationOf(inner)) ?? raw;
     case "boolean":
       return typeof raw === "string" ? coerceFlag(raw) : raw;
     case "string":
@@ -66,9 +66,13 @@ function coerceEntry(entries: Readonly<Record<string, Block>>, key: string, valu
   return name === undefined ? [key, value] : [name, coerce(entries[name]!, value)];
 }
 
-function coerceNumber(text: string, duration: boolean): number | undefined {
-  if (/^[+-]?\d+(\.\d+)?$/.test(text)) return Number(text);
-  return duration ? parseGoDuration(text) : undefined;
+function coerceNumber(raw: unknown, duration: DurationFacts | undefined): number | undefined {
+  const unit = duration?.bare === "seconds" ? 1000 : 1;
+  if (typeof raw === "number") return raw * unit;
+  if (typeof raw !== "string") return undefined;
+  const text = raw.trim();
+  if (/^[+-]?\d+(\.\d+)?$/.test(text)) return Number(text) * unit;
+  return duration === undefined ? undefined : parseGoDuration(text);
 }
 
 function coerceFlag(text: string): boolean | string {
@@ -98,10 +102,16 @@ function actionsOf(schema: Block): PipeAction[] {
   });
 }
 
-function isDuration(schema: Block): boolean {
-  return actionsOf(schema).some((action) =>
-    action.type === "metadata" && (action.metadata as { duration?: boolean }).duration === true
-  );
+/** What the metadata of a duration says. */
+interface DurationFacts {
+  readonly duration?: boolean;
+  readonly bare?: "seconds";
+}
+
+function durationOf(schema: Block): DurationFacts | undefined {
+  return actionsOf(schema)
+    .map((action) => action.type === "metadata" ? action.metadata as DurationFacts : undefined)
+    .find((facts) => facts?.duration === true);
 }
 
 /** What `schema` accepts, in words: `a whole number from 0 to 65535`. */
@@ -129,9 +139,14 @@ export function describe(schema: Block): string {
 function describeNumber(schema: Block): string {
   const actions = actionsOf(schema);
   const limit = (type: string) => actions.find((action) => action.type === type)?.requirement as number | undefined;
-  const duration = isDuration(schema);
+  const facts = durationOf(schema);
+  const duration = facts !== undefined;
   const whole = actions.some((action) => action.type === "integer");
-  const noun = duration ? 'a duration such as "10s", or milliseconds' : whole ? "a whole number" : "a number";
+  const noun = duration
+    ? `a duration such as "10s", or ${facts.bare ?? "milliseconds"}`
+    : whole
+    ? "a whole number"
+    : "a number";
   const unit = duration ? " ms" : "";
   const [min, max] = [limit("min_value") ?? -Infinity, limit("max_value") ?? Infinity];
   const bounded = max < Number.MAX_SAFE_INTEGER;

@@ -51,6 +51,8 @@ export interface SettingFacts {
   readonly secret?: boolean;
   /** Numbers in milliseconds that may be written as a Go duration. */
   readonly duration?: boolean;
+  /** Of a duration: what a number without a unit counts; milliseconds when absent. */
+  readonly bare?: "seconds";
   /** Accepted so that existing files keep working, and without effect. */
   readonly ignored?: boolean;
   /** Known to the dialect, but not honoured by this version. */
@@ -107,14 +109,22 @@ export function choice<
   return finish<Choices[number], Options>(v.picklist(choices), options, facts);
 }
 
-/** Milliseconds; written as a Go duration (`1h30m`, `500ms`), or as a whole number of milliseconds. */
+/**
+ * Milliseconds; written as a Go duration (`1h30m`, `500ms`), or as a number of milliseconds, of seconds where the dialect
+ * has it so.
+ */
 export function duration<
-  const Options extends SettingOptions<number> & { readonly min?: number; readonly max?: number },
+  const Options extends SettingOptions<number> & {
+    readonly min?: number;
+    readonly max?: number;
+    readonly bare?: "seconds";
+  },
 >(
   options: Options,
 ): SettingOf<number, Options> {
-  const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
-  return finish(v.pipe(v.number(), v.minValue(min), v.maxValue(max)), options, { duration: true });
+  const { min = 0, max = Number.MAX_SAFE_INTEGER, bare } = options;
+  const facts = { duration: true, ...(bare === undefined ? {} : { bare }) };
+  return finish(v.pipe(v.number(), v.minValue(min), v.maxValue(max)), options, facts);
 }
 
 /** A list; one text is split at commas, any other single value is a list of one. */

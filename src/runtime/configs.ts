@@ -93,7 +93,8 @@ export function splitSettings(
   };
 }
 
-function acceptedNames(schema: SettingsSchema): Set<string> {
+/** Every name and alias of a schema, in lower case. */
+export function acceptedNames(schema: SettingsSchema): Set<string> {
   const entries = Object.entries(schema.entries as Record<string, v.GenericSchema>);
   return new Set(
     entries.flatMap(([name, block]) => [name, ...factsOf(block).aliases ?? []]).map((n) => n.toLowerCase()),

@@ -8,6 +8,7 @@ import { readSettings } from "../connector/settings.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { actionSettings } from "./action_settings.ts";
 import type { ConfigRegistryOptions, ConfigRole } from "./configs.ts";
+import { lookupSettings } from "./lookup_settings.ts";
 import { sourceSettings } from "./source_settings.ts";
 
 type ConnectorConfigs = Required<Pick<ConfigRegistryOptions, "types" | "schemasOf" | "check">>;
@@ -23,14 +24,19 @@ export function connectorConfigs(connectors: readonly Connector[]): ConnectorCon
     const connector = byName.get(type);
     const connection = connector?.connection === undefined ? [] : [connector.connection.settings];
     if (role === "connection") return connection;
-    const own = connector?.[role];
-    if (own === undefined) return [];
-    return [own.settings, ...connection, role === "source" ? sourceSettings : actionSettings];
+    if (role === "sink") {
+      return connector?.sink === undefined ? [] : [connector.sink.settings, ...connection, actionSettings];
+    }
+    // Settings of a source serve lookup tables too.
+    const { source, lookup } = connector ?? {};
+    const own = [source, lookup].flatMap((each) => (each === undefined ? [] : [each.settings]));
+    if (own.length === 0) return [];
+    return [...own, ...connection, ...(lookup === undefined ? [] : [lookupSettings]), sourceSettings];
   }
 
   return {
     types: {
-      source: connectors.filter(({ source }) => source !== undefined).map(({ name }) => name),
+      source: connectors.filter(({ source, lookup }) => (source ?? lookup) !== undefined).map(({ name }) => name),
       sink: connectors.filter(({ sink }) => sink !== undefined).map(({ name }) => name),
       connection: connectors.filter(({ connection }) => connection !== undefined).map(({ name }) => name),
     },

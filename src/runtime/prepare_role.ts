@@ -6,7 +6,7 @@ import type { CheckContext, Connector, SettingsSchema } from "../connector/decla
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
-import { splitSettings } from "./configs.ts";
+import { acceptedNames, splitSettings } from "./configs.ts";
 import type { StreamOptions } from "./stream_definition.ts";
 
 /** Settings of one role of a connector, checked, with those of the connection below it. */
@@ -57,6 +57,20 @@ export function takeCommon(
   }
   const rest = Object.fromEntries(Object.entries(settings).filter(([key]) => !Object.hasOwn(taken, key)));
   return { common: taken, rest };
+}
+
+/** `settings` without those that only the schemas of `others` know: a confKey serves every role of a type. */
+export function withoutOthers(
+  settings: Readonly<Record<string, unknown>>,
+  own: readonly (SettingsSchema | undefined)[],
+  others: readonly (SettingsSchema | undefined)[],
+): Record<string, unknown> {
+  const known = (schemas: typeof own) =>
+    new Set(schemas.flatMap((schema) => (schema === undefined ? [] : [...acceptedNames(schema)])));
+  const [ofOwn, ofOthers] = [known(own), known(others)];
+  return Object.fromEntries(
+    Object.entries(settings).filter(([key]) => ofOwn.has(key.toLowerCase()) || !ofOthers.has(key.toLowerCase())),
+  );
 }
 
 /**

@@ -1,0 +1,89 @@
+/**
+ * The lookup tables that are open, and who uses them.
+ *
+ * Invariants: rules whose tables have the same definition and settings share one; a table is open exactly while a rule
+ * uses it or, for a store that fills only while it is open, while its definition exists.
+ * @module
+ */
+import type { LookupTable } from "./lookup_table.ts";
+import type { OpenParts } from "./open_role.ts";
+import { openLookup, type PreparedLookup } from "./prepare_lookup.ts";
+
+/** One use of a table. */
+export interface LookupLease {
+  readonly table: LookupTable;
+  /** Gives the use back; the last one closes the table. */
+  release(): Promise<void>;
+}
+
+interface Shared {
+  readonly table: LookupTable;
+  users: number;
+}
+
+export class LookupTables {
+  readonly #parts: Omit<OpenParts, "name">;
+  /** Open tables by definition and settings. */
+  readonly #open = new Map<string, Shared>();
+  /** Those that live as long as their definition, by name. */
+  readonly #kept = new Map<string, { readonly identity: string; readonly lease: LookupLease }>();
+
+  constructor(parts: Omit<OpenParts, "name">) {
+    this.#parts = parts;
+  }
+
+  /** Uses a table; the first use opens it. */
+  acquire(prepared: PreparedLookup): LookupLease {
+    this.keep(prepared);
+    return this.#acquire(prepared, identityOf(prepared));
+  }
+
+  /**
+   * Opens a table whose store fills only while it is open, for as long as its definition exists. Another definition or
+   * other settings than before take its place, and it starts empty.
+   */
+  keep(prepared: PreparedLookup): void {
+    if (prepared.role.opens !== "with table") return;
+    const { name } = prepared.stream;
+    const identity = identityOf(prepared);
+    if (this.#kept.get(name)?.identity === identity) return;
+    const before = this.#kept.get(name);
+    this.#kept.set(name, { identity, lease: this.#acquire(prepared, identity) });
+    void before?.lease.release();
+  }
+
+  /** The definition is gone. Rules that use the table keep it until they stop. */
+  async drop(name: string): Promise<void> {
+    const kept = this.#kept.get(name);
+    this.#kept.delete(name);
+    await kept?.lease.release();
+  }
+
+  /** Closes what definitions keep open; rules have given back theirs before. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#kept.keys()].map((name) => this.drop(name)));
+  }
+
+  #acquire(prepared: PreparedLookup, identity: string): LookupLease {
+    const known = this.#open.get(identity);
+    const shared = known ?? { table: openLookup(prepared, this.#parts), users: 0 };
+    if (known === undefined) this.#open.set(identity, shared);
+    shared.users++;
+    let released = false;
+    return {
+      table: shared.table,
+      release: async () => {
+        if (released) return;
+        released = true;
+        if (--shared.users > 0) return;
+        this.#open.delete(identity);
+        await shared.table.close();
+      },
+    };
+  }
+}
+
+/** The same for tables that answer alike. */
+function identityOf({ stream, settings, connection, cache }: PreparedLookup): string {
+  return JSON.stringify([stream.name, stream.text, settings, connection, cache]);
+}
