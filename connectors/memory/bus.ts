@@ -9,6 +9,7 @@
 import type { ConnectorContext } from "../../src/connector/context.ts";
 import type { ClosableConnection } from "../../src/connector/declare.ts";
 import type { Struct } from "../../src/connector/source.ts";
+import type { RowChange } from "./change.ts";
 import { topicMatches } from "./topic.ts";
 
 /** A wait longer than this is logged once: rules that stand still should be easy to find. */
@@ -18,6 +19,20 @@ const longWaitMs = 10_000;
 export interface BusItem {
   readonly topic: string;
   readonly row: Struct;
+  /** What it does to lookup tables, when its sink says so; else it is the newest row of its key. */
+  readonly change?: RowChange;
+}
+
+/** Who takes rows. */
+export interface BusReader {
+  readonly filter: string;
+  /** The rule, the shared stream, or the table, it reads for. */
+  readonly owner: string;
+  readonly isFull: boolean;
+  /** The caller has checked that there is room. A closed reader takes nothing. */
+  push(item: BusItem): void;
+  /** Waits until it is worth looking again whether there is room. */
+  room(signal: AbortSignal): Promise<void>;
 }
 
 /** Who writes which topic. */
@@ -28,9 +43,8 @@ export interface Publisher {
 }
 
 /** One queue of rows. */
-export class Subscription {
+export class Subscription implements BusReader {
   readonly filter: string;
-  /** The rule, or the shared stream, it reads for. */
   readonly owner: string;
   readonly #capacity: number;
   readonly #items: BusItem[] = [];
@@ -48,14 +62,12 @@ export class Subscription {
     return !this.#closed && this.#items.length >= this.#capacity;
   }
 
-  /** The caller has checked that there is room. A closed subscription takes nothing. */
   push(item: BusItem): void {
     if (this.#closed) return;
     this.#items.push(item);
     this.#wakeReader.resolve();
   }
 
-  /** Waits until it is worth looking again whether there is room. */
   room(signal: AbortSignal): Promise<void> {
     return abortable(this.#wakeWriters.promise, signal);
   }
@@ -100,10 +112,10 @@ async function abortable(promise: Promise<void>, signal: AbortSignal): Promise<v
 
 export class MemoryBus implements ClosableConnection {
   readonly #context: ConnectorContext;
-  readonly #subscriptions = new Set<Subscription>();
+  readonly #readers = new Set<BusReader>();
   readonly #publishers = new Set<Publisher>();
-  /** Subscriptions by topic; emptied when the subscriptions change. */
-  readonly #matches = new Map<string, readonly Subscription[]>();
+  /** Readers by topic; emptied when the readers change. */
+  readonly #matches = new Map<string, readonly BusReader[]>();
 
   constructor(context: ConnectorContext) {
     this.#context = context;
@@ -111,15 +123,23 @@ export class MemoryBus implements ClosableConnection {
 
   subscribe(filter: string, owner: string, capacity: number): Subscription {
     const subscription = new Subscription(filter, owner, capacity);
-    this.#subscriptions.add(subscription);
-    this.#matches.clear();
+    this.addReader(subscription);
     return subscription;
   }
 
   unsubscribe(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription);
-    this.#matches.clear();
+    this.removeReader(subscription);
     subscription.close();
+  }
+
+  addReader(reader: BusReader): void {
+    this.#readers.add(reader);
+    this.#matches.clear();
+  }
+
+  removeReader(reader: BusReader): void {
+    this.#readers.delete(reader);
+    this.#matches.clear();
   }
 
   addPublisher(publisher: Publisher): void {
@@ -131,76 +151,74 @@ export class MemoryBus implements ClosableConnection {
   }
 
   /**
-   * Hands one row to every subscriber of the publisher's topic, waiting for room where need be. Resolves with the reason
-   * when a subscriber did not get the row because the wait would have been for the publisher itself. Rejects with the
+   * Hands one row to every reader of the publisher's topic, waiting for room where need be. Resolves with the reason
+   * when a reader did not get the row because the wait would have been for the publisher itself. Rejects with the
    * signal's reason.
    */
-  async publish(publisher: Publisher, row: Struct, signal: AbortSignal): Promise<string | undefined> {
+  async publish(publisher: Publisher, item: BusItem, signal: AbortSignal): Promise<string | undefined> {
     signal.throwIfAborted();
-    const item = { topic: publisher.topic, row };
     let refused: string | undefined;
-    for (const subscription of this.#subscribersOf(publisher.topic)) {
-      if (subscription.isFull && this.#feeds(subscription, publisher.owner, new Set())) {
+    for (const reader of this.#readersOf(publisher.topic)) {
+      if (reader.isFull && this.#feeds(reader, publisher.owner, new Set())) {
         refused = `Cannot write to memory topic "${publisher.topic}": its reader is full and waits for this very rule`;
         continue;
       }
-      if (subscription.isFull) await this.#waitForRoom(subscription, publisher, signal);
-      subscription.push(item);
+      if (reader.isFull) await this.#waitForRoom(reader, publisher, signal);
+      reader.push(item);
     }
     return refused;
   }
 
-  /** True when all subscribers of `topic` have room, so that a write cannot wait. */
+  /** True when all readers of `topic` have room, so that a write cannot wait. */
   hasRoom(topic: string): boolean {
-    for (const subscription of this.#subscribersOf(topic)) if (subscription.isFull) return false;
+    for (const reader of this.#readersOf(topic)) if (reader.isFull) return false;
     return true;
   }
 
   /** The synchronous form of `publish` for when `hasRoom`: no promise for the usual case. */
-  push(topic: string, row: Struct): void {
-    const item = { topic, row };
-    for (const subscription of this.#subscribersOf(topic)) subscription.push(item);
+  push(item: BusItem): void {
+    for (const reader of this.#readersOf(item.topic)) reader.push(item);
   }
 
   close(): Promise<void> {
-    for (const subscription of this.#subscriptions) subscription.close();
-    this.#subscriptions.clear();
+    for (const reader of this.#readers) if (reader instanceof Subscription) reader.close();
+    this.#readers.clear();
     this.#publishers.clear();
     this.#matches.clear();
     return Promise.resolve();
   }
 
-  #subscribersOf(topic: string): readonly Subscription[] {
+  #readersOf(topic: string): readonly BusReader[] {
     let found = this.#matches.get(topic);
     if (found === undefined) {
-      found = [...this.#subscriptions].filter(({ filter }) => topicMatches(filter, topic));
+      found = [...this.#readers].filter(({ filter }) => topicMatches(filter, topic));
       this.#matches.set(topic, found);
     }
     return found;
   }
 
-  /** True when what `subscription` reads can lead to something that `owner` writes. */
-  #feeds(subscription: Subscription, owner: string, seen: Set<Subscription>): boolean {
-    if (subscription.owner === owner) return true;
-    seen.add(subscription);
+  /** True when what `reader` reads can lead to something that `owner` writes. */
+  #feeds(reader: BusReader, owner: string, seen: Set<BusReader>): boolean {
+    if (reader.owner === owner) return true;
+    seen.add(reader);
     for (const publisher of this.#publishers) {
-      if (publisher.owner !== subscription.owner) continue;
-      for (const next of this.#subscribersOf(publisher.topic)) {
+      if (publisher.owner !== reader.owner) continue;
+      for (const next of this.#readersOf(publisher.topic)) {
         if (!seen.has(next) && this.#feeds(next, owner, seen)) return true;
       }
     }
     return false;
   }
 
-  async #waitForRoom(subscription: Subscription, publisher: Publisher, signal: AbortSignal): Promise<void> {
+  async #waitForRoom(reader: BusReader, publisher: Publisher, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#context;
     const started = clock.now();
     let warned = false;
-    while (subscription.isFull) {
-      await subscription.room(signal);
+    while (reader.isFull) {
+      await reader.room(signal);
       if (!warned && clock.now() - started > longWaitMs) {
         warned = true;
-        log.warn("a writer waited long for a full reader", { topic: publisher.topic, reader: subscription.owner });
+        log.warn("a writer waited long for a full reader", { topic: publisher.topic, reader: reader.owner });
       }
     }
   }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
-import type { ConnectorContext } from "../../src/connector/context.ts";
+import type { ConnectorContext, LogFields } from "../../src/connector/context.ts";
 import { ItemsFailed } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import { MemoryBus } from "./bus.ts";
+import { MemoryLookup } from "./lookup.ts";
 import { memory } from "./mod.ts";
 import { MemorySink } from "./sink.ts";
 import { MemorySource } from "./source.ts";
@@ -16,7 +17,16 @@ conformance(memory, {
     send: async (values, connection) => {
       const bus = connection as MemoryBus;
       const publisher = { topic: "a/b", owner: "peer" };
-      for (const n of values) await bus.publish(publisher, { n }, new AbortController().signal);
+      for (const n of values) {
+        await bus.publish(publisher, { topic: publisher.topic, row: { n } }, new AbortController().signal);
+      }
+    },
+    close: () => Promise.resolve(),
+  }),
+  lookup: () => ({
+    settings: { datasource: "a/+", key: "id" },
+    fill: (rows, connection) => {
+      for (const row of rows) (connection as MemoryBus).push({ topic: "a/b", row });
     },
     close: () => Promise.resolve(),
   }),
@@ -50,8 +60,15 @@ function openBus() {
   const bus = new MemoryBus(context("bus"));
   const source = (owner: string, datasource: string, bufferLength: number) =>
     new MemorySource({ datasource, bufferLength }, { ...context(owner), connection: bus });
-  const sink = (owner: string, topic: string) => new MemorySink({ topic }, { ...context(owner), connection: bus });
-  return { source, sink };
+  const sink = (owner: string, topic: string, { rowkindField = "", keyField = "" } = {}) =>
+    new MemorySink({ topic, rowkindField, keyField }, { ...context(owner), connection: bus });
+  const lookup = (datasource: string, key: string, rowsMax = 1000, logged: LogFields[] = []) =>
+    new MemoryLookup({ datasource, key, rowsMax }, {
+      ...context("table t"),
+      log: recordingLogger(logged),
+      connection: bus,
+    });
+  return { source, sink, lookup };
 }
 
 const signal = new AbortController().signal;
@@ -79,7 +96,11 @@ test("memory refuses wildcards where they make no sense", () => {
   assert.throws(() => readSettings(memory.sink!.settings, { topic: "a/+" }, place), /E403.*without the wildcards/);
   assert.throws(() => readSettings(memory.source!.settings, { datasource: "#/a" }, place), /E403.*last level only/);
   assert.throws(() => readSettings(memory.source!.settings, { datasource: "a/b+" }, place), /E403.*whole levels only/);
-  assert.throws(() => readSettings(memory.sink!.settings, { topic: "a", rowkindField: "k" }, place), /E408/);
+  assert.throws(
+    () => memory.sink!.check!({ topic: "a", rowkindField: "k", keyField: "" } as never, {}),
+    /E404.*needs keyField/,
+  );
+  assert.throws(() => readSettings(memory.lookup!.settings, { datasource: "a" }, place), /E404.*"key"/);
 });
 
 test("a memory sink waits for a full reader, and goes on when it reads or closes", async () => {
@@ -124,4 +145,70 @@ test("a rule that feeds itself, also through another, loses rows instead of stan
   });
   const self = sink("r1", "a");
   await assert.rejects(self.write([[{ n: 3 }]], signal), ItemsFailed);
+});
+
+test("a memory lookup keeps the last row of each key, and of those not too many", async () => {
+  const { sink, lookup } = openBus();
+  const logged: LogFields[] = [];
+  const table = lookup("t/#", "id", 2, logged);
+  await sink("r1", "t/a").write(
+    [[{ id: 1, v: "a" }, { id: 2n, v: "b" }], [{ id: 1n, v: "c" }, { v: "no key" }]],
+    signal,
+  );
+  assert.deepEqual(table.find(["id"], [1]), [{ id: 1n, v: "c" }]);
+  assert.deepEqual(table.find(["id"], [2]), [{ id: 2n, v: "b" }]);
+  await sink("r1", "t/a").write([[{ id: 3, v: "d" }, { id: 4, v: "e" }, { id: null }]], signal);
+  assert.deepEqual(table.find(["id"], [1]), []);
+  assert.deepEqual(table.find(["id"], [4n]), [{ id: 4, v: "e" }]);
+  // Each kind of trouble is told once.
+  assert.deepEqual(logged, [{ topic: "t/a", key: "id" }, { rows: 2 }]);
+  await table.close();
+  assert.deepEqual(table.find(["id"], [4n]), []);
+  await sink("r1", "t/a").write([[{ id: 5 }]], signal);
+  assert.deepEqual(table.find(["id"], [5n]), []);
+});
+
+test("a memory lookup finds by other columns, as they are now", async () => {
+  const { sink, lookup } = openBus();
+  const table = lookup("t", "id");
+  const writer = sink("r1", "t");
+  await writer.write([[{ id: 1, room: "a" }, { id: 2, room: "a" }, { id: 3 }]], signal);
+  const ids = (room: string) => table.find(["room"], [room]).map(({ id }) => id);
+  assert.deepEqual(ids("a"), [1, 2]);
+  await writer.write([[{ id: 1, room: "b" }, { id: 3, room: "a" }, { id: 2, room: null }]], signal);
+  assert.deepEqual([ids("a"), ids("b"), ids("c")], [[3], [1], []]);
+  assert.deepEqual(table.find(["room", "id"], ["a", 3n]), [{ id: 3, room: "a" }]);
+  // More ways to ask than there are indexes.
+  for (let i = 0; i < 20; i++) assert.deepEqual(table.find(["room", `c${i}`], ["a", 1]), []);
+  assert.deepEqual(ids("a"), [3]);
+});
+
+test("a memory sink with rowkindField changes lookup tables, and sources see its rows as they are", async () => {
+  const { source, sink, lookup } = openBus();
+  const table = lookup("t", "id");
+  const reader = source("r2", "t", 100);
+  const writer = sink("r1", "t", { rowkindField: "action", keyField: "k" });
+  const all = () => [1, 2, 3].flatMap((id) => table.find(["id"], [id])).map(({ v }) => v);
+  await writer.write([[{ k: 1, id: 1, v: "a", action: "insert" }], [{ k: 2, id: 2, v: "b" }]], signal);
+  assert.deepEqual(all(), ["a", "b"]);
+  await writer.write([[{ k: 3, v: "c", action: "update" }, { k: 1, id: 1, v: "d", action: "update" }]], signal);
+  assert.deepEqual(all(), ["d", "b"]);
+  await writer.write([[{ k: 1, action: "delete" }, { k: 3, id: 3, v: "e", action: "upsert" }]], signal);
+  assert.deepEqual(all(), ["b", "e"]);
+  const batch = await reader.read(signal);
+  assert.equal(batch.kind === "rows" && batch.rows.length, 6);
+  const bad = [[{ k: 1, action: "replace" }], [{ k: 1, action: 7 }], [{ action: "insert" }], [{
+    k: 2,
+    action: "delete",
+  }]];
+  await assert.rejects(writer.write(bad, signal), (error) => {
+    assert.ok(error instanceof ItemsFailed);
+    assert.deepEqual([...error.failed], [
+      [0, 'Column "action" must be one of insert, update, upsert, delete: found "replace"'],
+      [1, 'Column "action" must be one of insert, update, upsert, delete: found a number'],
+      [2, 'Column "k" must hold the key of the row: found nothing'],
+    ]);
+    return true;
+  });
+  assert.deepEqual(all(), ["e"]);
 });

@@ -4,22 +4,35 @@
  */
 import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
-import { integer, text, unsupported } from "../../src/connector/settings.ts";
+import { integer, refuseSetting, text } from "../../src/connector/settings.ts";
 import { MemoryBus } from "./bus.ts";
 import { filterProblem } from "./topic.ts";
 
+const datasource = v.pipe(
+  text({
+    description: "Topic to read: levels split by `/`; `+` stands for one level, a final `#` for all further ones.",
+  }),
+  v.check((topic) => filterProblem(topic) === undefined, (issue) => filterProblem(String(issue.input)) ?? "a topic"),
+);
+
 /** Settings of the source. */
 export const sourceSettings = v.strictObject({
-  datasource: v.pipe(
-    text({
-      description: "Topic to read: levels split by `/`; `+` stands for one level, a final `#` for all further ones.",
-    }),
-    v.check((topic) => filterProblem(topic) === undefined, (issue) => filterProblem(String(issue.input)) ?? "a topic"),
-  ),
+  datasource,
   bufferLength: integer({
     description: "Rows that may wait to be read; writers wait beyond it.",
     min: 1,
     default: 1024,
+  }),
+});
+
+/** Settings of the lookup. */
+export const lookupSettings = v.strictObject({
+  datasource,
+  key: text({ description: "The KEY of the table: the column that tells rows apart." }),
+  rowsMax: integer({
+    description: "Rows that the table keeps; beyond it, it forgets those that were written longest ago.",
+    min: 1,
+    default: 100_000,
   }),
 });
 
@@ -29,8 +42,18 @@ export const sinkSettings = v.strictObject({
     text({ description: "Topic to write to, without wildcards." }),
     v.check((topic) => !/[+#]/.test(topic), "a topic without the wildcards + and #"),
   ),
-  rowkindField: unsupported("The column that says insert, update or delete, for lookup tables."),
-  keyField: unsupported("The key column of a lookup table."),
+  rowkindField: text({
+    description:
+      "The column that says what a row does to lookup tables on the topic: `insert` and `upsert` put it in " +
+      "the place of the row of its key, `update` only when there is one, `delete` takes that one out. A row without " +
+      "the column is an upsert; with another value it fails. Sources get every row as it is.",
+    default: "",
+  }),
+  keyField: text({
+    description: "The column with the key of the row, for lookup tables whose KEY column the row lacks. A row " +
+      "without it fails.",
+    default: "",
+  }),
 });
 
 export const memory = defineConnector({
@@ -38,7 +61,7 @@ export const memory = defineConnector({
   status: "stable",
   summary: "Hands rows from one rule to others inside the agent, without encoding them.",
   description:
-    "Nothing is kept for readers that come later. A full reader makes its writers wait, so nothing is lost " +
+    "Nothing is kept for readers that come later, except in lookup tables. A full reader makes its writers wait, so nothing is lost " +
     "between two rules. The exception is a circle of rules: the writer that would wait for itself drops the row, and it " +
     "counts as failed.",
   connection: {
@@ -55,15 +78,35 @@ export const memory = defineConnector({
     settings: sourceSettings,
     open: async (settings, context) => new (await import("./source.ts")).MemorySource(settings, context),
   },
+  lookup: {
+    summary:
+      "Keeps the last row of each KEY that is published on a topic, also while no rule runs. Rows without a key " +
+      "are left out. The table is empty when the agent starts, or when its definition is replaced. Joins by other " +
+      "columns than KEY are possible; each way to join by them costs memory for an index.",
+    opens: "with table",
+    settings: lookupSettings,
+    open: async (settings, context) => new (await import("./lookup.ts")).MemoryLookup(settings, context),
+  },
   sink: {
     summary: "Writes rows to a topic.",
     delivery: "at-most-once",
     accepts: "rows",
     settings: sinkSettings,
+    check({ rowkindField, keyField }) {
+      if (rowkindField !== "" && keyField === "") {
+        refuseSetting("keyField", "rowkindField needs keyField, the column with the key of the row", "E404");
+      }
+    },
     open: async (settings, context) => new (await import("./sink.ts")).MemorySink(settings, context),
   },
   examples: [
     { title: "All lines of plant 1", role: "source", settings: { datasource: "plant1/+/temperature" } },
+    { title: "The last state of each device", role: "lookup", settings: { datasource: "devices", key: "id" } },
+    {
+      title: "Rows that change such a table",
+      role: "sink",
+      settings: { topic: "devices", rowkindField: "action", keyField: "id" },
+    },
     { title: "One topic", role: "sink", settings: { topic: "plant1/line2/temperature" } },
   ],
 });

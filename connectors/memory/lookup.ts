@@ -1,0 +1,153 @@
+/**
+ * A lookup table over a topic of the memory bus: the last row of each key.
+ *
+ * It takes what is published at once and makes no writer wait. Other columns than the key are found through an index,
+ * which the first question by them builds and each change keeps up.
+ * @module
+ */
+import type { InferOutput } from "valibot";
+import type { OpenContext } from "../../src/connector/declare.ts";
+import { keyOf, type LookupKey, lookupKey } from "../../src/connector/lookup_key.ts";
+import type { Lookup, Struct, Value } from "../../src/connector/lookup.ts";
+import { getOwn } from "../../src/value/value.ts";
+import type { BusItem, BusReader, MemoryBus } from "./bus.ts";
+import type { lookupSettings } from "./mod.ts";
+
+/** Each index costs memory for every row; questions beyond look at all rows. */
+const indexesMax = 8;
+
+const none: readonly Struct[] = [];
+
+export class MemoryLookup implements Lookup, BusReader {
+  readonly filter: string;
+  readonly owner: string;
+  readonly isFull = false;
+  readonly #bus: MemoryBus;
+  readonly #log: OpenContext["log"];
+  readonly #key: string;
+  readonly #rowsMax: number;
+  /** The row that was written longest ago first. */
+  readonly #rows = new Map<LookupKey, Struct>();
+  readonly #indexes = new Map<string, RowIndex>();
+  #toldKeyless = false;
+  #toldFull = false;
+
+  constructor(settings: InferOutput<typeof lookupSettings>, context: OpenContext<MemoryBus>) {
+    this.filter = settings.datasource;
+    this.owner = context.name;
+    this.#bus = context.connection;
+    this.#log = context.log;
+    this.#key = settings.key;
+    this.#rowsMax = settings.rowsMax;
+    this.#bus.addReader(this);
+  }
+
+  // ---------------------------------------------------------------- rows come in
+
+  push({ topic, row, change }: BusItem): void {
+    const key = keyOf(getOwn(row, this.#key) ?? change?.key);
+    if (key === undefined) return this.#keyless(topic);
+    switch (change?.kind) {
+      case "delete":
+        return this.#remove(key);
+      case "update":
+        if (this.#rows.has(key)) this.#put(key, row);
+        return;
+      default:
+        this.#put(key, row);
+    }
+  }
+
+  /** A lookup is never full. */
+  room(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #put(key: LookupKey, row: Struct): void {
+    this.#remove(key);
+    this.#rows.set(key, row);
+    for (const index of this.#indexes.values()) index.add(row);
+    if (this.#rows.size <= this.#rowsMax) return;
+    const [oldest] = this.#rows.keys();
+    this.#remove(oldest!);
+    if (!this.#toldFull) this.#log.warn("A lookup table is full and forgets its oldest rows", { rows: this.#rowsMax });
+    this.#toldFull = true;
+  }
+
+  #remove(key: LookupKey): void {
+    const row = this.#rows.get(key);
+    if (row === undefined) return;
+    this.#rows.delete(key);
+    for (const index of this.#indexes.values()) index.remove(row);
+  }
+
+  #keyless(topic: string): void {
+    if (!this.#toldKeyless) this.#log.warn("A row without key is not in the lookup table", { topic, key: this.#key });
+    this.#toldKeyless = true;
+  }
+
+  // ---------------------------------------------------------------- rows are found
+
+  find(keys: readonly string[], values: readonly Value[]): readonly Struct[] {
+    const at = keys.indexOf(this.#key);
+    if (at === -1) return this.#findByOthers(keys, values);
+    const key = keyOf(values[at]);
+    const row = key === undefined ? undefined : this.#rows.get(key);
+    if (row === undefined) return none;
+    const fits = keys.length === 1 || lookupKey(keys.map((name) => getOwn(row, name))) === lookupKey(values);
+    return fits ? [row] : none;
+  }
+
+  #findByOthers(keys: readonly string[], values: readonly Value[]): readonly Struct[] {
+    const key = lookupKey(values);
+    if (key === undefined) return none;
+    const name = JSON.stringify(keys);
+    let index = this.#indexes.get(name);
+    if (index === undefined) {
+      index = new RowIndex(keys, this.#rows.values());
+      if (this.#indexes.size < indexesMax) this.#indexes.set(name, index);
+    }
+    return index.get(key);
+  }
+
+  close(): Promise<void> {
+    this.#bus.removeReader(this);
+    this.#rows.clear();
+    this.#indexes.clear();
+    return Promise.resolve();
+  }
+}
+
+/** Rows by the values of some columns. */
+class RowIndex {
+  readonly #columns: readonly string[];
+  readonly #rows = new Map<LookupKey, Set<Struct>>();
+
+  constructor(columns: readonly string[], rows: Iterable<Struct>) {
+    this.#columns = columns;
+    for (const row of rows) this.add(row);
+  }
+
+  add(row: Struct): void {
+    const key = this.#keyOf(row);
+    if (key === undefined) return;
+    const same = this.#rows.get(key);
+    if (same === undefined) this.#rows.set(key, new Set([row]));
+    else same.add(row);
+  }
+
+  remove(row: Struct): void {
+    const key = this.#keyOf(row);
+    const same = key === undefined ? undefined : this.#rows.get(key);
+    if (same?.delete(row) === true && same.size === 0) this.#rows.delete(key!);
+  }
+
+  get(key: LookupKey): readonly Struct[] {
+    const same = this.#rows.get(key);
+    return same === undefined ? none : [...same];
+  }
+
+  #keyOf(row: Struct): LookupKey | undefined {
+    return lookupKey(this.#columns.map((name) => getOwn(row, name)));
+  }
+}
