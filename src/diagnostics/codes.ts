@@ -145,7 +145,7 @@ export const codes = {
     stage: "plan",
     title: "Not supported yet",
     explanation: "The text is valid SQL of the dialect, but this version of weir cannot run it.",
-    provokes: "SELECT a FROM demo GROUP BY COUNTWINDOW(5)",
+    provokes: "SELECT unnest(a) FROM demo",
   },
   E302: {
     stage: "plan",

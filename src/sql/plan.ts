@@ -155,7 +155,9 @@ export interface StatementPlan {
  *
  * @throws {DiagnosticError} E301 for what this version cannot run, E302 for event time without a timestamp.
  */
-export function planSelect(select: AnalyzedSelect, options: PlanOptions, text?: string): StatementPlan {
+export function planSelect(analyzed: AnalyzedSelect, options: PlanOptions, text?: string): StatementPlan {
+  // State windows have partitions instead of groups.
+  const select = analyzed.window?.type === "state" ? { ...analyzed, groupBy: [] } : analyzed;
   const diagnostics: Diagnostic[] = [];
   refuseUnsupported(select, diagnostics);
   const source = select.sources[0]!;
@@ -323,7 +325,7 @@ function refuseUnsupported(select: AnalyzedSelect, diagnostics: Diagnostic[]): v
     diagnostics.push(diagnostic("E216", `At least one source must be a stream, and "${table.name}" is a table`));
   }
   const { window } = select;
-  if (window !== undefined && window.type !== "tumbling") {
+  if (window !== undefined && (window.type === "hopping" || window.type === "sliding")) {
     refuse(`${window.type[0]!.toUpperCase()}${window.type.slice(1)} windows are`, window.span);
   }
 }

@@ -38,6 +38,17 @@ const cases: readonly [sql: string, kinds: string, options?: Partial<PlanOptions
   // Functions that ask for the window cannot be asked while it is open.
   [`SELECT collect(window_start()) FROM demo GROUP BY ${window}`, "window > aggregate > project"],
   [`SELECT window_start(), count(*) FROM demo GROUP BY ${window}`, "windowed_aggregate > project"],
+  // Sessions, count windows without interval and state windows have each row once, as tumbling ones do.
+  [
+    "SELECT count(*) FROM demo WHERE a > 1 GROUP BY k, SESSIONWINDOW(ss, 9, 3)",
+    "filter > windowed_aggregate > project",
+  ],
+  ["SELECT count(*) FROM demo WHERE a > 1 GROUP BY COUNTWINDOW(3)", "windowed_aggregate > project"],
+  ["SELECT count(*) FROM demo WHERE a > 1 GROUP BY COUNTWINDOW(3, 3)", "windowed_aggregate > project"],
+  ["SELECT count(*) FROM demo WHERE a > 1 GROUP BY COUNTWINDOW(3, 2)", "window > filter > aggregate > project"],
+  ["SELECT count(*) FROM demo WHERE a > 1 GROUP BY STATEWINDOW(b)", "filter > windowed_aggregate > project"],
+  // State windows have partitions instead of groups: the rows come out one by one.
+  ["SELECT a FROM demo GROUP BY a, STATEWINDOW(b)", "window > project"],
 ];
 
 for (const [sql, kinds, options] of cases) {
@@ -55,6 +66,8 @@ test("a plan reads the columns that are named, and the timestamp with event time
   assert.deepEqual(columns("SELECT a FROM timed WHERE b > 1"), ["a", "b"]);
   assert.deepEqual(columns("SELECT a FROM timed WHERE b > 1", eventTime), ["a", "b", "ts"]);
   assert.equal(columns("SELECT * FROM timed", eventTime), "all");
+  const state = "STATEWINDOW(b > 1, c) OVER (PARTITION BY d)";
+  assert.deepEqual(columns(`SELECT a FROM demo GROUP BY ${state}`), ["a", "b", "c", "d"]);
 });
 
 test("only the parts of WHERE without aggregates come before the window", () => {

@@ -6,7 +6,10 @@ import { compileCondition } from "../../sql/compile/compile.ts";
 import type { WindowedAggregatePlan, WindowPlan } from "../../sql/plan.ts";
 import type { Operator, OperatorContext, Output } from "../operator.ts";
 import { GroupContent, RowContent, type WindowContent } from "./content.ts";
+import { CountWindow, LatestRows } from "./count.ts";
 import { GroupTable } from "./group_table.ts";
+import { SessionWindow } from "./session.ts";
+import { StateWindow } from "./state.ts";
 import { TumblingWindow } from "./tumbling.ts";
 
 export function createWindow(
@@ -23,6 +26,20 @@ export function createWindow(
         context,
         output,
       );
+    case "session":
+      return new SessionWindow(
+        { length: spec.length, gap: spec.interval!, unit: spec.unit!, eventTime },
+        contentOf(plan, context),
+        context,
+        output,
+      );
+    case "count": {
+      const interval = spec.interval ?? spec.length;
+      const content = interval < spec.length ? new LatestRows(spec.length, context) : contentOf(plan, context);
+      return new CountWindow({ length: spec.length, interval }, content, context, output);
+    }
+    case "state":
+      return new StateWindow(spec, () => contentOf(plan, context), context, output);
     default:
       // The planner refuses every other kind until it is built.
       throw new Error(`No operator for ${spec.type} windows`);

@@ -1,0 +1,140 @@
+/**
+ * State windows: from a row that begins a state to a row that ends it, for each partition by itself.
+ *
+ * With two conditions a row with `begin` opens the window, and the first row after it with `emit` is its last. With one
+ * condition each row that meets it opens a window and hands on the one before. Rows outside windows are dropped. A
+ * condition that fails or is not a boolean counts as false.
+ *
+ * At the end of the input nothing is handed on: the row that ends the state has not come, so it still lasts.
+ * @module
+ */
+import { RowError } from "../../diagnostics/row_error.ts";
+import type { Bound } from "../../sql/bound.ts";
+import { compileExpression } from "../../sql/compile/compile.ts";
+import type { Row } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import type { WindowContent } from "./content.ts";
+import { compileGroupKey } from "./group_table.ts";
+
+export interface StateShape {
+  /** `begin` and `emit`, or one condition that is both. */
+  readonly conditions: readonly Bound[];
+  readonly partitionBy: readonly Bound[];
+}
+
+/** The open window of a partition. */
+interface OpenState {
+  /** The time of the row that opened it. */
+  readonly start: number;
+  readonly content: WindowContent;
+}
+
+type Test = (row: Row) => boolean;
+
+export class StateWindow implements Operator {
+  readonly #begins: Test;
+  readonly #emits: Test | undefined;
+  readonly #keyOf: (row: Row) => string;
+  readonly #createContent: () => WindowContent;
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+  /** By partition; those without an open window are not in it. */
+  #open = new Map<string, OpenState>();
+  /** Contents of closed windows, empty, which the next ones take: making one compiles its aggregates. */
+  readonly #spare: WindowContent[] = [];
+
+  constructor(shape: StateShape, createContent: () => WindowContent, context: OperatorContext, output: Output) {
+    const [begin, emit] = shape.conditions;
+    this.#begins = compileTest(begin!, context);
+    this.#emits = emit === undefined ? undefined : compileTest(emit, context);
+    this.#keyOf = compileGroupKey(shape.partitionBy, context);
+    this.#createContent = createContent;
+    this.#context = context;
+    this.#output = output;
+  }
+
+  push(batch: Batch): void {
+    for (const row of batch.rows) {
+      let key: string;
+      try {
+        key = this.#keyOf(row);
+      } catch (error) {
+        this.#context.fail(error);
+        continue;
+      }
+      if (this.#emits === undefined) this.#pushToStates(key, row);
+      else this.#pushBetween(key, row, this.#emits);
+    }
+  }
+
+  /** Two conditions. */
+  #pushBetween(key: string, row: Row, emits: Test): void {
+    const open = this.#open.get(key);
+    if (open === undefined) {
+      if (this.#begins(row)) this.#openWith(key, row);
+      return;
+    }
+    open.content.add(row);
+    if (!emits(row)) return;
+    this.#open.delete(key);
+    this.#close(open, row.time);
+  }
+
+  /** One condition. */
+  #pushToStates(key: string, row: Row): void {
+    const open = this.#open.get(key);
+    if (!this.#begins(row)) {
+      open?.content.add(row);
+      return;
+    }
+    this.#openWith(key, row);
+    if (open !== undefined) this.#close(open, row.time);
+  }
+
+  #openWith(key: string, row: Row): void {
+    const content = this.#spare.pop() ?? this.#createContent();
+    content.add(row);
+    this.#open.set(key, { start: row.time, content });
+  }
+
+  #close({ start, content }: OpenState, end: number): void {
+    const list = content.close({ start, end, trigger: end });
+    this.#spare.push(content);
+    if (list !== undefined) this.#output.push(list);
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+
+  held(): number {
+    let rows = 0;
+    for (const { content } of this.#open.values()) rows += content.size;
+    return rows;
+  }
+
+  snapshot(): Value {
+    return [...this.#open].map(([key, { start, content }]) => [key, start, content.snapshot()]);
+  }
+
+  restore(state: Value): void {
+    for (const [key, start, rows] of state as [string, number, Value][]) {
+      const content = this.#createContent();
+      content.restore(rows);
+      this.#open.set(key, { start, content });
+    }
+  }
+}
+
+function compileTest(condition: Bound, context: OperatorContext): Test {
+  const evaluate = compileExpression(condition, context);
+  return (row) => {
+    try {
+      return evaluate(row) === true;
+    } catch (error) {
+      if (!(error instanceof RowError)) context.fail(error);
+      return false;
+    }
+  };
+}
