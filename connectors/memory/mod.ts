@@ -68,7 +68,10 @@ export const memory = defineConnector({
     summary: "The bus of the agent.",
     settings: v.strictObject({}),
     identity: () => "memory",
-    open: (_settings, context) => new MemoryBus(context),
+    open: (_settings, context) => {
+      context.status("connected");
+      return new MemoryBus(context);
+    },
   },
   source: {
     summary: "Reads a topic, or many by wildcards.",

@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
+import { LookupKeeper, LookupTables } from "./lookup_tables.ts";
 import { pathResolver } from "./resolve_path.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
@@ -67,16 +68,20 @@ export function createEngine(options: EngineOptions): Engine {
   const pool = new ConnectionPool(clock, log);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
   const launcher = new RuleLauncher({ pool, clock, log, timezone: config.timezone, resolvePath });
+  const environment = {
+    connectors,
+    configs,
+    streams,
+    functions: options.functions ?? builtInFunctions,
+    timezone: config.timezone,
+    resolvePath,
+  };
+  const tables = new LookupTables({ pool, clock, log, resolvePath });
+  const keeper = new LookupKeeper(tables, environment, log);
+  streams.watch(keeper);
   const rules = new RuleRegistry({
     store,
-    environment: {
-      connectors,
-      configs,
-      streams,
-      functions: options.functions ?? builtInFunctions,
-      timezone: config.timezone,
-      resolvePath,
-    },
+    environment,
     launcher,
     defaults: { ...(config.rule === undefined ? {} : { options: config.rule }), generateId },
     clock,
@@ -88,10 +93,12 @@ export function createEngine(options: EngineOptions): Engine {
     wantedColumns: (stream) => rules.wantedColumns(stream),
     async start() {
       openNamedConnections(pool, configs, connectors, log);
+      keeper.start(streams.list("table"));
       await rules.startTriggered();
     },
     async close() {
       await rules.close();
+      await tables.close();
       await pool.close();
     },
   };

@@ -5,9 +5,14 @@
  * uses it or, for a store that fills only while it is open, while its definition exists.
  * @module
  */
+import type { Logger } from "../connector/context.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { LookupTable } from "./lookup_table.ts";
 import type { OpenParts } from "./open_role.ts";
-import { openLookup, type PreparedLookup } from "./prepare_lookup.ts";
+import { lookupConnector, openLookup, type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
+import type { RuleEnvironment } from "./prepare_rule.ts";
+import type { StreamDefinition } from "./stream_definition.ts";
+import type { StreamWatcher } from "./streams.ts";
 
 /** One use of a table. */
 export interface LookupLease {
@@ -86,4 +91,50 @@ export class LookupTables {
 /** The same for tables that answer alike. */
 function identityOf({ stream, settings, connection, cache }: PreparedLookup): string {
   return JSON.stringify([stream.name, stream.text, settings, connection, cache]);
+}
+
+/** What the tables that stay open with their definition are found and checked with. */
+type KeeperEnvironment = Pick<RuleEnvironment, "connectors" | "configs" | "resolvePath">;
+
+/** Keeps the tables of `streams` that are open as long as their definition exists. */
+export class LookupKeeper implements StreamWatcher {
+  readonly #tables: LookupTables;
+  readonly #environment: KeeperEnvironment;
+  readonly #log: Logger;
+  #started = false;
+
+  constructor(tables: LookupTables, environment: KeeperEnvironment, log: Logger) {
+    this.#tables = tables;
+    this.#environment = environment;
+    this.#log = log;
+  }
+
+  /** Opens the tables of `definitions`; later ones are opened as they come. */
+  start(definitions: Iterable<StreamDefinition>): void {
+    this.#started = true;
+    for (const definition of definitions) this.kept(definition);
+  }
+
+  /** Types are checked when a table is created; settings when a rule joins with it, as those of streams. */
+  check(definition: StreamDefinition): void {
+    if (definition.options.kind === "lookup") lookupConnector(definition, this.#environment.connectors);
+  }
+
+  kept(definition: StreamDefinition): void {
+    if (!this.#started) return;
+    if (definition.options.kind !== "lookup") {
+      void this.#tables.drop(definition.name);
+      return;
+    }
+    try {
+      this.#tables.keep(prepareLookup(definition, this.#environment));
+    } catch (error) {
+      if (!(error instanceof DiagnosticError)) throw error;
+      this.#log.error("A lookup table cannot be opened", { table: definition.name, reason: error.message });
+    }
+  }
+
+  dropped(name: string): void {
+    void this.#tables.drop(name);
+  }
 }

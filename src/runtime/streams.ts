@@ -41,6 +41,15 @@ export interface DropOptions {
   readonly usedBy?: readonly string[];
 }
 
+/** Who follows the definitions: the engine, which keeps lookup tables open. */
+export interface StreamWatcher {
+  /** Refuses a definition before it is kept. @throws {DiagnosticError} why. */
+  check(definition: StreamDefinition): void;
+  /** A definition was created or took the place of another. */
+  kept(definition: StreamDefinition): void;
+  dropped(name: string): void;
+}
+
 /** What a statement did, and what to tell the user. */
 export interface Executed {
   readonly kind: Exclude<Statement["kind"], "select">;
@@ -59,6 +68,7 @@ export class StreamRegistry {
   readonly #configs: ConfigRegistry | undefined;
   readonly #definitions = new Map<string, StreamDefinition>();
   readonly #unreadable: UnreadableStream[] = [];
+  #watcher: StreamWatcher | undefined;
 
   /** Reads all definitions of the store. Those it cannot read are in {@linkcode StreamRegistry.unreadable}. */
   constructor(options: StreamRegistryOptions) {
@@ -74,6 +84,11 @@ export class StreamRegistry {
         }
       }
     }
+  }
+
+  /** From now on `watcher` is asked and told about every change. */
+  watch(watcher: StreamWatcher): void {
+    this.#watcher = watcher;
   }
 
   get unreadable(): readonly UnreadableStream[] {
@@ -161,6 +176,7 @@ export class StreamRegistry {
     }
     this.#definitions.delete(name);
     this.#store.delete(target, name);
+    this.#watcher?.dropped(name);
   }
 
   /** The body of `GET /streams/{name}`. @throws {DiagnosticError} E701 when there is none. */
@@ -222,23 +238,28 @@ export class StreamRegistry {
       own: { datasource: options.datasource },
     });
     const plan = {
-      op: "DataSourcePlan_0",
+      op: options.kind === "lookup" ? "LookupPlan_0" : "DataSourcePlan_0",
       [definition.target]: definition.name,
       type: options.type,
       format: options.format,
       shared: options.shared,
-      ...(definition.target === "table" ? { kind: options.kind, retainSize: options.retainSize } : {}),
+      ...(definition.target === "table" ? { kind: options.kind } : {}),
+      ...(options.kind === "lookup" ? { key: options.key } : {}),
+      ...(definition.target === "table" && options.kind === "scan" ? { retainSize: options.retainSize } : {}),
       ...(resolved?.connection === undefined ? {} : { connection: resolved.connection.id }),
       settings: maskSecrets(resolved?.settings ?? { datasource: options.datasource }),
     };
     return JSON.stringify(plan, null, 2);
   }
 
+  /** @throws {DiagnosticError} what the watcher refuses. */
   #keep(definition: StreamDefinition): void {
+    this.#watcher?.check(definition);
     if (!definition.options.temp) this.#store.put(definition.target, definition.name, definition.text);
     this.#definitions.set(definition.name, definition);
     const unreadable = this.#unreadable.findIndex((each) => each.name === definition.name);
     if (unreadable !== -1) this.#unreadable.splice(unreadable, 1);
+    this.#watcher?.kept(definition);
   }
 
   #require(target: StreamTarget, name: string, prefix: string): StreamDefinition {
