@@ -1,121 +1,170 @@
 /**
- * What statements cost: nanoseconds a row, and the time to compile a long condition.
+ * Benchmark `sql`: what statements cost in process, with rows that are decoded already.
  *
- * ```sh
- * deno run -A tests/bench/sql_bench.ts        # or: bun tests/bench/sql_bench.ts
  * ```
- * Each figure stands beside a digest of the results, so that nobody makes it quicker by changing the answer.
+ * deno task bench sql [--engine bun|deno] [--rows 400000] [--rounds 5] [--only TEXT] [--json FILE]
+ * ```
+ *
+ * Rows a second of the best round, since other processes only ever make it slower; bytes of state per key, measured as
+ * the length of the encoded snapshot after the last row, divided by the number of keys; and a digest of the results, so
+ * that nobody makes it quicker by changing the answer.
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { fileURLToPath } from "node:url";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
-import { Query } from "../../src/runtime/query.ts";
-import { SeededRandom } from "../../src/value/seeded_random.ts";
+import { parseArgs } from "node:util";
+import { Query, type QueryOutput } from "../../src/runtime/query.ts";
+import { encodeState } from "../../src/runtime/state_codec.ts";
+import type { Catalog } from "../../src/sql/catalog.ts";
+import { builtInFunctions } from "../../src/sql/functions/built_in.ts";
 import type { Struct } from "../../src/value/value.ts";
-import { builtIns, CaseCatalog } from "../../src/rule_test/run_case.ts";
+import { batchesOf, batchMs, chainOf, type SqlCase, sqlCases } from "./sql_cases.ts";
 
-export interface Figure {
+/** What one case took. */
+export interface CaseFigure {
   readonly name: string;
-  /** Nanoseconds a row, or milliseconds for a compilation. */
-  readonly value: number;
-  readonly unit: "ns/row" | "ms";
+  readonly rowsPerSecond: number;
+  readonly stateBytesPerKey: number;
+  /** How many results came out: rows, or lists of windows. */
+  readonly results: number;
   readonly digest: string;
 }
 
-const catalog = new CaseCatalog(["CREATE STREAM demo () WITH ()"]);
-
-/** Rows as JSON of about 80 bytes brings them, as many as a socket read holds. */
-function batchesOf(rowCount: number): Struct[][] {
-  const random = new SeededRandom(7);
-  const batches: Struct[][] = [];
-  for (let i = 0; i < rowCount; i += 20) {
-    batches.push(Array.from({ length: 20 }, (_, j) =>
-      JSON.parse(JSON.stringify({
-        device_id: `inverter-${random.below(1000)}`,
-        voltage: 190 + random.below(700) / 10,
-        current: random.below(200) / 10,
-        running: random.below(2) === 0,
-        seq: i + j,
-      })) as Struct));
-  }
-  return batches;
+/** From text to a query that is ready to run. */
+export interface CompileFigure {
+  readonly name: string;
+  readonly ms: number;
+  readonly digest: string;
 }
 
-/** The best of several rounds: other processes only ever make it slower. */
-function run(name: string, sql: string, rowCount: number, rounds: number): Figure {
-  const batches = batchesOf(rowCount);
+export interface Size {
+  readonly rows: number;
+  readonly rounds: number;
+}
+
+const catalog: Catalog = {
+  source: (name) => ({
+    name,
+    kind: "stream",
+    columns: undefined,
+    strictValidation: false,
+    timestamp: undefined,
+    timestampFormat: undefined,
+  }),
+  sourceNames: () => ["demo"],
+};
+
+function open(sql: string, result: QueryOutput["result"]): Query {
+  return new Query(sql, catalog, builtInFunctions, { start: 0, timezone: "UTC" }, {
+    result,
+    failed: (error) => {
+      throw error;
+    },
+  });
+}
+
+function pushAll(query: Query, batches: readonly Struct[][]): void {
+  for (const [i, batch] of batches.entries()) query.push(batch, i * batchMs);
+}
+
+/** One round for the digest, which warms up as well, and then the timed ones. */
+function measureCase({ name, sql, keys }: SqlCase, batches: readonly Struct[][], rounds: number): CaseFigure {
+  const digest = new Digest();
+  const checked = open(sql, (rows) => digest.add(rows));
+  pushAll(checked, batches);
+  const stateBytes = Buffer.byteLength(encodeState(checked.snapshot()));
+  checked.end();
   let best = Infinity;
-  let digest = "";
   for (let round = 0; round < rounds; round++) {
-    const results: (readonly Struct[])[] = [];
-    const query = new Query(sql, catalog, builtIns, { start: 0, timezone: "UTC" }, {
-      result: (rows) => void results.push(rows),
-      failed: (error) => {
-        throw error;
-      },
-    });
+    let results = 0;
+    const query = open(sql, () => void results++);
     const begin = performance.now();
-    let time = 0;
-    for (const batch of batches) query.push(batch, time++);
+    pushAll(query, batches);
     query.end();
     best = Math.min(best, performance.now() - begin);
-    digest = digestOf(results);
+    if (results !== digest.count) throw new Error(`"${name}" gave ${digest.count} results, and then ${results}`);
   }
-  return { name, value: best * 1e6 / (batches.length * 20), unit: "ns/row", digest };
+  return {
+    name,
+    rowsPerSecond: Math.round(batches.flat().length / (best / 1000)),
+    stateBytesPerKey: Math.round(stateBytes / keys),
+    results: digest.count,
+    digest: digest.text(),
+  };
 }
 
-function digestOf(results: unknown): string {
-  const text = JSON.stringify(results, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
-}
-
-function chainOf(terms: number): string {
-  return `SELECT seq FROM demo WHERE ${Array.from({ length: terms }, (_, i) => `seq = ${i}`).join(" OR ")}`;
-}
-
-/** From text to a query that is ready to run, with a condition of `terms` comparisons. */
-function compile(terms: number, rounds: number): Figure {
-  const found: Struct[] = [];
+/** A condition of `terms` comparisons. */
+function measureCompilation(terms: number, rounds: number): CompileFigure {
+  const digest = new Digest();
   let best = Infinity;
   for (let round = 0; round < rounds; round++) {
     const begin = performance.now();
-    const query = new Query(
-      chainOf(terms),
-      catalog,
-      builtIns,
-      { start: 0, timezone: "UTC" },
-      { result: (rows) => void found.push(...rows), failed: () => {} },
-    );
+    const query = open(chainOf(terms), (rows) => round === 0 && digest.add(rows));
     best = Math.min(best, performance.now() - begin);
     query.push([{ seq: terms - 1 }, { seq: terms }]);
   }
-  return { name: `compile ${terms} OR terms`, value: best, unit: "ms", digest: digestOf(found.slice(0, 2)) };
+  return { name: `compile ${terms} OR terms`, ms: Math.round(best * 100) / 100, digest: digest.text() };
 }
 
-const projection = "SELECT device_id, voltage, current FROM demo WHERE voltage < 200 OR voltage > 250";
-const grouping = "SELECT device_id, count(*) AS n FROM demo GROUP BY device_id, TUMBLINGWINDOW(ss, 10)";
-const expressions =
-  "SELECT device_id AS id, voltage * current AS power, running = true AS is_on FROM demo WHERE running";
-const averages = "SELECT device_id, avg(voltage) AS v, max(current) AS c, min(current) AS d FROM demo " +
-  "WHERE voltage BETWEEN 200 AND 250 GROUP BY device_id, TUMBLINGWINDOW(ss, 10)";
+/** Of results one after the other, so that none is kept. */
+class Digest {
+  readonly #hash = createHash("sha256");
+  count = 0;
 
-export function figures(rowCount: number, terms: number, rounds: number): Figure[] {
-  return [
-    run("filter and project", projection, rowCount, rounds),
-    run("project expressions", expressions, rowCount, rounds),
-    run("count by 1000 keys", grouping, rowCount, rounds),
-    run("three aggregates by 1000 keys", averages, rowCount, rounds),
-    run(`filter by ${terms} OR terms`, chainOf(terms), rowCount, rounds),
-    compile(terms / 10, rounds),
-    compile(terms, rounds),
-  ];
+  add(rows: readonly Struct[]): void {
+    this.count++;
+    this.#hash.update(JSON.stringify(rows, (_, value) => (typeof value === "bigint" ? `${value}n` : value)) + "\n");
+  }
+
+  text(): string {
+    return this.#hash.digest("hex").slice(0, 12);
+  }
 }
 
-export function show({ name, value, unit, digest }: Figure): string {
-  return `${name.padEnd(32)}${value.toFixed(unit === "ms" ? 2 : 0).padStart(10)} ${unit.padEnd(7)} ${digest}`;
+export function measureCases({ rows, rounds }: Size, only = ""): CaseFigure[] {
+  const batches = batchesOf(rows);
+  const chosen = sqlCases.filter(({ name }) => name.includes(only));
+  if (chosen.length === 0) throw new TypeError(`Cannot find a case with "${only}" in its name`);
+  return chosen.map((c) => measureCase(c, batches, rounds));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const figure of figures(400_000, 5000, 5)) console.log(show(figure));
+export function measureCompilations(terms: readonly number[], rounds: number): CompileFigure[] {
+  return terms.map((count) => measureCompilation(count, rounds));
 }
+
+function print(cases: readonly CaseFigure[], compilations: readonly CompileFigure[]): void {
+  const line = (cells: readonly string[]) =>
+    console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(36) : cell.padStart(14))).join(""));
+  line(["case", "rows/s", "ns/row", "state B/key", "results", "digest"]);
+  for (const { name, rowsPerSecond, stateBytesPerKey, results, digest } of cases) {
+    const ns = (1e9 / rowsPerSecond).toFixed(0);
+    line([name, rowsPerSecond.toLocaleString("en"), ns, String(stateBytesPerKey), String(results), digest]);
+  }
+  for (const { name, ms, digest } of compilations) line([name, `${ms.toFixed(2)} ms`, "", "", "", digest]);
+}
+
+function main(): void {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: "string", default: "400000" },
+      rounds: { type: "string", default: "5" },
+      only: { type: "string", default: "" },
+      json: { type: "string" },
+    },
+  });
+  const size = { rows: Number(values.rows), rounds: Number(values.rounds) };
+  for (const [name, value] of Object.entries(size)) {
+    if (!Number.isInteger(value) || value < 1) throw new TypeError(`Cannot use --${name}: expected a whole number`);
+  }
+  const cases = measureCases(size, values.only);
+  const compilations = values.only === "" ? measureCompilations([500, 5000], size.rounds) : [];
+  print(cases, compilations);
+  if (values.json !== undefined) {
+    const engine = process.versions.bun === undefined ? "deno" : "bun";
+    writeFileSync(values.json, JSON.stringify({ engine, ...size, cases, compilations }, null, 2) + "\n");
+  }
+}
+
+if (import.meta.main) main();
