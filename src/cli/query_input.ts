@@ -38,16 +38,22 @@ async function* readNdjson(bytes: AsyncIterable<Uint8Array>, options: InputOptio
     const rows: Struct[] = [];
     let start = 0;
     for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
-      const part = chunk.subarray(start, end);
-      decodeLine(joined(pieces, part), ++line, decoder, rows, options);
-      pieces = [];
+      line++;
+      if (pieces.length === 0) {
+        decodeLine(chunk, start, end, line, decoder, rows, options);
+      } else {
+        const whole = joined(pieces, chunk.subarray(start, end));
+        decodeLine(whole, 0, whole.length, line, decoder, rows, options);
+        pieces = [];
+      }
       start = end + 1;
     }
     if (start < chunk.length) pieces.push(chunk.subarray(start));
     yield rows;
   }
   const rows: Struct[] = [];
-  if (pieces.length > 0) decodeLine(joined(pieces, new Uint8Array()), ++line, decoder, rows, options);
+  const last = joined(pieces, new Uint8Array());
+  decodeLine(last, 0, last.length, line + 1, decoder, rows, options);
   yield rows;
 }
 
@@ -63,16 +69,33 @@ function joined(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
 }
 
 /** Some editors begin a file with a byte order mark, which is no JSON. */
-function withoutMark(line: Uint8Array): Uint8Array {
-  return line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? line.subarray(3) : line;
+function startsWithMark(line: Uint8Array): boolean {
+  return line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf;
 }
 
-function decodeLine(bytes: Uint8Array, line: number, decoder: Decoder, rows: Struct[], options: InputOptions): void {
-  const text = line === 1 ? withoutMark(bytes) : bytes;
-  // Empty lines, also with a carriage return or blanks, are no rows.
-  if (text.every((byte) => byte === 32 || byte === 13 || byte === 9)) return;
+/** Empty lines, also with a carriage return or blanks, are no rows. */
+function isBlank(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i];
+    if (byte !== 32 && byte !== 13 && byte !== 9) return false;
+  }
+  return true;
+}
+
+/** The line is `bytes` from `start` to `end`: lines of one chunk share its conversion to text. */
+function decodeLine(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  line: number,
+  decoder: Decoder,
+  rows: Struct[],
+  options: InputOptions,
+): void {
+  const from = line === 1 && startsWithMark(bytes) ? start + 3 : start;
+  if (isBlank(bytes, from, end)) return;
   try {
-    for (const row of decoder.decode(text)) rows.push(row);
+    for (const row of decoder.decode(bytes, from, end)) rows.push(row);
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
     options.onFailure(line, error);

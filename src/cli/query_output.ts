@@ -16,15 +16,13 @@ export interface Printer {
   end(): void;
 }
 
+/** So many characters are written at once: a call of the system a row would cost more than all else. */
+const charactersPerWrite = 65_536;
+
 export function createPrinter(format: OutputFormat, write: (text: string) => void, encoder: Encoder): Printer {
   switch (format) {
     case "ndjson":
-      return {
-        rows: (rows) => {
-          if (rows.length > 0) write(rows.map((row) => `${encoder.encodeRow(row)}\n`).join(""));
-        },
-        end: () => {},
-      };
+      return ndjsonPrinter(write, encoder);
     case "csv":
       return csvPrinter(write);
     case "table":
@@ -32,6 +30,27 @@ export function createPrinter(format: OutputFormat, write: (text: string) => voi
     default:
       return format satisfies never;
   }
+}
+
+/** Rows are written together when the work at hand is done, so that nothing waits for rows that may come later. */
+function ndjsonPrinter(write: (text: string) => void, encoder: Encoder): Printer {
+  let text = "";
+  let isScheduled = false;
+  const flush = () => {
+    isScheduled = false;
+    if (text !== "") write(text);
+    text = "";
+  };
+  return {
+    rows: (rows) => {
+      for (let i = 0; i < rows.length; i++) text += `${encoder.encodeRow(rows[i]!)}\n`;
+      if (text.length >= charactersPerWrite) flush();
+      if (isScheduled) return;
+      isScheduled = true;
+      queueMicrotask(flush);
+    },
+    end: flush,
+  };
 }
 
 /** The columns of all rows, in byte order as in JSON. */

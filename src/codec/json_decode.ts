@@ -6,7 +6,7 @@
  * damaged byte in a name must not cost the measurement beside it. A byte order mark is skipped.
  * @module
  */
-import { Buffer } from "node:buffer";
+import { Buffer, isAscii } from "node:buffer";
 import { RowError } from "../diagnostics/row_error.ts";
 import { isStruct, setOwn, type Struct, type Value } from "../value/value.ts";
 import type { Decoder, DecoderOptions } from "./codec.ts";
@@ -158,6 +158,8 @@ const nonAscii = /[^\x00-\x7f]/;
 class TextReader {
   #bytes: Uint8Array | undefined;
   #text = "";
+  /** True when the whole buffer is ASCII, as most are; binary framing around the payloads makes it false. */
+  #isAscii = false;
 
   /** @throws {RowError} E501 for a payload nested too deeply. */
   text(bytes: Uint8Array, start: number, end: number): string {
@@ -172,9 +174,10 @@ class TextReader {
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;
       this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+      this.#isAscii = isAscii(bytes);
     }
     const text = this.#text.substring(start, end);
-    return nonAscii.test(text) ? utf8.decode(bytes.subarray(start, end)) : text;
+    return !this.#isAscii && nonAscii.test(text) ? utf8.decode(bytes.subarray(start, end)) : text;
   }
 }
 
