@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,18 @@ import { HandClock } from "../../tests/hand_clock.ts";
 import { file } from "./mod.ts";
 
 conformance(file, {
+  source: async () => {
+    const folder = await mkdtemp(join(tmpdir(), "weir-file-"));
+    const path = join(folder, "in.json");
+    return {
+      settings: (values) => {
+        writeFileSync(path, JSON.stringify(values.map((n) => ({ n }))));
+        return { datasource: path, interval: "1h" };
+      },
+      send: () => {},
+      close: () => rm(folder, { recursive: true }),
+    };
+  },
   sink: async () => {
     const folder = await mkdtemp(join(tmpdir(), "weir-file-"));
     const path = join(folder, "new", "out.ndjson");

@@ -1,12 +1,70 @@
 /**
- * The connector `file`: results as lines of a file.
+ * The connector `file`: tables and streams out of files, results as lines of a file.
  * @module
  */
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import * as v from "valibot";
-import { defineConnector } from "../../src/connector/declare.ts";
-import { choice, duration, ignored, integer, refuseSetting, text, unsupported } from "../../src/connector/settings.ts";
+import { type CheckContext, defineConnector } from "../../src/connector/declare.ts";
+import {
+  choice,
+  duration,
+  flag,
+  ignored,
+  integer,
+  list,
+  refuseSetting,
+  text,
+  unsupported,
+} from "../../src/connector/settings.ts";
+
+/** Settings of the source. */
+export const sourceSettings = v.strictObject({
+  datasource: text({ description: "The file to read, below `path`; an absolute path is taken as it is.", default: "" }),
+  path: text({ description: "The folder of the file; a relative path starts in the data directory.", default: "" }),
+  fileType: choice(["json", "csv", "lines", "raw"], {
+    description: "`json`: an array of objects, or one object. `csv`: a row a line, with quotes where a value has the " +
+      "delimiter, a quote or a line break in it. `lines`: each line is a message that is decoded with the FORMAT of " +
+      "the stream. `raw`: the whole file is one message.",
+    default: "json",
+    unsupported: ["parquet"],
+  }),
+  format: text({ description: "The FORMAT of the stream; a file of type json needs `json`.", default: "json" }),
+  interval: duration({
+    description: "Read the file again after this time. 0: once, then the stream ends.",
+    default: 0,
+  }),
+  sendInterval: duration({ description: "A pause between one row and the next.", default: 0 }),
+  actionAfterRead: choice([0, 1, 2], {
+    description: "What to do with the file when everything in it has been dealt with. 0: leave it. 1: delete it. 2: " +
+      "move it to `moveTo`.",
+    default: 0,
+  }),
+  moveTo: text({ description: "The folder for files that were read. It is made when it is not there.", default: "" }),
+  hasHeader: flag({ description: "csv: the first line names the columns.", default: false }),
+  columns: list(v.string(), {
+    description: "csv: the names of the columns when there is no header. Without either, those that the stream " +
+      "declares, in their order, else `cols0`, `cols1` …",
+    default: [],
+  }),
+  delimiter: text({ description: "csv: what stands between values; the DELIMITER of the stream wins.", default: "," }),
+  ignoreStartLines: integer({
+    description: "csv, lines: so many lines at the start are no data. Empty ones do not count.",
+    min: 0,
+    default: 0,
+  }),
+  ignoreEndLines: integer({
+    description: "csv, lines: so many lines at the end are no data. Empty ones do not count.",
+    min: 0,
+    max: 10_000,
+    default: 0,
+  }),
+  decompression: choice(["", "gzip", "zstd"], {
+    description: "json, raw: how the file is compressed.",
+    default: "",
+    unsupported: ["flate", "zlib"],
+  }),
+});
 
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({
@@ -54,10 +112,50 @@ function isFolder(path: string): boolean {
   }
 }
 
+/** The file that settings mean, absolute. */
+export function sourcePath({ path, datasource }: v.InferOutput<typeof sourceSettings>, context: CheckContext): string {
+  const wanted = isAbsolute(datasource) ? datasource : join(path, datasource);
+  return context.resolvePath?.(wanted) ?? resolve(wanted);
+}
+
+/** Reading all files of a folder, and waiting for new ones, is a matter of its own. */
+export function refuseFolder(path: string): never {
+  refuseSetting("datasource", `Reading a folder is not supported by this version of weir: found "${path}"`, "E408");
+}
+
+function checkSource(settings: v.InferOutput<typeof sourceSettings>, context: CheckContext): void {
+  const { fileType, format, decompression, actionAfterRead, moveTo } = settings;
+  if (settings.datasource === "" && settings.path === "") {
+    refuseSetting("datasource", "The file source needs a DATASOURCE, the file to read", "E404");
+  }
+  if (actionAfterRead === 2 && moveTo === "") refuseSetting("moveTo", "actionAfterRead 2 needs moveTo", "E404");
+  if (fileType === "json" && format.toLowerCase() !== "json") {
+    refuseSetting("fileType", `A file of type json cannot have FORMAT ${format}: wanted fileType lines, csv or raw`);
+  }
+  if (decompression !== "" && (fileType === "csv" || fileType === "lines")) {
+    refuseSetting("decompression", `A file of type ${fileType} cannot be compressed: wanted fileType json or raw`);
+  }
+  if (moveTo !== "") context.resolvePath?.(moveTo);
+  const path = sourcePath(settings, context);
+  if (isFolder(path)) refuseFolder(path);
+}
+
 export const file = defineConnector({
   name: "file",
   status: "stable",
-  summary: "Writes results to files.",
+  summary: "Reads tables and streams from files, and writes results to files.",
+  source: {
+    summary:
+      "Reads a file completely, once or at intervals. A file that is not there is waited for. Rows of csv arrive " +
+      "decoded: values are text, or what the stream declares where they can be read so. Everything else is decoded " +
+      "with the FORMAT of the stream. Files of type json and raw may have 64 MiB.",
+    delivery: "at-least-once",
+    emits: ({ fileType }) => fileType === "csv" ? "rows" : "payloads",
+    meta: ["file"],
+    settings: sourceSettings,
+    check: checkSource,
+    open: async (settings, context) => await (await import("./source.ts")).FileSource.open(settings, context),
+  },
   sink: {
     summary: "Appends each message as a line, and starts new files by age, count or size.",
     delivery: "at-least-once",
@@ -72,6 +170,16 @@ export const file = defineConnector({
     open: async (settings, context) => await (await import("./sink.ts")).FileSink.open(settings, context),
   },
   examples: [
+    {
+      title: "A table out of a CSV file",
+      role: "source",
+      settings: { datasource: "devices.csv", fileType: "csv", hasHeader: true },
+    },
+    {
+      title: "A file of JSON objects, again every hour",
+      role: "source",
+      settings: { datasource: "prices.json", interval: "1h" },
+    },
     { title: "One growing file", role: "sink", settings: { path: "results.ndjson", rollingCount: 0 } },
     {
       title: "A file an hour",

@@ -34,6 +34,14 @@ export type SettingsSchema = v.StrictObjectSchema<any, any>;
 export interface OpenContext<Connection = undefined> extends ConnectorContext {
   /** The connection of `connection.open`, shared or private; the engine closes it after its last user. */
   readonly connection: Connection;
+  /** Of a source: the columns that the stream declares; undefined for one without schema. */
+  readonly columns?: readonly DeclaredColumn[];
+}
+
+/** A column of CREATE STREAM or CREATE TABLE, as far as a source that gives rows may want to know it. */
+export interface DeclaredColumn {
+  readonly name: string;
+  readonly kind: "bigint" | "float" | "string" | "boolean" | "datetime" | "bytea" | "array" | "struct";
 }
 
 /** What a role gets to check its settings with. */

@@ -219,11 +219,11 @@ export function mergeSettings(
 
 /**
  * For what a connector itself finds wrong with one of its settings: settings that do not go together, a folder where a
- * file should be. E404 says that the setting is missing.
+ * file should be. E404 says that the setting is missing, E408 that this version cannot honour it.
  *
  * @throws {DiagnosticError} always.
  */
-export function refuseSetting(name: string, message: string, code: "E403" | "E404" = "E403"): never {
+export function refuseSetting(name: string, message: string, code: "E403" | "E404" | "E408" = "E403"): never {
   fail(code, message, { path: name });
 }
 

@@ -30,7 +30,7 @@ export async function openRole<Handle extends Closable>(
   parts: OpenParts,
   onStatus: (state: ConnectionState, message?: string) => void,
 ): Promise<Handle> {
-  const { connector, connection } = prepared;
+  const { connector, connection, declared } = prepared;
   const lease = connection === undefined ? undefined : parts.pool.acquire({
     connector,
     settings: connection.settings,
@@ -47,6 +47,7 @@ export async function openRole<Handle extends Closable>(
       ...(parts.resolvePath === undefined ? {} : { resolvePath: parts.resolvePath }),
       status: onStatus,
       connection: lease?.connection as never,
+      ...(declared === undefined ? {} : { columns: declared }),
     });
     if (lease === undefined) return handle;
     const close = handle.close.bind(handle);

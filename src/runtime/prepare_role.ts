@@ -2,7 +2,7 @@
  * Settings of one role of a connector, checked: the part that sources, lookups and actions have in common.
  * @module
  */
-import type { CheckContext, Connector, SettingsSchema } from "../connector/declare.ts";
+import type { CheckContext, Connector, DeclaredColumn, SettingsSchema } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
@@ -14,6 +14,8 @@ export interface PreparedRole {
   readonly connector: Connector;
   readonly settings: unknown;
   readonly connection: { readonly settings: unknown; readonly named: string | undefined } | undefined;
+  /** Of a source: the columns that its stream declares. */
+  readonly declared?: readonly DeclaredColumn[];
 }
 
 /**
