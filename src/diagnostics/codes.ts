@@ -144,8 +144,8 @@ export const codes = {
   E301: {
     stage: "plan",
     title: "Not supported yet",
-    explanation: "The text is valid SQL of the dialect, but this version of weir cannot run it.",
-    provokes: "SELECT unnest(a) FROM demo",
+    explanation: "The rule is a valid one, but this version of weir cannot run it.",
+    provokes: 'a rule with the option "qos": 1',
   },
   E302: {
     stage: "plan",

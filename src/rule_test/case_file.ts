@@ -1,5 +1,5 @@
 /**
- * The text of `*.case` files: SQL, timed input rows, and what comes out.
+ * The text of `*.case` files: a rule, timed input rows, and what comes out.
  *
  * ```
  * case 18 tumbling windows are aligned to the clock
@@ -15,152 +15,278 @@
  * ```
  *
  * - A file is a list of cases; `#` starts a comment line, blank lines are free. A section begins with its word and may
- *   go on in the lines below; what stands behind the word is its first line.
+ *   go on in the lines below; what stands behind the word is its first line. An indented line never begins a section.
  * - `stream` and `table` are CREATE statements without CREATE, as often as wanted; without one there is the stream
  *   `demo`, schemaless.
- * - `options` is one JSON object: `isEventTime`, `lateTolerance` (ms), `sendNilField`, `sendMetaToSink`, `timezone`
- *   (UTC), `start` (when the rule starts, a duration, `0s`).
- * - `rows`: one payload a line, in front of it optionally the time of its arrival as a duration since the Unix epoch; a
- *   time alone lets the clock run on. `meta {…}` gives the rows below their metadata.
+ * - `options` is one JSON object: the options of the rule, and besides `timezone` (UTC), `start` (when the rule starts,
+ *   a time as in `rows`; `0s`) and `ruleId`.
+ * - `sql` is the SELECT. `rule` stands instead of it: the JSON of a rule, whose actions are not run and may be left out,
+ *   or the path of a file with it, seen from the file of the case.
+ * - `rows`: one payload a line, in the FORMAT of its stream, binary ones as Base64. In front of it stand optionally the
+ *   time of its arrival, a duration since the Unix epoch or a datetime, and the name of its stream or table, which is
+ *   the first of FROM when left out: `@9s alarms {"id":1}`. A time alone lets the clock run on. `meta {…}` gives the
+ *   rows below their metadata.
  * - `gives`: what comes out, in order: the list of rows that an action gets, `! CODE text` for an error (any beginning
  *   of its text will do), and last `- reason count` for dropped rows. When some row has a time, results have theirs too;
  *   `@end` is the end of the input, which closes the open windows.
  * - `refused`, instead of `rows` and `gives`: one line per diagnostic, `CODE text under the carets -- hint`, the hint
  *   optional; or all of them as they are shown to people.
+ * - A case with neither is not finished: its update writes what comes out.
  * @module
  */
+import { didYouMean } from "../diagnostics/suggest.ts";
+import { parseDateTime } from "../value/datetime_text.ts";
 import { parseGoDuration } from "../value/go_duration.ts";
+import type { Struct } from "../value/value.ts";
 
 /** A payload, or only a time. Times are Unix milliseconds. */
 export interface CaseRow {
+  /** Of the file, from 1. */
+  readonly line: number;
   readonly time: number | undefined;
+  /** The stream or table it belongs to; undefined for the first of FROM. */
+  readonly source: string | undefined;
   readonly payload: string | undefined;
-  readonly meta: string | undefined;
+  readonly meta: Struct | undefined;
 }
+
+export interface Outcome {
+  readonly kind: "gives" | "refused";
+  readonly lines: readonly string[];
+}
+
+/** What is tested: a statement, or the JSON of a rule, here or in a file. */
+export type TestedRule =
+  | { readonly kind: "sql"; readonly sql: string }
+  | { readonly kind: "json"; readonly json: string }
+  | { readonly kind: "file"; readonly path: string };
 
 export interface Case {
   readonly name: string;
+  /** Where its file stands, as it was given; for messages, and the place that paths are seen from. */
+  readonly file: string;
   /** Line of `case` in the file, from 1. */
   readonly line: number;
+  /** CREATE statements. */
   readonly streams: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
-  readonly sql: string;
+  readonly rule: TestedRule;
+  /** When the rule starts, Unix milliseconds. */
+  readonly start: number;
   readonly rows: readonly CaseRow[];
   /** True when results are written with their times. */
   readonly timed: boolean;
-  readonly outcome: "gives" | "refused";
-  /** The lines of the outcome. */
-  readonly expected: readonly string[];
+  /** True when times are written as datetimes. */
+  readonly dated: boolean;
+  /** Undefined for a case that is not finished. */
+  readonly expected: Outcome | undefined;
   /** The lines of the file, from 0, that hold the outcome: from its word up to, not including, the end. */
   readonly outcomeLines: readonly [number, number];
 }
 
-const sectionStart = /^(case|stream|table|options|sql|rows|gives|refused)(?:[ \t]+(.*))?$/;
+/** A file is no list of cases. The message begins with the place, `FILE:LINE`. */
+export class CaseFileError extends Error {
+  constructor(file: string, line: number, message: string) {
+    super(`${file}:${line}: ${message}`);
+    this.name = "CaseFileError";
+  }
+}
+
+const words = ["case", "stream", "table", "options", "sql", "rule", "rows", "gives", "refused"] as const;
+const sectionStart = new RegExp(`^(${words.join("|")})(?:[ \\t]+(.*))?$`);
+
+interface Line {
+  /** From 1. */
+  readonly number: number;
+  readonly text: string;
+}
 
 interface Section {
-  readonly word: string;
+  readonly word: typeof words[number];
+  /** From 1. */
   readonly line: number;
   /** Lines with what they hold; comments and blank lines are left out. */
-  readonly lines: string[];
+  readonly lines: Line[];
+  /** The number of its last line. */
   end: number;
 }
 
-function sectionsOf(text: string): Section[] {
+const textOf = (section: Section): string => section.lines.map(({ text }) => text).join("\n");
+
+/**
+ * The cases of a file.
+ *
+ * @param file its path, as messages shall show it.
+ * @throws {CaseFileError} when the text is no list of cases.
+ */
+export function parseCases(text: string, file: string): Case[] {
+  const groups: Section[][] = [];
+  for (const section of sectionsOf(text, file)) {
+    if (section.word === "case") groups.push([section]);
+    else if (groups.length > 0) groups.at(-1)!.push(section);
+    else throw new CaseFileError(file, section.line, `"${section.word}" before the first "case"`);
+  }
+  return groups.map((sections) => new CaseReader(sections, file).read());
+}
+
+function sectionsOf(text: string, file: string): Section[] {
   const sections: Section[] = [];
-  for (const [i, line] of text.split("\n").entries()) {
-    if (line.trim() === "" || line.startsWith("#")) continue;
+  for (const [i, raw] of text.split("\n").entries()) {
+    const line = raw.trimEnd();
+    const number = i + 1;
+    if (line === "" || line.startsWith("#")) continue;
     const match = sectionStart.exec(line);
     if (match !== null) {
       const first = match[2]?.trim() ?? "";
-      sections.push({ word: match[1]!, line: i, lines: first === "" ? [] : [first], end: i + 1 });
+      const lines = first === "" ? [] : [{ number, text: first }];
+      sections.push({ word: match[1] as Section["word"], line: number, lines, end: number });
       continue;
     }
     const open = sections.at(-1);
-    if (open === undefined) throw new Error(`line ${i + 1}: expected "case", found ${JSON.stringify(line)}`);
-    open.lines.push(line.trimEnd());
-    open.end = i + 1;
+    if (open === undefined || open.word === "case") {
+      const word = /^\S*/.exec(line)![0];
+      const hint = didYouMean(word, words);
+      const known = open === undefined ? '"case"' : words.slice(1).join(", ");
+      throw new CaseFileError(
+        file,
+        number,
+        `expected ${known}, found "${word}"${hint === undefined ? "" : `, ${hint}`}`,
+      );
+    }
+    open.lines.push({ number, text: line });
+    open.end = number;
   }
   return sections;
 }
 
-/** @throws {Error} with the line when the text is no list of cases. */
-export function parseCases(text: string): Case[] {
-  const groups: Section[][] = [];
-  for (const section of sectionsOf(text)) {
-    if (section.word === "case") groups.push([section]);
-    else if (groups.length === 0) throw new Error(`line ${section.line + 1}: ${section.word} before the first case`);
-    else groups.at(-1)!.push(section);
-  }
-  return groups.map(toCase);
-}
+/** Reads the sections of one case. */
+class CaseReader {
+  readonly #sections: readonly Section[];
+  readonly #file: string;
 
-function toCase(sections: readonly Section[]): Case {
-  const head = sections[0]!;
-  const one = (word: string): Section | undefined => {
-    const found = sections.filter((s) => s.word === word);
-    if (found.length > 1) throw new Error(`line ${found[1]!.line + 1}: a second ${word} in one case`);
-    return found[0];
-  };
-  const gives = one("gives");
-  const outcome = gives ?? one("refused");
-  const sql = one("sql");
-  if (sql === undefined || outcome === undefined || (gives !== undefined && one("refused") !== undefined)) {
-    throw new Error(`line ${head.line + 1}: a case needs sql, and either gives or refused`);
+  constructor(sections: readonly Section[], file: string) {
+    this.#sections = sections;
+    this.#file = file;
   }
-  const rows = rowsOf(one("rows"));
-  return {
-    name: head.lines.join(" "),
-    line: head.line + 1,
-    streams: sections.filter((s) => s.word === "stream" || s.word === "table").map((s) =>
-      `CREATE ${s.word.toUpperCase()} ${s.lines.join("\n")}`
-    ),
-    options: JSON.parse(one("options")?.lines.join("\n") ?? "{}") as Record<string, unknown>,
-    sql: sql.lines.join("\n"),
-    rows,
-    timed: rows.some((row) => row.time !== undefined),
-    outcome: outcome === gives ? "gives" : "refused",
-    expected: outcome.lines,
-    outcomeLines: [outcome.line, outcome.end],
-  };
-}
 
-function rowsOf(section: Section | undefined): CaseRow[] {
-  const rows: CaseRow[] = [];
-  let meta: string | undefined;
-  for (const line of section?.lines ?? []) {
-    if (line.startsWith("meta ")) {
-      meta = line.slice("meta ".length);
-      continue;
+  read(): Case {
+    const head = this.#sections[0]!;
+    const outcome = this.#either("gives", "refused");
+    const rule = this.#rule();
+    const statements = this.#sections.filter(({ word }) => word === "stream" || word === "table");
+    const streams = statements.map((each) => `CREATE ${each.word.toUpperCase()} ${textOf(each)}`);
+    const names = statements.map((each) => /^(?:`([^`]*)`|[^\s(]*)/.exec(textOf(each))!).map((m) => m[1] ?? m[0]);
+    const rows = this.#rows(names);
+    const { options, start } = this.#options();
+    const last = this.#sections.at(-1)!.end;
+    const times = [options.start, ...this.#one("rows")?.lines.map(({ text }) => /^\s*@(\S+)/.exec(text)?.[1]) ?? []];
+    return {
+      name: textOf(head),
+      file: this.#file,
+      line: head.line,
+      streams,
+      options,
+      rule,
+      start,
+      rows,
+      timed: rows.some((row) => row.time !== undefined),
+      dated: times.some((time) => typeof time === "string" && parseGoDuration(time) === undefined),
+      expected: outcome === undefined
+        ? undefined
+        : { kind: outcome.word as Outcome["kind"], lines: outcome.lines.map(({ text }) => text) },
+      outcomeLines: outcome === undefined ? [last, last] : [outcome.line - 1, outcome.end],
+    };
+  }
+
+  #fail(line: number, message: string): never {
+    throw new CaseFileError(this.#file, line, message);
+  }
+
+  #one(word: Section["word"]): Section | undefined {
+    const [first, second] = this.#sections.filter((section) => section.word === word);
+    if (second !== undefined) this.#fail(second.line, `a second "${word}" in one case`);
+    return first;
+  }
+
+  #either(a: Section["word"], b: Section["word"]): Section | undefined {
+    const [first, second] = [this.#one(a), this.#one(b)];
+    if (first !== undefined && second !== undefined) this.#fail(second.line, `a case has either "${a}" or "${b}"`);
+    return first ?? second;
+  }
+
+  #rule(): TestedRule {
+    const section = this.#either("sql", "rule");
+    if (section === undefined) this.#fail(this.#sections[0]!.line, 'a case needs "sql" or "rule"');
+    const text = textOf(section);
+    if (section.word === "sql") return { kind: "sql", sql: text };
+    if (text === "") this.#fail(section.line, 'expected the JSON of a rule behind "rule", or the path of its file');
+    return text.startsWith("{") ? { kind: "json", json: text } : { kind: "file", path: text };
+  }
+
+  #options(): Pick<Case, "options" | "start"> {
+    const section = this.#one("options");
+    if (section === undefined) return { options: {}, start: 0 };
+    const options = this.#json(textOf(section), section.line);
+    const start = options.start === undefined ? 0 : this.#time(String(options.start), section.line);
+    return { options, start };
+  }
+
+  #json(text: string, line: number): Struct {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      this.#fail(line, `expected a JSON object, found ${text.slice(0, 60)}: ${(error as Error).message}`);
     }
-    const [, at, payload] = /^(?:@(\S+))?\s*(.*)$/.exec(line)!;
-    const time = at === undefined ? undefined : durationMs(at, section!.line);
-    rows.push({ time, payload: payload === "" ? undefined : payload, meta });
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Struct;
+    this.#fail(line, `expected a JSON object, found ${text.slice(0, 60)}`);
   }
-  return rows;
+
+  #time(text: string, line: number): number {
+    const ms = parseGoDuration(text) ?? parseDateTime(text, "UTC", 0)?.ms;
+    return ms ?? this.#fail(line, `expected a duration such as 9.5s or a datetime, found "${text}"`);
+  }
+
+  #rows(names: readonly string[]): CaseRow[] {
+    const rows: CaseRow[] = [];
+    let meta: Struct | undefined;
+    for (const { number, text } of this.#one("rows")?.lines ?? []) {
+      const metaText = /^\s*meta\s+(\{.*)$/.exec(text)?.[1];
+      if (metaText !== undefined) {
+        meta = this.#json(metaText, number);
+        continue;
+      }
+      const [, at, rest] = /^\s*(?:@(\S+))?\s*(.*)$/.exec(text)!;
+      const time = at === undefined ? undefined : this.#time(at, number);
+      const { source, payload } = this.#split(rest!, names, number);
+      rows.push({ line: number, time, source, payload: payload === "" ? undefined : payload, meta });
+    }
+    return rows;
+  }
+
+  /** A name in front of the payload. Where there are several, a word before JSON that is none of them is a slip. */
+  #split(text: string, names: readonly string[], line: number): { source: string | undefined; payload: string } {
+    const [, word, payload] = /^([^\s{[]+)\s+(.*)$/.exec(text) ?? [];
+    if (word === undefined) return { source: undefined, payload: text };
+    if (names.includes(word)) return { source: word, payload: payload! };
+    if (names.length > 1 && /^[{[]/.test(payload!)) {
+      this.#fail(line, `unknown stream or table "${word}": the case has ${names.join(", ")}`);
+    }
+    return { source: undefined, payload: text };
+  }
 }
 
-function durationMs(text: string, line: number): number {
-  const ms = parseGoDuration(text);
-  if (ms === undefined) throw new Error(`near line ${line + 1}: "${text}" is not a duration`);
-  return ms;
+/** A time as the case writes its own. */
+export function timeText(c: Case, ms: number): string {
+  return c.dated ? `@${new Date(ms).toISOString().replace(".000Z", "Z")}` : `@${ms / 1000}s`;
 }
 
-/** The start of the rule. */
-export function startOf(c: Case): number {
-  return c.options.start === undefined ? 0 : durationMs(String(c.options.start), c.line);
-}
-
-/** A time as these files write it. */
-export function timeText(ms: number): string {
-  return `@${ms / 1000}s`;
-}
-
-/** The text with the outcomes of `changes` written anew. */
-export function withOutcomes(text: string, changes: ReadonlyMap<Case, readonly string[]>): string {
+/** The text of a file with the outcomes of `changes` written anew. */
+export function withOutcomes(text: string, changes: ReadonlyMap<Case, Outcome>): string {
   const lines = text.split("\n");
   const bottomUp = [...changes].sort(([a], [b]) => b.line - a.line);
-  for (const [{ outcome, outcomeLines: [from, to] }, actual] of bottomUp) {
-    const written = actual.length === 1 ? [`${outcome} ${actual[0]}`] : [outcome, ...actual];
+  for (const [{ outcomeLines: [from, to] }, { kind, lines: actual }] of bottomUp) {
+    const written = actual.length === 1 ? [`${kind} ${actual[0]}`] : [kind, ...actual];
     lines.splice(from, to - from, ...written);
   }
   return lines.join("\n");

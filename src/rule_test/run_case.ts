@@ -1,130 +1,136 @@
 /**
- * Runs one golden case: its rows through the decoder and a {@linkcode Query}, its results through the encoder.
+ * Runs one case: its rows through the decoder and a {@linkcode Query} with a virtual clock, its results through the
+ * encoder.
+ *
+ * ```ts
+ * for (const c of parseCases(text, "overheat.case")) {
+ *   const outcome = await runCase(c);
+ *   outcomeMatches(c.expected, outcome);
+ * }
+ * ```
  * @module
  */
+import { createJsonEncoder } from "../codec/json_encode.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { renderError } from "../diagnostics/render.ts";
 import { RowError } from "../diagnostics/row_error.ts";
-import { createJsonDecoder } from "../codec/json_decode.ts";
-import { createJsonEncoder } from "../codec/json_encode.ts";
-import { createStrictValidator } from "../codec/strict.ts";
 import { Query, type QueryOptions } from "../runtime/query.ts";
 import { decodeState, encodeState } from "../runtime/state_codec.ts";
-import { defineStream, type StreamDefinition } from "../runtime/stream_definition.ts";
-import type { CreateStatement } from "../sql/ast.ts";
-import type { Catalog } from "../sql/catalog.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
-import { parseStatement } from "../sql/parse.ts";
-import type { Plan, SourcePlan } from "../sql/plan.ts";
-import { parseDateTime } from "../value/datetime_text.ts";
 import type { Struct } from "../value/value.ts";
-import { type Case, startOf, timeText } from "./case_file.ts";
+import { CaseCatalog } from "./case_catalog.ts";
+import { type Case, CaseFileError, type CaseRow, type Outcome, timeText } from "./case_file.ts";
+import { createPayloadReader, type PayloadReader, wantedColumns } from "./payload_reader.ts";
+import { type RuleToRun, ruleToRun } from "./tested_rule.ts";
 
-/** What a statement of a case may call. */
-export const builtIns = builtInFunctions;
-
-/** The streams that CREATE statements define. */
-export class CaseCatalog implements Catalog {
-  readonly definitions = new Map<string, StreamDefinition>();
-
-  constructor(statements: readonly string[]) {
-    const texts = statements.length === 0 ? ["CREATE STREAM demo () WITH ()"] : statements;
-    for (const text of texts) {
-      const definition = defineStream(parseStatement(text) as CreateStatement, text);
-      this.definitions.set(definition.name, definition);
-    }
-  }
-
-  source(name: string) {
-    const definition = this.definitions.get(name);
-    if (definition === undefined) return undefined;
-    const { target, columns, options } = definition;
-    return {
-      name,
-      kind: target === "stream" ? "stream" as const : `${options.kind}_table` as const,
-      columns,
-      strictValidation: options.strictValidation,
-      timestamp: options.timestamp,
-      timestampFormat: options.timestampFormat,
-    };
-  }
-
-  sourceNames(): Iterable<string> {
-    return this.definitions.keys();
-  }
-}
-
-/** What to do between two rows. */
+/** How the rows are pushed. Payloads are counted from 0. */
 export interface Manner {
-  /** Rows of one moment are pushed together. */
-  readonly batched?: boolean;
-  /** Before the payload with this number, counted from 0, the state is written, read, and a new query goes on with it. */
+  /** Whether what waits is pushed after this payload; a batch ends in any case with its moment and its stream. Always. */
+  readonly pushAfter?: (payload: number) => boolean;
+  /** Before this payload the state is written, read, and a new query goes on with it. Never. */
   readonly cutBefore?: (payload: number) => boolean;
 }
 
-/** The lines that `gives` or `refused` should have. */
-export function runCase(c: Case, manner: Manner = {}): string[] {
-  const catalog = new CaseCatalog(c.streams);
-  return c.outcome === "refused" ? runRefused(c, catalog) : new Run(c, catalog, manner).lines();
+/** Something that came out. */
+export interface RunEvent {
+  /** Unix milliseconds; undefined at the end of the input. */
+  readonly time: number | undefined;
+  /** A result as its action gets it, or the error that stands in its place. */
+  readonly found: readonly Struct[] | RowError;
 }
 
-function optionsOf(c: Case): QueryOptions {
-  return { timezone: "UTC", ...c.options, start: startOf(c), random: () => 0.5 };
+export interface CaseRun {
+  readonly outcome: Outcome;
+  readonly events: readonly RunEvent[];
+  /** Rows dropped without an error, by reason. */
+  readonly dropped: ReadonlyMap<string, number>;
+  /** Why the rule was refused, as it is shown to people. */
+  readonly refusal?: string;
 }
 
-function runRefused(c: Case, catalog: Catalog): string[] {
-  const silent = { result: () => {}, failed: () => {} };
+/**
+ * Runs a case from its first row to the end of the input.
+ *
+ * @throws {CaseFileError} when the file is wrong where only running shows it.
+ */
+export async function runCase(c: Case, manner: Manner = {}): Promise<CaseRun> {
   try {
-    new Query(c.sql, catalog, builtIns, optionsOf(c), silent);
+    return await new Run(c, manner).run();
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
-    if (/^E\d+:/.test(c.expected[0] ?? "")) return renderError(error).split("\n");
-    return error.diagnostics.map(({ code, span, hint }, i) => {
-      const place = span === undefined ? "" : ` ${c.sql.slice(span.start, span.end).replaceAll("\n", " ")}`;
-      const wantsHint = c.expected[i] === undefined || c.expected[i].includes(" -- ");
-      return `${code}${place}${hint !== undefined && wantsHint ? ` -- ${hint}` : ""}`;
-    });
+    const outcome: Outcome = { kind: "refused", lines: refusedLines(c, error) };
+    return { outcome, events: [], dropped: new Map(), refusal: renderError(error) };
   }
-  return ["not refused"];
 }
 
-function sourceOf(plan: Plan): SourcePlan {
-  let node = plan;
-  while (node.kind !== "source") node = node.input;
-  return node;
+/** As much of each diagnostic as the case writes of it. */
+function refusedLines(c: Case, error: DiagnosticError): string[] {
+  const expected = c.expected?.lines ?? [];
+  if (/^E\d+:/.test(expected[0] ?? "")) return renderError(error).split("\n");
+  return error.diagnostics.map(({ code, span, path, hint }, i) => {
+    const text = error.text ?? (c.rule.kind === "sql" ? c.rule.sql : undefined);
+    const under = span === undefined || text === undefined ? path : text.slice(span.start, span.end);
+    const place = under === undefined ? "" : ` ${under.replaceAll("\n", " ")}`;
+    const wantsHint = expected[i] === undefined || expected[i].includes(" -- ");
+    return `${code}${place}${hint !== undefined && wantsHint ? ` -- ${hint}` : ""}`;
+  });
 }
-
-const utf8 = new TextEncoder();
 
 class Run {
   readonly #case: Case;
   readonly #catalog: CaseCatalog;
+  readonly #rule: RuleToRun;
   readonly #manner: Manner;
   readonly #encoder = createJsonEncoder();
+  readonly #readers = new Map<string, PayloadReader>();
+  readonly #events: RunEvent[] = [];
   readonly #lines: string[] = [];
   readonly #dropped = new Map<string, number>();
+  /** What lookup tables hold: they are asked, and no part of the state. */
+  readonly #looked: { readonly rows: readonly Struct[]; readonly source: number }[] = [];
   #query: Query;
   /** Undefined at the end of the input. */
   #now: number | undefined;
+  /** Rows of one stream and moment, to be pushed together. */
+  #pending: { readonly rows: Struct[]; readonly source: number; readonly meta: Struct | undefined } | undefined;
 
-  constructor(c: Case, catalog: CaseCatalog, manner: Manner) {
+  constructor(c: Case, manner: Manner) {
     this.#case = c;
-    this.#catalog = catalog;
     this.#manner = manner;
-    this.#now = startOf(c);
+    this.#catalog = new CaseCatalog(c.streams);
+    this.#rule = ruleToRun(c);
+    this.#now = c.start;
     this.#query = this.#open();
+    for (const { name } of this.#query.sources) {
+      const definition = this.#catalog.definitions.get(name)!;
+      const wanted = wantedColumns(this.#query.sources, name);
+      const reader = createPayloadReader(definition, wanted, this.#rule.timezone, () => this.#query.now);
+      this.#readers.set(name, reader);
+    }
   }
 
   #open(): Query {
-    const emit = (line: string) => {
-      const time = this.#now === undefined ? "@end" : timeText(query?.now ?? this.#now);
-      this.#lines.push(this.#case.timed ? `${time} ${line}` : line);
+    const { definition, timezone } = this.#rule;
+    const options: QueryOptions = {
+      ...this.#rule.options,
+      timezone,
+      ruleId: definition.id,
+      start: this.#case.start,
+      random: () => 0.5,
     };
-    const query: Query = new Query(this.#case.sql, this.#catalog, builtIns, optionsOf(this.#case), {
-      result: (rows) => emit(this.#encode(rows)),
-      failed: (error) => emit(`! ${error.code} ${error.message}`),
+    const query: Query = new Query(definition.sql, this.#catalog, builtInFunctions, options, {
+      result: (rows) => this.#emit(query?.now, rows),
+      failed: (error) => this.#emit(query?.now, error),
     });
     return query;
+  }
+
+  #emit(now: number | undefined, found: readonly Struct[] | RowError): void {
+    const time = this.#now === undefined ? undefined : now ?? this.#now;
+    this.#events.push({ time, found });
+    const text = found instanceof RowError ? `! ${found.code} ${found.message}` : this.#encode(found);
+    const at = time === undefined ? "@end" : timeText(this.#case, time);
+    this.#lines.push(this.#case.timed ? `${at} ${text}` : text);
   }
 
   #encode(rows: readonly Struct[]): string {
@@ -136,80 +142,69 @@ class Run {
     }
   }
 
-  lines(): string[] {
-    const decode = this.#decoder();
+  async run(): Promise<CaseRun> {
     let payloads = 0;
-    let pending: Struct[] = [];
-    let meta: Struct | undefined;
-    const flush = () => {
-      if (pending.length > 0) this.#query.push(pending, this.#now, meta);
-      pending = [];
-    };
     for (const row of this.#case.rows) {
-      if (row.time !== undefined && row.time !== this.#now) {
-        flush();
-        this.#now = row.time;
-        this.#query.advance(row.time);
-      }
-      const rowMeta = row.meta === undefined ? undefined : JSON.parse(row.meta) as Struct;
-      if (JSON.stringify(rowMeta) !== JSON.stringify(meta)) flush();
-      meta = rowMeta;
+      if (row.time !== undefined && row.time !== this.#now) await this.#moveTo(row.time);
       if (row.payload === undefined) continue;
-      if (this.#manner.cutBefore?.(payloads) === true) {
-        flush();
-        this.#cut();
-      }
+      if (this.#manner.cutBefore?.(payloads) === true) await this.#cut();
+      await this.#take(row, row.payload);
+      if (this.#manner.pushAfter?.(payloads) ?? true) await this.#push();
       payloads++;
-      pending.push(...decode(row.payload));
-      if (this.#manner.batched !== true) flush();
     }
-    flush();
-    if (this.#manner.cutBefore?.(payloads) === true) this.#cut();
+    await this.#push();
+    if (this.#manner.cutBefore?.(payloads) === true) await this.#cut();
     this.#now = undefined;
-    this.#query.end();
+    await this.#query.end();
     this.#noteDropped();
     const dropped = [...this.#dropped].map(([reason, count]) => `- ${reason} ${count}`);
-    return [...this.#lines, ...dropped];
+    const outcome: Outcome = { kind: "gives", lines: [...this.#lines, ...dropped] };
+    return { outcome, events: this.#events, dropped: this.#dropped };
+  }
+
+  async #moveTo(time: number): Promise<void> {
+    await this.#push();
+    this.#now = time;
+    this.#query.advance(time);
+    await this.#query.settled();
   }
 
   /** Payloads that cannot be decoded or validated fail before the query, as they do in a running rule. */
-  #decoder(): (payload: string) => Struct[] {
-    const source = sourceOf(this.#query.plan.root);
-    const { columns: declared, options } = this.#catalog.definitions.get(source.name)!;
-    const columns = declared?.map(({ name, type, default: fallback }) => ({
-      name: name.name,
-      type,
-      ...(fallback === undefined ? {} : { default: fallback.value }),
-    }));
-    const decoder = createJsonDecoder({
-      ...(columns === undefined ? {} : { columns }),
-      wanted: source.columns,
-      useInt64ForWholeNumber: options.extra.useInt64ForWholeNumber === true,
-    });
-    const { columns: wanted } = source;
-    const strict = options.strictValidation && columns !== undefined
-      ? createStrictValidator(columns.filter(({ name }) => wanted === "all" || wanted.has(name)), {
-        parseDateTime: (text) => parseDateTime(text, "UTC", 0),
-      })
-      : undefined;
-    return (payload) => {
-      try {
-        const rows = decoder.decode(utf8.encode(payload));
-        return strict === undefined ? rows : rows.map(strict);
-      } catch (error) {
-        if (!(error instanceof RowError)) throw error;
-        this.#lines.push(`${this.#case.timed ? `${timeText(this.#now!)} ` : ""}! ${error.code} ${error.message}`);
-        return [];
-      }
-    };
+  async #take(row: CaseRow, payload: string): Promise<void> {
+    const { sources } = this.#query.plan;
+    const name = row.source ?? sources[0]!;
+    const source = sources.indexOf(name);
+    const pending = this.#pending;
+    if (pending !== undefined && (pending.source !== source || !sameMeta(pending.meta, row.meta))) await this.#push();
+    try {
+      // Rows of a stream that the rule does not read go nowhere.
+      const rows = this.#readers.get(name)?.(payload) ?? [];
+      this.#pending ??= { rows: [], source, meta: row.meta };
+      this.#pending.rows.push(...rows);
+    } catch (error) {
+      if (error instanceof RowError) this.#emit(this.#query.now, error);
+      else throw new CaseFileError(this.#case.file, row.line, (error as Error).message);
+    }
   }
 
-  #cut(): void {
+  async #push(): Promise<void> {
+    const { rows, source, meta } = this.#pending ?? { rows: [], source: 0, meta: undefined };
+    this.#pending = undefined;
+    if (rows.length === 0) return;
+    this.#query.push(rows, this.#now, meta, source);
+    if (this.#query.sources[source]!.schema.kind === "lookup_table") this.#looked.push({ rows, source });
+    await this.#query.settled();
+  }
+
+  async #cut(): Promise<void> {
+    await this.#push();
     const state = encodeState(this.#query.snapshot());
     this.#noteDropped();
     this.#query = this.#open();
     this.#query.restore(decodeState(state));
+    for (const { rows, source } of this.#looked) this.#query.push(rows, this.#now, undefined, source);
     this.#query.advance(this.#now!);
+    await this.#query.settled();
   }
 
   #noteDropped(): void {
@@ -219,10 +214,6 @@ class Run {
   }
 }
 
-/** Whether `actual` is what `expected` says: the text of an error may be cut short. */
-export function linesMatch(expected: readonly string[], actual: readonly string[]): boolean {
-  return expected.length === actual.length && expected.every((line, i) => {
-    const found = actual[i]!;
-    return found === line || (/^(?:@\S+ )?! E\d+/.test(line) && found.startsWith(line));
-  });
+function sameMeta(a: Struct | undefined, b: Struct | undefined): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -11,6 +11,8 @@ import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
 import { LookupKeeper, LookupTables } from "./lookup_tables.ts";
+import { KeyedStates } from "./keyed_states.ts";
+import { propertiesOf, type PropertySetting } from "./properties.ts";
 import { pathResolver } from "./resolve_path.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
@@ -26,6 +28,8 @@ export interface EngineOptions {
     readonly rule?: Readonly<Record<string, unknown>>;
     /** IANA name, or `Local`. */
     readonly timezone: string;
+    /** System properties, by name. */
+    readonly properties?: Readonly<Record<string, PropertySetting>>;
   };
   readonly log: Logger;
   readonly clock?: Clock;
@@ -67,7 +71,15 @@ export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? systemClock;
   const pool = new ConnectionPool(clock, log);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
-  const launcher = new RuleLauncher({ pool, clock, log, timezone: config.timezone, resolvePath });
+  const states = new KeyedStates(store);
+  const launcher = new RuleLauncher({
+    pool,
+    clock,
+    log,
+    timezone: config.timezone,
+    resolvePath,
+    outside: { keyedState: (key) => states.get(key), properties: propertiesOf(config.properties ?? {}) },
+  });
   const environment = {
     connectors,
     configs,

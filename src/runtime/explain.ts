@@ -4,7 +4,7 @@
  */
 import type { OutputItem } from "../sql/analyze/analyze.ts";
 import type { WindowSpec } from "../sql/analyze/windows.ts";
-import type { Plan, StatementPlan } from "../sql/plan.ts";
+import { inputsOf, type JoinStep, type LookupJoinPlan, type Plan, type StatementPlan } from "../sql/plan.ts";
 
 /** The names of plan nodes that eKuiper's tools know. */
 const names: Readonly<Record<Plan["kind"], string>> = {
@@ -12,29 +12,35 @@ const names: Readonly<Record<Plan["kind"], string>> = {
   watermark: "WatermarkPlan",
   analytic: "AnalyticFuncsPlan",
   filter: "FilterPlan",
+  merge: "MergePlan",
   window: "WindowPlan",
+  join: "JoinPlan",
+  lookup_join: "LookupPlan",
   list_aggregate: "WindowFuncPlan",
   aggregate: "AggregatePlan",
   windowed_aggregate: "IncAggWindowPlan",
   having: "HavingPlan",
+  row_number: "WindowFuncPlan",
   order: "OrderPlan",
+  dedup_trigger: "DedupTriggerPlan",
+  delay: "DelayPlan",
   project: "ProjectPlan",
 };
 
 /** `text` is the statement: expressions are shown as they were written. */
 export function explainPlan(plan: StatementPlan, text: string): string {
   const lines: string[] = [];
-  let node: Plan | undefined = plan.root;
-  for (let depth = 0; node !== undefined; depth++) {
-    lines.push("\t".repeat(depth) + JSON.stringify({ op: `${names[node.kind]}_${depth}`, info: infoOf(node, text) }));
-    node = node.kind === "source" ? undefined : node.input;
-  }
+  const add = (node: Plan, depth: number): void => {
+    const op = `${names[node.kind]}_${lines.length}`;
+    lines.push("\t".repeat(depth) + JSON.stringify({ op, info: infoOf(node, text, plan.sources) }));
+    for (const input of inputsOf(node)) add(input, depth + 1);
+  };
+  add(plan.root, 0);
   return lines.join("\n");
 }
 
-function infoOf(plan: Plan, text: string): string {
-  const written = (part: { readonly span: { readonly start: number; readonly end: number } }) =>
-    text.slice(part.span.start, part.span.end);
+function infoOf(plan: Plan, text: string, sources: readonly string[]): string {
+  const written: Written = (part) => text.slice(part.span.start, part.span.end);
   const all = (parts: readonly { readonly span: { readonly start: number; readonly end: number } }[]) =>
     `[ ${parts.map(written).join(", ")} ]`;
   switch (plan.kind) {
@@ -43,7 +49,15 @@ function infoOf(plan: Plan, text: string): string {
         plan.columns === "all" ? "[ * ]" : `[ ${[...plan.columns].sort().join(", ")} ]`
       }`;
     case "watermark":
-      return `Timestamp:${plan.timestamp}, LateTolerance:${plan.lateTolerance}ms`;
+      return `Timestamp:${
+        plan.timestamps.map(({ column }) => column).join(", ")
+      }, LateTolerance:${plan.lateTolerance}ms`;
+    case "merge":
+      return `Inputs:${plan.inputs.length}`;
+    case "join":
+      return `Joins:[ ${plan.steps.map((step) => joinText(step, sources, written)).join(", ")} ]`;
+    case "lookup_join":
+      return lookupText(plan, written);
     case "analytic":
       return `Funcs:${all(plan.calls)}`;
     case "filter":
@@ -62,6 +76,11 @@ function infoOf(plan: Plan, text: string): string {
     }
     case "having":
       return `Condition:{ ${written(plan.condition)} }`;
+    case "row_number":
+    case "delay":
+      return `Funcs:${all(plan.calls)}`;
+    case "dedup_trigger":
+      return `Funcs:${all([plan.call])}`;
     case "order":
       return `SortFields:[ ${
         plan.by.map((by) => `${written(by.expr)} ${by.descending ? "DESC" : "ASC"}`).join(", ")
@@ -75,6 +94,19 @@ function infoOf(plan: Plan, text: string): string {
   }
 }
 
+/** A part of the statement as it was written. */
+type Written = (part: { readonly span: { readonly start: number; readonly end: number } }) => string;
+
+function joinText({ type, source, on }: JoinStep, sources: readonly string[], written: Written): string {
+  return `${type.toUpperCase()} ${sources[source]}${on === undefined ? "" : ` ON ${written(on)}`}`;
+}
+
+function lookupText({ type, table, keys, condition }: LookupJoinPlan, written: Written): string {
+  const equalities = keys.map(({ column, value }) => `${table.name}.${column} = ${written(value)}`);
+  const rest = condition === undefined ? "" : `, Condition:{ ${written(condition)} }`;
+  return `${type.toUpperCase()} ${table.name}, Keys:[ ${equalities.join(", ")} ]${rest}`;
+}
+
 function windowInfo(spec: WindowSpec, eventTime: boolean): string {
   const interval = spec.interval === undefined ? "" : `, interval: ${spec.interval}`;
   return `{ type: ${spec.type}, length: ${spec.length}${interval}, unit: ${spec.unit ?? "rows"}, time: ${
@@ -84,6 +116,7 @@ function windowInfo(spec: WindowSpec, eventTime: boolean): string {
 
 function itemText(item: OutputItem, written: (part: { span: { start: number; end: number } }) => string): string {
   if (item.kind === "star") return item.source === undefined ? "*" : `#${item.source}.*`;
-  const text = written(item.expr);
+  const text = written(item.kind === "expression" ? item.expr : item);
+  if (item.kind === "changes") return text;
   return item.name === text ? text : `${text} AS ${item.name}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A rule that runs: rows from its feed go through its pipeline, results to its actions.
+ * A rule that runs: rows from its feeds go through its pipeline, results to its actions.
  *
  * Invariants: batches are processed one after the other, in order of arrival; while an action is blocked no further
  * batch is taken; results that a batch set off are with its delivery until the actions are done with them.
@@ -9,38 +9,46 @@ import type { Clock, Logger } from "../connector/context.ts";
 import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { RowError } from "../diagnostics/row_error.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
+import type { LookupJoinPlan } from "../sql/plan.ts";
 import { Row } from "../value/row.ts";
 import type { Struct } from "../value/value.ts";
 import type { Action } from "./action.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Feed, FeedConsumer, FeedRows } from "./feed.ts";
+import type { Feed, FeedRows } from "./feed.ts";
+import type { KeyedLookup } from "./lookup_table.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PreparedRule } from "./prepare_rule.ts";
+import { type InletOwner, RuleInlet } from "./rule_inlet.ts";
 
 export interface LiveRuleOptions {
   readonly prepared: PreparedRule;
-  readonly feed: Feed;
+  /** One for each of `prepared.inputs`. */
+  readonly feeds: readonly Feed[];
+  /** The lookup table that a join asks. */
+  readonly lookup: (plan: LookupJoinPlan) => KeyedLookup;
   readonly actions: readonly Action[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly timezone: string;
-  /** Called once when all sources have ended and everything is delivered. */
+  /** What functions may ask beyond the rule; they know nothing there when it is absent. */
+  readonly outside?: Pick<RuleContext, "keyedState" | "properties">;
+  /** Called once when all streams have ended and everything is delivered. */
   readonly onEnded: (reason: string) => void;
   /** Called when the settings of a source or sink proved wrong: the rule has to be stopped. */
   readonly onFailed: (error: DiagnosticError) => void;
 }
 
 interface Waiting {
+  readonly inlet: RuleInlet;
   readonly rows: FeedRows;
   /** Undefined when the source need not wait. */
   delivery: Delivery | undefined;
 }
 
-export class LiveRule implements FeedConsumer {
-  readonly wantsMeta: boolean;
-  readonly columns: ReadonlySet<string> | "all";
+export class LiveRule implements InletOwner {
   readonly pipeline: Pipeline;
-  readonly feed: Feed;
+  /** One for each of `prepared.inputs`. */
+  readonly inlets: readonly RuleInlet[];
   readonly actions: readonly Action[];
   readonly startedAt: number;
   readonly prepared: PreparedRule;
@@ -52,7 +60,12 @@ export class LiveRule implements FeedConsumer {
   #backlogRows = 0;
   /** While a backlog is worked off: resolves at its end. */
   #drained: Promise<void> | undefined;
+  /** While the pipeline waits for an answer from elsewhere: resolves when it has it. */
+  #suspended: Promise<void> | undefined;
+  /** Streams that will bring more rows. */
+  #running: number;
   #stopped = false;
+  readonly #stopping = new AbortController();
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
 
@@ -60,7 +73,6 @@ export class LiveRule implements FeedConsumer {
     const { definition, plan } = options.prepared;
     this.#options = options;
     this.prepared = options.prepared;
-    this.feed = options.feed;
     this.actions = options.actions;
     this.startedAt = options.clock.now();
     this.#sendError = definition.options.sendError;
@@ -71,43 +83,58 @@ export class LiveRule implements FeedConsumer {
       now: this.startedAt,
       timezone: options.timezone,
       random: Math.random,
+      sleep: (ms) => this.#sleep(ms, rule),
+      ...options.outside,
     };
-    this.pipeline = new Pipeline(plan, rule, {
-      rows: (rows) => this.#rows(rows),
-      list: (rows, ofEmptyWindow) => this.#list(rows, ofEmptyWindow),
-      failed: (error) => this.#failed(error),
-      dropped: (reason, count, node) => this.#dropped(reason, count, node),
+    this.pipeline = new Pipeline(plan, {
+      rule,
+      output: {
+        rows: (rows) => this.#rows(rows),
+        list: (rows, ofEmptyWindow) => this.#list(rows, ofEmptyWindow),
+        failed: (error) => this.#failed(error),
+        dropped: (reason, count, node) => this.#dropped(reason, count, node),
+      },
+      lookup: options.lookup,
     });
-    this.wantsMeta = plan.usesMeta;
-    this.columns = this.pipeline.source.columns;
+    this.inlets = options.prepared.inputs.map(({ positions, source, columns }, i) =>
+      new RuleInlet(this, {
+        feed: options.feeds[i]!,
+        positions,
+        columns,
+        wantsMeta: plan.usesMeta,
+        drives: source.stream.target === "stream",
+      })
+    );
+    this.#running = this.inlets.filter((inlet) => inlet.drives).length;
   }
 
   start(): void {
     for (const action of this.actions) action.start();
-    this.feed.add(this);
+    for (const inlet of this.inlets) inlet.feed.add(inlet);
     this.#arm();
   }
 
   // ---------------------------------------------------------------- rows come in
 
-  accept(rows: FeedRows, held: Delivery): void {
+  accept(inlet: RuleInlet, rows: FeedRows, held: Delivery): void {
     let delivery: Delivery | undefined = held;
-    if (this.feed.shared) {
+    if (inlet.feed.shared) {
       held.release();
       delivery = undefined;
     }
     if (this.#backlog.length === 0 && !this.#blocked) {
-      this.#process(rows, delivery);
+      this.#process(inlet, rows, delivery);
       return;
     }
-    this.#backlog.push({ rows, delivery });
+    this.#backlog.push({ inlet, rows, delivery });
     this.#backlogRows += rows.rows.length;
-    if (this.feed.shared) this.#dropOldest();
+    if (inlet.feed.shared) this.#dropOldest();
     this.#drained ??= this.#drain();
   }
 
-  letGo(): void {
+  letGo(inlet: RuleInlet): void {
     for (const waiting of this.#backlog) {
+      if (waiting.inlet !== inlet) continue;
       waiting.delivery?.release();
       waiting.delivery = undefined;
     }
@@ -115,6 +142,7 @@ export class LiveRule implements FeedConsumer {
   }
 
   get #blocked(): boolean {
+    if (this.#suspended !== undefined) return true;
     for (const action of this.actions) if (action.blocked) return true;
     return false;
   }
@@ -127,15 +155,20 @@ export class LiveRule implements FeedConsumer {
   }
 
   async #actionRoom(): Promise<void> {
-    while (this.#blocked && !this.#stopped) await Promise.all(this.actions.map((action) => action.room()));
+    while (this.#blocked && !this.#stopped) {
+      await this.#suspended;
+      await Promise.all(this.actions.map((action) => action.room()));
+    }
   }
 
   /** Only for streams with several rules: alone, a rule holds its source back and loses nothing. */
   #dropOldest(): void {
-    const { sourceMetrics } = this.feed;
-    while (this.#backlogRows > this.#bufferRows && this.#backlog.length > 1) {
-      const oldest = this.#backlog.shift()!;
+    while (this.#backlogRows > this.#bufferRows) {
+      const index = this.#backlog.findIndex((waiting) => waiting.inlet.feed.shared);
+      if (index === -1 || index === this.#backlog.length - 1) break;
+      const [oldest] = this.#backlog.splice(index, 1) as [Waiting];
       this.#backlogRows -= oldest.rows.rows.length;
+      const { sourceMetrics } = oldest.inlet.feed;
       sourceMetrics.drop("buffer full", oldest.rows.rows.length);
       this.#dropped("buffer full", oldest.rows.rows.length, "source");
       sourceMetrics.fail("buffer full, drop message", oldest.rows.time);
@@ -146,12 +179,14 @@ export class LiveRule implements FeedConsumer {
   /** What is not acknowledged comes again; the rows of a shared stream were acknowledged, and are lost. */
   #abandonBacklog(): void {
     let lost = 0;
-    for (const { rows, delivery } of this.#backlog) if (delivery === undefined) lost += rows.rows.length;
+    for (const { inlet, rows, delivery } of this.#backlog) {
+      if (delivery !== undefined) continue;
+      lost += rows.rows.length;
+      inlet.feed.sourceMetrics.drop("stopped", rows.rows.length);
+    }
     this.#backlog = [];
     this.#backlogRows = 0;
-    if (lost === 0) return;
-    this.feed.sourceMetrics.drop("stopped", lost);
-    this.#dropped("stopped", lost, "source");
+    if (lost > 0) this.#dropped("stopped", lost, "source");
   }
 
   async #drain(): Promise<void> {
@@ -160,18 +195,35 @@ export class LiveRule implements FeedConsumer {
       if (this.#stopped) break;
       const next = this.#backlog.shift()!;
       this.#backlogRows -= next.rows.rows.length;
-      this.#process(next.rows, next.delivery);
+      this.#process(next.inlet, next.rows, next.delivery);
     }
     this.#drained = undefined;
   }
 
-  #process({ rows, meta, time }: FeedRows, delivery: Delivery | undefined): void {
-    const batch: Row[] = [];
-    for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
-    this.pipeline.push(batch, time);
-    this.#flush(delivery);
-    delivery?.release();
-    this.#arm();
+  #process({ positions }: RuleInlet, { rows, meta, time }: FeedRows, delivery: Delivery | undefined): void {
+    for (const position of positions) {
+      const batch: Row[] = [];
+      for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
+      this.pipeline.push(batch, time, position);
+    }
+    this.#whenSettled(() => {
+      this.#flush(delivery);
+      delivery?.release();
+      this.#arm();
+    });
+  }
+
+  /** Goes on at once, or, where the pipeline waits for an answer from elsewhere, when it has it. */
+  #whenSettled(work: () => void): void {
+    const pending = this.pipeline.settled();
+    if (pending === undefined) {
+      work();
+      return;
+    }
+    this.#suspended = pending.then(() => {
+      this.#suspended = undefined;
+      if (!this.#stopped) work();
+    });
   }
 
   /** The feed has logged it, once for all rules. Errors find no room in a full queue: no backlog waits behind it. */
@@ -186,15 +238,16 @@ export class LiveRule implements FeedConsumer {
     if (!this.#stopped) this.#options.onFailed(error);
   }
 
-  ended(reason: string): void {
-    void this.#finish(reason);
+  /** A table that has been read completely stays as it is. */
+  ended(inlet: RuleInlet, reason: string): void {
+    if (inlet.drives && --this.#running === 0) void this.#finish(reason);
   }
 
   /** Everything that came before the end goes through, and all results are delivered, however long that takes. */
   async #finish(reason: string): Promise<void> {
     await this.room();
     if (this.#stopped) return;
-    this.pipeline.end(this.#options.clock.now());
+    await this.pipeline.end(this.#options.clock.now());
     this.#flush(undefined);
     await Promise.all(this.actions.map((action) => action.idle()));
     if (!this.#stopped) this.#options.onEnded(reason);
@@ -232,6 +285,13 @@ export class LiveRule implements FeedConsumer {
 
   // ---------------------------------------------------------------- time
 
+  /** Holds the rule up, for as long as it runs. */
+  async #sleep(ms: number, rule: RuleContext): Promise<void> {
+    const { clock } = this.#options;
+    await clock.sleep(ms, this.#stopping.signal).catch(() => {});
+    rule.now = clock.now();
+  }
+
   /** Sets the timer for the earliest moment an operator waits for. */
   #arm(): void {
     const due = this.pipeline.deadline();
@@ -253,8 +313,10 @@ export class LiveRule implements FeedConsumer {
     if (this.#stopped) return;
     this.#timerAt = Infinity;
     this.pipeline.advance(this.#options.clock.now());
-    this.#flush(undefined);
-    this.#arm();
+    this.#whenSettled(() => {
+      this.#flush(undefined);
+      this.#arm();
+    });
   }
 
   /**
@@ -264,14 +326,15 @@ export class LiveRule implements FeedConsumer {
   async stop(graceMs: number): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#stopping.abort();
     this.#cancelTimer?.();
-    this.feed.remove(this);
+    for (const inlet of this.inlets) inlet.feed.remove(inlet);
     // Another rule that left before, and still finishes, must not close the source under this one.
-    const isLast = this.feed.unused;
+    const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
     this.#abandonBacklog();
     const held = this.pipeline.abandon("stopped");
     if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
-    if (isLast) await this.feed.close();
+    await Promise.all(unused.map((feed) => feed.close()));
   }
 }

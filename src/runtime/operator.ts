@@ -43,6 +43,11 @@ export interface Operator extends Output {
    * once, from the source to the result. Absent on operators that hold nothing back.
    */
   end?(): void;
+  /**
+   * Resolves when what was pushed has gone through; undefined when it has. Nothing may be pushed, and no snapshot taken,
+   * before. Absent on operators that never wait for an answer from elsewhere.
+   */
+  settled?(): Promise<void> | undefined;
   /** How many rows are held back, or stand in open windows. Absent on operators that hold nothing back. */
   held?(): number;
   /** The state, as a value that can be stored. Absent, with `restore`, on operators without state. */

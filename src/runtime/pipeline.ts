@@ -7,18 +7,35 @@
 import { RowError } from "../diagnostics/row_error.ts";
 import type { CompileContext } from "../sql/compile/evaluator.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
-import type { Plan, ProjectPlan, SourcePlan, StatementPlan } from "../sql/plan.ts";
+import {
+  inputsOf,
+  type LookupJoinPlan,
+  type MergePlan,
+  type Plan,
+  type ProjectPlan,
+  type SourcePlan,
+  sourcesOf,
+  type StatementPlan,
+} from "../sql/plan.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Row } from "../value/row.ts";
 import type { Value } from "../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "./operator.ts";
+import type { KeyedLookup } from "./lookup_table.ts";
 import { AggregateOperator } from "./operators/aggregate.ts";
 import { AnalyticOperator } from "./operators/analytic.ts";
+import { DedupTriggerOperator } from "./operators/dedup_trigger.ts";
+import { DelayOperator } from "./operators/delay.ts";
 import { FilterOperator } from "./operators/filter.ts";
 import { HavingOperator } from "./operators/having.ts";
+import { JoinOperator } from "./operators/join.ts";
 import { ListAggregateOperator } from "./operators/list_aggregate.ts";
+import { LookupJoinOperator } from "./operators/lookup_join.ts";
+import { Merge } from "./operators/merge.ts";
 import { OrderOperator } from "./operators/order.ts";
 import { ProjectOperator, type Results } from "./operators/project.ts";
+import { RowNumberOperator } from "./operators/row_number.ts";
+import { Tee } from "./operators/tee.ts";
 import { WatermarkOperator } from "./operators/watermark.ts";
 import { createWindow } from "./windows/create.ts";
 
@@ -34,62 +51,95 @@ export interface PipelineOutput extends Results {
 export interface PipelineNode {
   /** The operator's type in status keys: `filter`, `project` … */
   readonly type: string;
+  readonly plan: OperatorPlan;
   readonly operator: Operator;
   readonly metrics: NodeMetrics;
 }
 
 /** The names that eKuiper's status gives to operators. */
-const typeNames: Readonly<Record<Exclude<Plan["kind"], "source">, string>> = {
+const typeNames: Readonly<Record<OperatorPlan["kind"], string>> = {
   watermark: "watermark",
   analytic: "analytic",
   filter: "filter",
   window: "window",
+  join: "join",
+  lookup_join: "lookup",
   list_aggregate: "agg_func",
   aggregate: "aggregate",
   windowed_aggregate: "inc_agg_window",
   having: "having",
+  row_number: "row_number",
   order: "order",
+  dedup_trigger: "dedup_trigger",
+  delay: "delay",
   project: "project",
 };
 
+export interface PipelineParts {
+  readonly rule: RuleContext;
+  readonly output: PipelineOutput;
+  /** The lookup table that a join asks. A plan without lookup joins needs none. */
+  readonly lookup?: (plan: LookupJoinPlan) => KeyedLookup;
+}
+
 export class Pipeline {
-  /** From the source to the result. */
+  /** Every operator stands behind those it gets its rows from; the last one gives the result. */
   readonly nodes: readonly PipelineNode[];
-  readonly source: SourcePlan;
-  readonly #head: Output;
+  /** Its streams and tables, by position; those of lookup tables take no rows. */
+  readonly sources: readonly SourcePlan[];
+  /** Where the rows of each source go in; undefined for lookup tables. */
+  readonly #heads: readonly (Output | undefined)[];
   readonly #rule: RuleContext;
   #watermark = -Infinity;
 
-  constructor(plan: StatementPlan, rule: RuleContext, output: PipelineOutput) {
-    const nodes: PipelineNode[] = [];
-    this.#rule = rule;
-    this.source = sourceOf(plan.root);
-    this.#head = build(plan.root, undefined, nodes, { rule, changingSlots: plan.changingSlots }, output, {
-      behindMs: 0,
-    });
-    this.nodes = nodes.reverse();
+  constructor(plan: StatementPlan, parts: PipelineParts) {
+    this.#rule = parts.rule;
+    this.sources = sourcesOf(plan.root);
+    const { nodes, heads } = wire(plan, parts);
+    this.nodes = nodes;
+    this.#heads = heads;
   }
 
-  /** Pushes rows that arrived by `now`, oldest first. */
-  push(rows: Row[], now: number): void {
+  /** Pushes rows of the source at `position` that arrived by `now`, oldest first. */
+  push(rows: Row[], now: number, position = 0): void {
     this.advance(now);
-    if (rows.length > 0) this.#head.push({ rows, window: undefined });
+    if (position !== 0) { for (const row of rows) row.source = position; }
+    if (rows.length > 0) this.#heads[position]!.push({ rows, window: undefined });
   }
 
   /** Tells how far processing time has come, and optionally the watermark: Infinity at the end of the input. */
   advance(now: number, watermark = -Infinity): void {
     this.#rule.now = now;
     this.#watermark = Math.max(this.#watermark, watermark);
-    this.#head.advance({ processing: now, watermark: this.#watermark });
+    const progress: Progress = { processing: now, watermark: this.#watermark };
+    for (const head of this.#heads) head?.advance(progress);
   }
 
-  /** No more input: what operators hold back comes out, the open windows included. */
-  end(now: number): void {
-    this.#rule.now = now;
-    for (const { operator } of this.nodes) operator.end?.();
-    for (const [i, { metrics }] of this.nodes.slice(0, -1).entries()) {
-      metrics.recordsOut = this.nodes[i + 1]!.metrics.recordsIn;
+  /** As {@linkcode Operator.settled}, for all operators. */
+  settled(): Promise<void> | undefined {
+    for (const { operator } of this.nodes) {
+      const pending = operator.settled?.();
+      if (pending !== undefined) return pending.then(() => this.settled());
     }
+    return undefined;
+  }
+
+  /**
+   * No more input: what operators hold back comes out, the open windows included. A promise where something of it waits
+   * for an answer from elsewhere.
+   */
+  end(now: number): Promise<void> | undefined {
+    this.#rule.now = now;
+    return this.#endFrom(0);
+  }
+
+  #endFrom(first: number): Promise<void> | undefined {
+    for (let i = first; i < this.nodes.length; i++) {
+      this.nodes[i]!.operator.end?.();
+      const pending = this.settled();
+      if (pending !== undefined) return pending.then(() => this.#endFrom(i + 1));
+    }
+    return undefined;
   }
 
   /** Counts what operators hold back as dropped, since it is given up; returns how much it is. */
@@ -110,7 +160,7 @@ export class Pipeline {
     return earliest;
   }
 
-  /** The state of every operator, by position; null for those without. */
+  /** The state of every operator, by position; null for those without. Only when it has settled. */
   snapshot(): Value {
     return this.nodes.map(({ operator }) => operator.snapshot?.() ?? null);
   }
@@ -123,57 +173,119 @@ export class Pipeline {
   }
 }
 
-function sourceOf(plan: Plan): SourcePlan {
-  let node = plan;
-  while (node.kind !== "source") node = node.input;
-  return node;
+/** A plan node that becomes an operator. */
+type OperatorPlan = Exclude<Plan, SourcePlan | MergePlan>;
+
+/** Builds the operators of a plan, from the result back to the sources. */
+function wire(plan: StatementPlan, parts: PipelineParts): {
+  readonly nodes: PipelineNode[];
+  readonly heads: (Output | undefined)[];
+} {
+  const { rule, output, lookup } = parts;
+  const compile: CompileContext = {
+    rule,
+    changingSlots: plan.changingSlots,
+    ...(plan.sources.length > 1 ? { severalSources: true } : {}),
+  };
+  const nodes: PipelineNode[] = [];
+  const heads: (Output | undefined)[] = [];
+  const timing: Timing = { behindMs: 0 };
+  /** What takes the rows of a plan node, known once the nodes behind it are built. */
+  const takers = new Map<Plan, Taker[]>();
+  for (const node of resultFirst(plan.root)) {
+    const ports = takers.get(node) ?? [];
+    if (node.kind === "source") {
+      heads[node.position] = portOf(ports, undefined, rule, timing);
+      continue;
+    }
+    if (node.kind === "merge") {
+      const merge = new Merge(portOf(ports, undefined, rule, timing)!);
+      for (const input of node.inputs) addTaker(takers, input, { port: merge.port(), node: undefined });
+      continue;
+    }
+    const type = node.kind === "filter" && node.clause === "window" ? "windowFilter" : typeNames[node.kind];
+    const metrics = new NodeMetrics();
+    const context = contextOf(type, metrics, compile, output);
+    const operator = create(node, context, portOf(ports, metrics, rule, timing), metrics, { output, lookup });
+    const own: PipelineNode = { type, plan: node, operator, metrics };
+    nodes.push(own);
+    addTaker(takers, node.input, { port: operator, node: own });
+    if (node.kind === "join") {
+      for (const table of node.tables) {
+        addTaker(takers, table, { port: (operator as JoinOperator).tablePort(table.position), node: undefined });
+      }
+    }
+  }
+  return { nodes: nodes.reverse(), heads };
 }
 
-/** Builds the operators of `plan` and what stands before it; returns the first one. `nodes` grows from the result. */
-function build(
-  plan: Plan,
-  output: Output | undefined,
-  nodes: PipelineNode[],
-  compile: CompileContext,
-  results: PipelineOutput,
+/** An operator as an input of rows, or a port of one. */
+interface Taker {
+  readonly port: Output;
+  readonly node: PipelineNode | undefined;
+}
+
+function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
+  const known = takers.get(plan);
+  if (known === undefined) takers.set(plan, [taker]);
+  else known.push(taker);
+}
+
+/** One output for all that take the rows of a node; undefined for the last node, which gives results. */
+function portOf(
+  takers: readonly Taker[],
+  from: NodeMetrics | undefined,
+  rule: RuleContext,
   timing: Timing,
-): Output {
-  const { rule } = compile;
-  if (plan.kind === "source") return output!;
-  const type = plan.kind === "filter" && plan.clause === "window" ? "windowFilter" : typeNames[plan.kind];
-  const metrics = new NodeMetrics();
-  const context: OperatorContext = {
+): Output | undefined {
+  const edges = takers.map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
+  const all = edges.length > 1 ? new Tee(edges) : edges[0];
+  return from === undefined || all === undefined ? all : new CountedOutput(all, from);
+}
+
+/** Every node before those whose rows it takes. */
+function resultFirst(root: Plan): Plan[] {
+  const order: Plan[] = [];
+  const seen = new Set<Plan>();
+  const visit = (plan: Plan): void => {
+    if (seen.has(plan)) return;
+    seen.add(plan);
+    for (const input of inputsOf(plan)) visit(input);
+    order.push(plan);
+  };
+  visit(root);
+  return order.reverse();
+}
+
+function contextOf(
+  type: string,
+  metrics: NodeMetrics,
+  compile: CompileContext,
+  output: PipelineOutput,
+): OperatorContext {
+  return {
     ...compile,
     fail(error) {
       // Anything but a row error is a mistake of ours; the rule lives on all the same.
       const rowError = error instanceof RowError
         ? error
         : new RowError("E506", `Internal error in ${type}: ${String(error)}`, { cause: error });
-      metrics.fail(`${rowError.code}: ${rowError.message}`, rule.now);
-      results.failed(rowError, type);
+      metrics.fail(`${rowError.code}: ${rowError.message}`, compile.rule.now);
+      output.failed(rowError, type);
     },
     drop(reason, count) {
       metrics.drop(reason, count);
-      results.dropped?.(reason, count, type);
+      output.dropped?.(reason, count, type);
     },
   };
-  const operator = create(plan, context, output, metrics, results);
-  const counted = new CountedOperator(operator, metrics, rule, timing);
-  nodes.push({ type, operator, metrics });
-  const previous = nodes.at(-2)?.metrics;
-  if (output !== undefined && previous !== undefined) {
-    // What one operator gives is what the next one takes; the project counts its own results.
-    counted.next = previous;
-  }
-  return build(plan.input, counted, nodes, compile, results, timing);
 }
 
 function create(
-  plan: Exclude<Plan, SourcePlan>,
+  plan: OperatorPlan,
   context: OperatorContext,
   output: Output | undefined,
   metrics: NodeMetrics,
-  results: PipelineOutput,
+  { output: results, lookup }: Pick<PipelineParts, "output" | "lookup">,
 ): Operator {
   switch (plan.kind) {
     case "project":
@@ -187,12 +299,22 @@ function create(
     case "window":
     case "windowed_aggregate":
       return createWindow(plan, context, output!);
+    case "join":
+      return new JoinOperator(plan, context, output!);
+    case "lookup_join":
+      return new LookupJoinOperator(plan, lookup!(plan), context, output!);
     case "list_aggregate":
       return new ListAggregateOperator(plan, context, output!);
     case "aggregate":
       return new AggregateOperator(plan, context, output!);
     case "having":
       return new HavingOperator(plan, context, output!);
+    case "row_number":
+      return new RowNumberOperator(plan, context, output!);
+    case "dedup_trigger":
+      return new DedupTriggerOperator(plan, context, output!);
+    case "delay":
+      return new DelayOperator(plan, context, output!);
     case "order":
       return new OrderOperator(plan, context, output!);
     default:
@@ -224,43 +346,64 @@ interface Timing {
   behindMs: number;
 }
 
-/** Counts what goes through an operator. */
-class CountedOperator implements Output {
+/** What lists and rows count as: a list is one item. */
+function itemsOf(batch: Batch): number {
+  return batch.window === undefined ? batch.rows.length : 1;
+}
+
+/** Counts what an operator gives. */
+class CountedOutput implements Output {
+  readonly #output: Output;
+  readonly #metrics: NodeMetrics;
+
+  constructor(output: Output, metrics: NodeMetrics) {
+    this.#output = output;
+    this.#metrics = metrics;
+  }
+
+  push(batch: Batch): void {
+    this.#metrics.recordsOut += itemsOf(batch);
+    this.#output.push(batch);
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+}
+
+/** Leads into an operator: counts and times what goes in. */
+class Edge implements Output {
   readonly #operator: Operator;
   readonly #metrics: NodeMetrics;
   readonly #rule: RuleContext;
-  /** The counters of the operator behind; undefined for the last one. */
-  next: NodeMetrics | undefined;
   /** Shared by all operators of a pipeline. */
-  readonly timing: Timing;
+  readonly #timing: Timing;
 
-  constructor(operator: Operator, metrics: NodeMetrics, rule: RuleContext, timing: Timing) {
-    this.timing = timing;
+  constructor({ operator, metrics }: PipelineNode, rule: RuleContext, timing: Timing) {
     this.#operator = operator;
     this.#metrics = metrics;
     this.#rule = rule;
+    this.#timing = timing;
   }
 
   push(batch: Batch): void {
     const metrics = this.#metrics;
-    const count = batch.window === undefined ? batch.rows.length : 1;
+    const count = itemsOf(batch);
     metrics.recordsIn += count;
     metrics.lastInvocation = this.#rule.now;
     // Operators run inside each other: what the ones behind take is not this one's.
-    const { timing } = this;
+    const timing = this.#timing;
     const outer = timing.behindMs;
     timing.behindMs = 0;
     const started = performance.now();
     this.#operator.push(batch);
     const tookMs = performance.now() - started;
-    metrics.latencyUs = Math.round((tookMs - timing.behindMs) * 1000);
+    metrics.took(tookMs - timing.behindMs);
     timing.behindMs = outer + tookMs;
     metrics.processed += count;
-    if (this.next !== undefined) metrics.recordsOut = this.next.recordsIn;
   }
 
   advance(progress: Progress): void {
     this.#operator.advance(progress);
-    if (this.next !== undefined) this.#metrics.recordsOut = this.next.recordsIn;
   }
 }

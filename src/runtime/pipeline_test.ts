@@ -10,13 +10,16 @@ import { planOf } from "./statement_fixture.ts";
 function setUp(sql: string, options: Partial<PlanOptions> = {}, lists: [Struct[], boolean][] = []) {
   const out: unknown[] = [];
   const rule = { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 };
-  const pipeline = new Pipeline(planOf(sql, options), rule, {
-    rows: (rows) => void out.push(...rows),
-    list: (rows, ofEmptyWindow) => {
-      out.push(rows);
-      lists.push([rows, ofEmptyWindow]);
+  const pipeline = new Pipeline(planOf(sql, options), {
+    rule,
+    output: {
+      rows: (rows) => void out.push(...rows),
+      list: (rows, ofEmptyWindow) => {
+        out.push(rows);
+        lists.push([rows, ofEmptyWindow]);
+      },
+      failed: (error, node) => void out.push(`${node}: ${error.code}`),
     },
-    failed: (error, node) => void out.push(`${node}: ${error.code}`),
   });
   const push = (now: number, ...rows: Struct[]) => {
     pipeline.push(rows.map((values) => new Row(values, now)), now);

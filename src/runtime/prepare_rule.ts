@@ -15,7 +15,7 @@ import type {
 } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
-import type { Catalog, FunctionSet, SourceSchema } from "../sql/catalog.ts";
+import type { Catalog, FunctionSet } from "../sql/catalog.ts";
 import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
 import { compilePattern, parseDateTime } from "../value/datetime_text.ts";
@@ -23,7 +23,6 @@ import type { Struct } from "../value/value.ts";
 import { type ActionSettings, actionSettings } from "./action_settings.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import type { FeedOptions } from "./feed.ts";
-import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import {
   checkRole,
   type PreparedRole,
@@ -31,9 +30,11 @@ import {
   suggesting,
   takeCommon,
   unknownType,
+  withoutOthers,
   withSettings,
 } from "./prepare_role.ts";
 import type { ActionDefinition, RuleDefinition } from "./rule_definition.ts";
+import { schemaOf } from "./source_schema.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
 
@@ -75,8 +76,6 @@ export interface PreparedRule {
   readonly plan: StatementPlan;
   /** In the order of FROM. */
   readonly inputs: readonly PreparedInput[];
-  /** Lookup tables by name. */
-  readonly lookups: ReadonlyMap<string, PreparedLookup>;
   readonly actions: readonly PreparedAction[];
 }
 
@@ -88,19 +87,6 @@ export function catalogOf(streams: RuleEnvironment["streams"]): Catalog {
       return stream === undefined ? undefined : schemaOf(stream);
     },
     sourceNames: () => streams.names(),
-  };
-}
-
-function schemaOf(stream: StreamDefinition): SourceSchema {
-  const { options } = stream;
-  return {
-    name: stream.name,
-    kind: stream.target === "stream" ? "stream" : options.kind === "lookup" ? "lookup_table" : "scan_table",
-    columns: stream.columns,
-    strictValidation: options.strictValidation,
-    timestamp: options.timestamp,
-    timestampFormat: options.timestampFormat,
-    ...(stream.target === "table" && options.kind === "scan" ? { retainSize: options.retainSize } : {}),
   };
 }
 
@@ -127,13 +113,11 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
     }
   };
   const inputs: PreparedInput[] = [];
-  const lookups = new Map<string, PreparedLookup>();
   for (const [name, plans] of Map.groupBy(sourcesOf(plan.root), (source) => source.name)) {
     const stream = environment.streams.get(name)!;
     checkTogether(definition, stream, problems);
     if (plans[0]!.schema.kind === "lookup_table") {
-      const lookup = collect(() => prepareLookup(stream, environment));
-      if (lookup !== undefined) lookups.set(name, lookup);
+      problems.push(diagnostic("E301", `Lookup table "${name}" is not supported yet`));
       continue;
     }
     const source = collect(() => prepareSource(stream, environment));
@@ -142,7 +126,7 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
   }
   const actions = definition.actions.map((action) => collect(() => prepareAction(action, environment)));
   throwIfAny(problems);
-  return { definition, plan, inputs, lookups, actions: actions.filter((a) => a !== undefined) };
+  return { definition, plan, inputs, actions: actions.filter((a) => a !== undefined) };
 }
 
 /** The columns that any of several readers of one stream needs. */
@@ -189,7 +173,10 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
     own: withSettings(role.settings, options),
     path,
   });
-  const { common, rest } = takeCommon(resolved.settings, sourceSettings, connector, role.settings);
+  // A confKey serves streams and lookup tables of a type alike.
+  const own = [role.settings, connector.connection?.settings, sourceSettings];
+  const meant = withoutOthers(resolved.settings, own, [connector.lookup?.settings]);
+  const { common, rest } = takeCommon(meant, sourceSettings, connector, role.settings);
   const settings = suggesting(
     [sourceSettings, connector.connection?.settings],
     () => readRoles(connector, role.settings, rest, resolved.connection?.id, path, `${options.type} source`),
@@ -204,6 +191,7 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
     connector,
     stream,
     role,
+    ...(columns === undefined ? {} : { declared: columns.map(({ name, type }) => ({ name, kind: type.kind })) }),
     createDecoder: codec === undefined ? undefined : (wanted) =>
       codec.createDecoder({
         wanted,

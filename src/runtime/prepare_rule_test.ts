@@ -64,11 +64,12 @@ function prepare(sql: string, actions: unknown[] = [{ probe: { to: "x" } }], mor
 }
 
 test("prepareRule() merges the settings of confKeys, connections and actions", () => {
-  const { source, actions } = prepare("SELECT * FROM m", [
+  const { inputs: [input], actions } = prepare("SELECT * FROM m", [
     { mqtt: { resourceId: "cloud", topic: "t", clientid: "c" } },
     { mqtt: { connectionSelector: "named", topic: "t", qos: 1, retain: true } },
     { own: { to: "x", format: "b", sendSingle: true } },
   ]);
+  const { source } = input!;
   assert.deepEqual(source.settings, { datasource: "a/b", qos: 2 });
   const connectionOf = (role: { connection: { settings: unknown; named: string | undefined } | undefined }) => {
     const { server, clientid } = role.connection!.settings as Record<string, unknown>;
@@ -85,8 +86,11 @@ test("prepareRule() merges the settings of confKeys, connections and actions", (
 
 test("prepareRule() makes decoders that know columns and settings", () => {
   const payload = new TextEncoder().encode('{"a":1,"b":2}');
-  assert.deepEqual(prepare("SELECT * FROM m").source.createDecoder!("all").decode(payload), [{ a: 1n, b: 2n }]);
-  const typed = prepare("SELECT a FROM s").source.createDecoder!(new Set(["a"]));
+  assert.deepEqual(prepare("SELECT * FROM m").inputs[0]!.source.createDecoder!("all").decode(payload), [{
+    a: 1n,
+    b: 2n,
+  }]);
+  const typed = prepare("SELECT a FROM s").inputs[0]!.source.createDecoder!(new Set(["a"]));
   assert.deepEqual(typed.decode(payload), [{ a: 1n }]);
 });
 
@@ -215,7 +219,10 @@ test("prepareRule() tells all that is wrong with the settings at once", () => {
 });
 
 test("prepareRule() accepts a temporary stream for a temporary rule", () => {
-  assert.equal(prepare("SELECT a FROM temporary", undefined, { temp: true }).source.stream.name, "temporary");
+  assert.equal(
+    prepare("SELECT a FROM temporary", undefined, { temp: true }).inputs[0]!.source.stream.name,
+    "temporary",
+  );
 });
 
 test("explainPlan() prints a node a line, its input one tab deeper", () => {

@@ -8,11 +8,12 @@
 import type { RowError } from "../diagnostics/row_error.ts";
 import type { Catalog, FunctionSet } from "../sql/catalog.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
-import { defaultPlanOptions, type PlanOptions, type StatementPlan } from "../sql/plan.ts";
+import { defaultPlanOptions, type PlanOptions, type SourcePlan, type StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
 import { Row } from "../value/row.ts";
-import type { Struct, Value } from "../value/value.ts";
+import { getOwn, type Struct, type Value } from "../value/value.ts";
 import { Pipeline } from "./pipeline.ts";
+import { RowsLookup } from "./rows_lookup.ts";
 
 export interface QueryOptions extends Partial<PlanOptions> {
   /** Where the virtual clock starts, Unix milliseconds. */
@@ -22,6 +23,10 @@ export interface QueryOptions extends Partial<PlanOptions> {
   readonly ruleId?: string;
   /** A float in [0, 1), for `rand()` and the like. */
   readonly random?: () => number;
+  /** What `get_keyed_state()` reads. */
+  readonly state?: Readonly<Struct>;
+  /** What `props()` reads. */
+  readonly properties?: Readonly<Struct>;
 }
 
 export interface QueryOutput {
@@ -33,6 +38,8 @@ export interface QueryOutput {
 export class Query {
   readonly plan: StatementPlan;
   readonly #pipeline: Pipeline;
+  /** The content of lookup tables, by position. */
+  readonly #lookups: RowsLookup[] = [];
   #now: number;
 
   /** @throws {DiagnosticError} when the statement is wrong. */
@@ -45,11 +52,22 @@ export class Query {
       now: options.start,
       timezone: options.timezone,
       random: options.random ?? Math.random,
+      sleep: (ms) => {
+        this.#now += ms;
+        rule.now = this.#now;
+        return undefined;
+      },
+      keyedState: (key) => options.state === undefined ? undefined : getOwn(options.state, key),
+      properties: options.properties ?? {},
     };
-    this.#pipeline = new Pipeline(this.plan, rule, {
-      rows: (rows) => rows.forEach((row) => output.result([row])),
-      list: (rows) => output.result(rows),
-      failed: (error) => output.failed(error),
+    this.#pipeline = new Pipeline(this.plan, {
+      rule,
+      output: {
+        rows: (rows) => rows.forEach((row) => output.result([row])),
+        list: (rows) => output.result(rows),
+        failed: (error) => output.failed(error),
+      },
+      lookup: ({ table, keys }) => this.#lookupOf(table.position).keyed(keys.map((key) => key.column)),
     });
   }
 
@@ -58,19 +76,39 @@ export class Query {
     return this.#now;
   }
 
-  /** The columns of its stream that the statement needs; a decoder may leave out all others. */
-  get columns(): ReadonlySet<string> | "all" {
-    return this.#pipeline.source.columns;
+  /**
+   * The streams and tables it reads, by position in FROM, with the columns that it needs of each; a decoder may leave out
+   * all others.
+   */
+  get sources(): readonly SourcePlan[] {
+    return this.#pipeline.sources;
   }
 
-  /** Rows that arrive at `time`; without one, now. Time never goes back. */
-  push(rows: readonly Struct[], time = this.#now, meta?: Struct): void {
+  /**
+   * Rows that arrive at `time`; without one, now. Time never goes back. `source` is the position of their stream or table
+   * in FROM; what a lookup table gets is what it can be asked for.
+   */
+  push(rows: readonly Struct[], time = this.#now, meta?: Struct, source = 0): void {
+    if (this.sources[source]!.schema.kind === "lookup_table") {
+      this.#lookupOf(source).add(rows);
+      return;
+    }
     this.advance(time);
-    this.#pipeline.push(rows.map((values) => new Row(values, this.#now, meta)), this.#now);
+    // A stream that is joined with itself stands at several positions.
+    for (const { name, position } of this.sources) {
+      if (name !== this.sources[source]!.name) continue;
+      this.#pipeline.push(rows.map((values) => new Row(values, this.#now, meta)), this.#now, position);
+    }
+  }
+
+  #lookupOf(position: number): RowsLookup {
+    return (this.#lookups[position] ??= new RowsLookup());
   }
 
   /** Lets the clock run to `time`, stopping wherever an operator waits for it. */
   advance(time: number): void {
+    // A rule that was held up has missed what was due meanwhile.
+    if (this.#pipeline.deadline() < this.#now) this.#pipeline.advance(this.#now);
     for (let due = this.#pipeline.deadline(); due <= time && due > this.#now; due = this.#pipeline.deadline()) {
       this.#now = due;
       this.#pipeline.advance(due);
@@ -78,9 +116,14 @@ export class Query {
     this.#now = Math.max(this.#now, time);
   }
 
-  /** The end of the input. */
-  end(): void {
-    this.#pipeline.end(this.#now);
+  /** The end of the input. A promise where something waits for an answer from elsewhere. */
+  end(): Promise<void> | undefined {
+    return this.#pipeline.end(this.#now);
+  }
+
+  /** Resolves when what was pushed has gone through; undefined when it has. */
+  settled(): Promise<void> | undefined {
+    return this.#pipeline.settled();
   }
 
   /** Rows dropped without an error, by reason. */

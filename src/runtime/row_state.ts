@@ -5,15 +5,28 @@
 import { Row } from "../value/row.ts";
 import type { Struct, Value } from "../value/value.ts";
 
-/** A row as a list: columns, time, metadata, slots. The window is not kept: rows in state have not left one yet. */
+/**
+ * A row as a list: columns, time, metadata, slots, source, parts. The window is not kept: rows in state have not left
+ * one yet.
+ */
 export function rowToValue(row: Row): Value {
-  return [row.values, row.time, row.meta ?? null, row.slots ?? null];
+  const parts = row.parts?.map((part) => part === undefined ? null : rowToValue(part)) ?? null;
+  return [row.values, row.time, row.meta ?? null, row.slots ?? null, row.source, parts];
 }
 
 export function rowFromValue(value: Value): Row {
-  const [values, time, meta, slots] = value as [Struct, number, Struct | null, Value[] | null];
+  const [values, time, meta, slots, source, parts] = value as [
+    Struct,
+    number,
+    Struct | null,
+    Value[] | null,
+    number,
+    Value[] | null,
+  ];
   const row = new Row(values, time, meta ?? undefined);
   row.slots = slots ?? undefined;
+  row.source = source;
+  row.parts = parts?.map((part) => part === null ? undefined : rowFromValue(part));
   return row;
 }
 

@@ -21,6 +21,8 @@ export interface LauncherParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly timezone: string;
+  /** What functions may ask beyond their rule. */
+  readonly outside?: LiveRuleOptions["outside"];
   readonly resolvePath?: ConnectorContext["resolvePath"];
 }
 
@@ -35,18 +37,22 @@ export class RuleLauncher {
 
   /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
   launch(prepared: PreparedRule, { onEnded, onFailed }: Pick<LiveRuleOptions, "onEnded" | "onFailed">): LiveRule {
-    const { clock, timezone } = this.#parts;
+    const { clock, timezone, outside } = this.#parts;
     const { id } = prepared.definition;
     const log = this.#parts.log.with({ rule: id });
     const rule: LiveRule = new LiveRule({
       prepared,
-      feed: this.#feedOf(prepared.source, id),
+      feeds: prepared.inputs.map(({ source }) => this.#feedOf(source, id)),
+      lookup: ({ table }) => {
+        throw new Error(`No lookup table ${table.name}`);
+      },
       actions: prepared.actions.map((action, index) =>
         this.#createAction(action, index, id, log, (error) => rule.failed(error))
       ),
       clock,
       log,
       timezone,
+      ...(outside === undefined ? {} : { outside }),
       onEnded,
       onFailed,
     });

@@ -352,7 +352,9 @@ export class RuleRegistry implements Rules {
   usersOfConnection(connection: string): string[] {
     return this.#running()
       .filter(({ prepared }) =>
-        [prepared!.source, ...prepared!.actions].some((role) => role.connection?.named === connection)
+        [...prepared!.inputs.map((input) => input.source), ...prepared!.actions].some((role) =>
+          role.connection?.named === connection
+        )
       )
       .map((entry) => entry.id);
   }
@@ -361,8 +363,9 @@ export class RuleRegistry implements Rules {
   wantedColumns(stream: string): string[] {
     const columns = new Set<string>();
     for (const { live } of this.#running()) {
-      if (live!.pipeline.source.name !== stream || live!.columns === "all") continue;
-      for (const column of live!.columns) columns.add(column);
+      for (const { source, columns: own } of live!.prepared.inputs) {
+        if (source.stream.name === stream && own !== "all") { for (const column of own) columns.add(column); }
+      }
     }
     return [...columns].sort();
   }

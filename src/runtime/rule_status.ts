@@ -7,6 +7,8 @@
  */
 import type { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
+import { inputsOf, type Plan } from "../sql/plan.ts";
+import type { Action } from "./action.ts";
 import type { LiveRule } from "./live_rule.ts";
 import type { PreparedSource } from "./prepare_rule.ts";
 
@@ -21,55 +23,89 @@ export interface StatusNode {
   readonly drops: boolean;
 }
 
-/** The nodes of a rule in topology order. */
-export function nodesOf(rule: LiveRule): { readonly path: StatusNode[]; readonly branches: StatusNode[][] } {
-  const { feed, pipeline } = rule;
-  const { source } = rule.prepared;
-  const path: StatusNode[] = [
-    {
+/** The nodes of a rule in topology order, and the names that each leads to. */
+export interface StatusNodes {
+  readonly nodes: readonly StatusNode[];
+  readonly sources: readonly string[];
+  readonly edges: ReadonlyMap<string, readonly string[]>;
+}
+
+export function nodesOf(rule: LiveRule): StatusNodes {
+  const nodes: StatusNode[] = [];
+  const edges = new Map<string, string[]>();
+  const connect = (from: string, to: string) => void (edges.get(from)?.push(to) ?? edges.set(from, [to]));
+  let number = 2;
+  const op = (type: string, metrics: NodeMetrics, owner = "", drops = false): StatusNode => {
+    const node = { kind: "op" as const, name: `op_${owner}${number++}_${type}`, metrics, connection: undefined, drops };
+    nodes.push(node);
+    return node;
+  };
+  const { prepared, pipeline } = rule;
+  /** The name of the node that gives the rows of a source, by position. */
+  const ends: string[] = [];
+  const sources = prepared.inputs.map(({ source, positions }, i) => {
+    const { feed } = rule.inlets[i]!;
+    const { shared } = source.stream.options;
+    const head: StatusNode = {
       kind: "source",
       name: sourceName(source),
       metrics: feed.sourceMetrics,
       connection: feed.connection,
       // Only the rules of a shared stream have a buffer that may be full; another source waits.
-      drops: source.stream.options.shared,
-    },
-  ];
-  let number = 2;
-  const add = (type: string, metrics: NodeMetrics | undefined, owner = "", drops = false) => {
-    if (metrics === undefined) return;
-    path.push({ kind: "op", name: `op_${owner}${number++}_${type}`, metrics, connection: undefined, drops });
-  };
-  const owner = source.stream.options.shared ? `${source.stream.name}_` : "";
-  // What the source gives is what goes through the emitter.
-  if (isNamed(source)) add("emitter", feed.sourceMetrics, owner);
-  add("decoder", feed.decoderMetrics, owner);
-  add("preprocessor", feed.validatorMetrics, owner);
-  for (const node of pipeline.nodes) add(node.type, node.metrics, "", node.operator.held !== undefined);
-  const branches = rule.actions.map((action): StatusNode[] => {
-    const id = `${action.type}_${action.index}`;
-    const steps: StatusNode[] = [
-      {
-        kind: "op",
-        name: `op_${id}_0_transform`,
-        metrics: action.transformMetrics,
-        connection: undefined,
-        drops: false,
-      },
-    ];
-    if (action.encodeMetrics !== undefined) {
-      steps.push({
-        kind: "op",
-        name: `op_${id}_1_encode`,
-        metrics: action.encodeMetrics,
-        connection: undefined,
-        drops: false,
-      });
-    }
-    const { metrics, connection } = action;
-    return [...steps, { kind: "sink", name: `sink_${id}`, metrics, connection, drops: true }];
+      drops: shared,
+    };
+    nodes.push(head);
+    let end = head.name;
+    const add = (type: string, metrics: NodeMetrics | undefined) => {
+      if (metrics === undefined) return;
+      const { name } = op(type, metrics, shared ? `${source.stream.name}_` : "");
+      connect(end, name);
+      end = name;
+    };
+    // What the source gives is what goes through the emitter.
+    if (isNamed(source)) add("emitter", feed.sourceMetrics);
+    add("decoder", feed.decoderMetrics);
+    add("preprocessor", feed.validatorMetrics);
+    for (const position of positions) ends[position] = end;
+    return head.name;
   });
-  return { path, branches };
+  const names = new Map<Plan, string>();
+  for (const node of pipeline.nodes) {
+    const { name } = op(node.type, node.metrics, "", node.operator.held !== undefined);
+    names.set(node.plan, name);
+    for (const input of givers(node.plan)) {
+      const giver = input.kind === "source" ? ends[input.position] : names.get(input);
+      if (giver !== undefined) connect(giver, name);
+    }
+  }
+  const last = pipeline.nodes.at(-1)!;
+  for (const action of rule.actions) addAction(action, names.get(last.plan)!, nodes, connect);
+  return { nodes, sources, edges };
+}
+
+/** The nodes that a node gets rows from; a merge is none by itself. */
+function givers(plan: Plan): readonly Plan[] {
+  return inputsOf(plan).flatMap((input) => input.kind === "merge" ? input.inputs : [input]);
+}
+
+function addAction(
+  action: Action,
+  giver: string,
+  nodes: StatusNode[],
+  connect: (from: string, to: string) => void,
+): void {
+  const id = `${action.type}_${action.index}`;
+  let end = giver;
+  const add = (node: StatusNode) => {
+    nodes.push(node);
+    connect(end, node.name);
+    end = node.name;
+  };
+  const op = { kind: "op" as const, connection: undefined, drops: false };
+  add({ ...op, name: `op_${id}_0_transform`, metrics: action.transformMetrics });
+  if (action.encodeMetrics !== undefined) add({ ...op, name: `op_${id}_1_encode`, metrics: action.encodeMetrics });
+  const { metrics, connection } = action;
+  add({ kind: "sink", name: `sink_${id}`, metrics, connection, drops: true });
 }
 
 function isNamed({ connection }: PreparedSource): boolean {
@@ -83,9 +119,8 @@ function sourceName(source: PreparedSource): string {
 
 /** The metrics of all nodes, each as `<node>_0_<metric>`. */
 export function metricsOf(rule: LiveRule): Record<string, string | number> {
-  const { path, branches } = nodesOf(rule);
   const all: Record<string, string | number> = {};
-  for (const { name, metrics, connection, drops } of [...path, ...branches.flat()]) {
+  for (const { name, metrics, connection, drops } of nodesOf(rule).nodes) {
     const set = (metric: string, value: string | number) => void (all[`${name}_0_${metric}`] = value);
     set("records_in_total", metrics.recordsIn);
     set("records_out_total", metrics.recordsOut);
@@ -110,9 +145,8 @@ export function metricsOf(rule: LiveRule): Record<string, string | number> {
 
 /** The exception that came last, of any node, and how many that node had. */
 export function latestException(rule: LiveRule): { last_exception: string; exceptions_total: number } {
-  const { path, branches } = nodesOf(rule);
   let latest: NodeMetrics | undefined;
-  for (const { metrics } of [...path, ...branches.flat()]) {
+  for (const { metrics } of nodesOf(rule).nodes) {
     if (metrics.exceptions > 0 && (latest === undefined || metrics.lastExceptionTime > latest.lastExceptionTime)) {
       latest = metrics;
     }
@@ -122,19 +156,9 @@ export function latestException(rule: LiveRule): { last_exception: string; excep
 
 /** The nodes and the arrows between them. */
 export function topologyOf(rule: LiveRule): { sources: string[]; edges: Record<string, string[]> } {
-  const { path, branches } = nodesOf(rule);
-  const edges: Record<string, string[]> = {};
-  const connect = (from: string, to: string) => void (edges[from] ??= []).push(to);
-  path.forEach((node, i) => {
-    const next = path[i + 1];
-    if (next !== undefined) connect(node.name, next.name);
-  });
-  for (const branch of branches) {
-    connect(path.at(-1)!.name, branch[0]!.name);
-    branch.forEach((node, i) => {
-      const next = branch[i + 1];
-      if (next !== undefined) connect(node.name, next.name);
-    });
-  }
-  return { sources: [path[0]!.name], edges };
+  const { sources, edges } = nodesOf(rule);
+  return {
+    sources: [...sources],
+    edges: Object.fromEntries([...edges].map(([from, to]) => [from, [...to]])),
+  };
 }

@@ -6,7 +6,7 @@ import type { CreateStatement } from "../sql/ast.ts";
 import type { Catalog, FunctionSet } from "../sql/catalog.ts";
 import { functionNames, lookup, notYet } from "../sql/functions/registry.ts";
 import { parseStatement } from "../sql/parse.ts";
-import { defaultPlanOptions, type Plan, type PlanOptions, type StatementPlan } from "../sql/plan.ts";
+import { defaultPlanOptions, inputsOf, type Plan, type PlanOptions, type StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
 
 export const builtIns: FunctionSet = { lookup, names: functionNames, notYet: (name) => notYet.has(name.toLowerCase()) };
@@ -32,9 +32,14 @@ export function planOf(sql: string, options: Partial<PlanOptions> = {}): Stateme
   return prepareSelect(sql, catalog, builtIns, { ...defaultPlanOptions, ...options });
 }
 
+/** The nodes of a plan that is a chain, from the one behind the source to the result. */
+export function chainOf({ root }: StatementPlan): Plan[] {
+  const chain: Plan[] = [];
+  for (let node = root; node.kind !== "source"; node = inputsOf(node)[0]!) chain.unshift(node);
+  return chain;
+}
+
 /** The kinds of a plan's nodes, from the source to the result. */
-export function kindsOf({ root }: StatementPlan): string {
-  const kinds: string[] = [];
-  for (let node: Plan = root; node.kind !== "source"; node = node.input) kinds.unshift(node.kind);
-  return kinds.join(" > ");
+export function kindsOf(plan: StatementPlan): string {
+  return chainOf(plan).map((node) => node.kind).join(" > ");
 }

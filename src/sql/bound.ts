@@ -47,6 +47,8 @@ export interface BoundCall extends BoundBase {
   readonly kind: "call";
   readonly fn: Extract<SqlFunction, { kind: "scalar" | "row" }>;
   readonly args: readonly Bound[];
+  /** A row function that is about the row of this source: `meta(source.key)`. */
+  readonly source?: number;
 }
 
 /** An aggregate's result, which the aggregation step has left in `slot`. */
@@ -65,6 +67,31 @@ export interface BoundAnalytic extends BoundBase {
   readonly args: readonly Bound[];
   readonly partitionBy: readonly Bound[];
   readonly when: Bound | undefined;
+}
+
+/** The number of the row, which the step behind HAVING has left in `slot`. */
+export interface BoundRowNumber extends BoundBase {
+  readonly kind: "row_number";
+  readonly slot: number;
+  readonly partitionBy: readonly Bound[];
+  readonly orderBy: readonly { readonly expr: Bound; readonly descending: boolean }[];
+}
+
+/** What is left of the row's span of time; the step that has held the row back has left it in `slot`. */
+export interface BoundDedupTrigger extends BoundBase {
+  readonly kind: "dedup_trigger";
+  readonly slot: number;
+  /** `start`, `end` and `now`, Unix milliseconds. */
+  readonly args: readonly Bound[];
+  /** Milliseconds. */
+  readonly expire: number;
+}
+
+/** What the clause that it stands in was passed by before: rows, or lists of windows. */
+export interface BoundHits extends BoundBase {
+  readonly kind: "hits";
+  readonly of: "rows" | "lists";
+  readonly gives: "count" | "time";
 }
 
 export interface BoundMember extends BoundBase {
@@ -138,6 +165,9 @@ export type Bound =
   | BoundCall
   | BoundAggregate
   | BoundAnalytic
+  | BoundRowNumber
+  | BoundDedupTrigger
+  | BoundHits
   | BoundMember
   | BoundIndex
   | BoundSlice
@@ -153,6 +183,7 @@ export function childrenOf(bound: Bound): readonly Bound[] {
   switch (bound.kind) {
     case "constant":
     case "column":
+    case "hits":
       return [];
     case "star":
       return bound.replace.map((r) => r.expr);
@@ -160,7 +191,10 @@ export function childrenOf(bound: Bound): readonly Bound[] {
       return [bound.expr];
     case "call":
     case "aggregate":
+    case "dedup_trigger":
       return bound.args;
+    case "row_number":
+      return [...bound.partitionBy, ...bound.orderBy.map((by) => by.expr)];
     case "analytic":
       return [...bound.args, ...bound.partitionBy, ...(bound.when === undefined ? [] : [bound.when])];
     case "member":
@@ -228,7 +262,24 @@ function remembering(test: (part: Bound) => boolean): (bound: Bound) => boolean 
 }
 
 /** True when the expression needs the result of an aggregate. */
-export const hasAggregate: (bound: Bound) => boolean = remembering((part) => part.kind === "aggregate");
+export const hasAggregate: (bound: Bound) => boolean = remembering((part) =>
+  part.kind === "aggregate" || (part.kind === "hits" && part.of === "lists")
+);
+
+/** True when the expression asks how often its clause was passed. */
+export const hasHits: (bound: Bound) => boolean = remembering((part) => part.kind === "hits");
+
+/** True when the expression holds up the rule. */
+export const hasDelay: (bound: Bound) => boolean = remembering(isDelay);
+
+export function isDelay(part: Bound): part is BoundCall {
+  return part.kind === "call" && part.fn.kind === "scalar" && part.fn.delays === true;
+}
+
+/** True when the expression has a value only in the select list: the steps that compute it stand right before it. */
+export const isOfSelectList: (bound: Bound) => boolean = remembering((part) =>
+  part.kind === "row_number" || part.kind === "dedup_trigger"
+);
 
 /** True when the expression may have another value behind a window or an aggregation than before it, on the same row. */
 export const changesOnTheWay: (bound: Bound) => boolean = remembering((part) =>
@@ -243,4 +294,31 @@ export function aggregateSlots(bound: Bound): Set<number> {
     return false;
   });
   return slots;
+}
+
+/** The positions of the sources whose columns `bound` uses; -1 for a bare name that several may have. */
+export function sourcesUsed(bound: Bound): Set<number> {
+  const used = new Set<number>();
+  some(bound, (part) => {
+    if (part.kind === "column") used.add(part.source);
+    // The whole row is made of all sources.
+    else if (part.kind === "star") used.add(-1);
+    return false;
+  });
+  return used;
+}
+
+/** The parts of a condition between its ANDs, those inside parentheses included. */
+export function conjuncts(condition: Bound): readonly Bound[] {
+  return condition.kind === "logical" && condition.operator === "AND"
+    ? condition.operands.flatMap(conjuncts)
+    : [condition];
+}
+
+/** The condition that holds when all parts do; undefined for none. */
+export function conjunction(parts: readonly Bound[]): Bound | undefined {
+  const [first, ...rest] = parts;
+  if (first === undefined || rest.length === 0) return first;
+  const span = { start: first.span.start, end: rest.at(-1)!.span.end };
+  return { kind: "logical", operator: "AND", operands: parts, type: "boolean", span };
 }

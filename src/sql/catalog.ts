@@ -15,6 +15,8 @@ export interface SourceSchema {
   /** The column of event time. */
   readonly timestamp: string | undefined;
   readonly timestampFormat: string | undefined;
+  /** Of a scan table: how many of its newest rows are kept; all when absent. */
+  readonly retainSize?: number;
 }
 
 export interface Catalog {

@@ -1,14 +1,22 @@
 /**
- * The plan: what a statement does, as a chain of frozen data nodes from the source to the projection.
+ * The plan: what a statement does, as frozen data nodes, each knowing the nodes its rows come from.
  *
- * The order of the nodes is the dialect's order of evaluation. `EXPLAIN` prints the plan; the pipeline is built from it.
+ * The order of the nodes is the dialect's order of evaluation. A statement is a tree, from its sources to the
+ * projection; in the plan of a graph rule several nodes may have one and the same object as their input, which is then
+ * computed once. `EXPLAIN` prints the plan; the pipeline is built from it.
  * @module
  */
-import { type Diagnostic, diagnostic, throwIfAny } from "../diagnostics/diagnostic.ts";
-import type { AnalyzedSelect, OutputItem } from "./analyze/analyze.ts";
+import type { OutputItem } from "./analyze/analyze.ts";
+import type { JoinType } from "./ast.ts";
 import type { WindowSpec } from "./analyze/windows.ts";
-import { compilePattern } from "../value/datetime_text.ts";
-import { aggregateSlots, type Bound, type BoundAggregate, type BoundAnalytic, hasAggregate } from "./bound.ts";
+import type {
+  Bound,
+  BoundAggregate,
+  BoundAnalytic,
+  BoundCall,
+  BoundDedupTrigger,
+  BoundRowNumber,
+} from "./bound.ts";
 import type { SourceSchema } from "./catalog.ts";
 
 /** The rule options that change what a plan looks like. */
@@ -19,6 +27,10 @@ export interface PlanOptions {
   readonly sendNilField: boolean;
   /** Adds the row's metadata as the column `__meta`. */
   readonly sendMetaToSink: boolean;
+  /** A sliding window with a delay gives two lists for each trigger: what came before, and what comes after it. */
+  readonly slidingTwice?: boolean;
+  /** What is exactly as old as a sliding window is long does not stand in it. */
+  readonly slidingOpenLeft?: boolean;
 }
 
 export const defaultPlanOptions: PlanOptions = {
@@ -28,20 +40,37 @@ export const defaultPlanOptions: PlanOptions = {
   sendMetaToSink: false,
 };
 
-/** Reads one stream. `columns` are those the statement needs. */
+/** Reads one stream or table. `columns` are those the statement needs. */
 export interface SourcePlan {
   readonly kind: "source";
   readonly name: string;
+  /** Its position in `StatementPlan.sources`, which its rows carry as `Row.source`. */
+  readonly position: number;
   readonly schema: SourceSchema;
   readonly columns: ReadonlySet<string> | "all";
 }
 
-/** Takes event time from the timestamp column, holds rows back until the watermark, drops late ones. */
+/** Rows of several inputs, in the order in which they arrive. */
+export interface MergePlan {
+  readonly kind: "merge";
+  readonly inputs: readonly Plan[];
+}
+
+/** Where the event time of a stream stands. */
+export interface TimestampColumn {
+  /** The position of the stream. */
+  readonly source: number;
+  readonly column: string;
+  readonly format: string | undefined;
+}
+
+/** Takes event time from the timestamp columns, holds rows back until the watermark, drops late ones. */
 export interface WatermarkPlan {
   readonly kind: "watermark";
   readonly input: Plan;
-  readonly timestamp: string;
-  readonly timestampFormat: string | undefined;
+  /** One for each stream; the slowest of them sets the watermark. */
+  readonly timestamps: readonly TimestampColumn[];
+  /** Milliseconds. */
   readonly lateTolerance: number;
 }
 
@@ -50,6 +79,8 @@ export interface AnalyticPlan {
   readonly kind: "analytic";
   readonly input: Plan;
   readonly calls: readonly BoundAnalytic[];
+  /** For each call the stream whose rows it sees; undefined for all rows. */
+  readonly owners: readonly (number | undefined)[];
 }
 
 /** Keeps the rows for which the condition is true. */
@@ -61,6 +92,8 @@ export interface FilterPlan {
   readonly clause: "where" | "window";
   /** Set when the input are lists of a window, which are then filtered row by row. */
   readonly ofLists: boolean;
+  /** Only rows of this source are judged, all others pass; undefined for all rows. */
+  readonly source: number | undefined;
 }
 
 /** Collects rows and hands them on as lists. */
@@ -69,6 +102,46 @@ export interface WindowPlan {
   readonly input: Plan;
   readonly spec: WindowSpec;
   readonly eventTime: boolean;
+  /** See `PlanOptions`. */
+  readonly slidingTwice?: boolean;
+  readonly slidingOpenLeft?: boolean;
+}
+
+/** One join of a chain, with what has been joined so far on its left. */
+export interface JoinStep {
+  readonly type: JoinType;
+  /** The position of the source on its right. */
+  readonly source: number;
+  readonly on: Bound | undefined;
+}
+
+/**
+ * Joins streams and scan tables: lists of a window, or, with tables only, each row by itself. Gives lists of joined rows,
+ * in left-major order; a list without rows is not handed on.
+ */
+export interface JoinPlan {
+  readonly kind: "join";
+  readonly input: Plan;
+  /** The position of the source in FROM. */
+  readonly first: number;
+  readonly steps: readonly JoinStep[];
+  /** Scan tables: their newest rows are kept, and joined as they are at that moment. */
+  readonly tables: readonly SourcePlan[];
+  /** Which source's row brings the result of an analytic call; undefined for the first that has one. */
+  readonly analytics: readonly { readonly slot: number; readonly owner: number | undefined }[];
+}
+
+/** Asks a lookup table for each row, or each row of a list. Gives lists of joined rows. */
+export interface LookupJoinPlan {
+  readonly kind: "lookup_join";
+  readonly input: Plan;
+  readonly type: "inner" | "left";
+  readonly table: SourcePlan;
+  /** Columns of the table, and what they must be equal to, from the row. */
+  readonly keys: readonly { readonly column: string; readonly value: Bound }[];
+  /** The rest of ON: a filter on what was joined. */
+  readonly condition: Bound | undefined;
+  readonly analytics: JoinPlan["analytics"];
 }
 
 /**
@@ -95,6 +168,8 @@ export interface WindowedAggregatePlan {
   readonly input: Plan;
   readonly spec: WindowSpec;
   readonly eventTime: boolean;
+  readonly slidingTwice?: boolean;
+  readonly slidingOpenLeft?: boolean;
   /** WHERE that the dialect applies after the window; rows it refuses keep the window from being empty. */
   readonly condition: Bound | undefined;
   readonly groupBy: readonly Bound[];
@@ -107,6 +182,27 @@ export interface HavingPlan {
   readonly condition: Bound;
   /** With group expressions each group is judged, without them the whole window. */
   readonly perGroup: boolean;
+}
+
+/** Numbers the rows or groups of a list, for `row_number()`; OVER puts them in its order. */
+export interface RowNumberPlan {
+  readonly kind: "row_number";
+  readonly input: Plan;
+  readonly calls: readonly BoundRowNumber[];
+}
+
+/** Holds each row back until the end of its span of time, for `dedup_trigger()`. */
+export interface DedupTriggerPlan {
+  readonly kind: "dedup_trigger";
+  readonly input: Plan;
+  readonly call: BoundDedupTrigger;
+}
+
+/** Holds up the rule in front of a clause that calls `delay()`. */
+export interface DelayPlan {
+  readonly kind: "delay";
+  readonly input: Plan;
+  readonly calls: readonly BoundCall[];
 }
 
 export interface OrderPlan {
@@ -123,19 +219,27 @@ export interface ProjectPlan {
   readonly limit: number | undefined;
   readonly sendNilField: boolean;
   readonly sendMeta: boolean;
+  /** Positions of the sources: where several have a column that `*` brings, the first one here wins. */
+  readonly precedence: readonly number[];
 }
 
 export type Plan =
   | SourcePlan
+  | MergePlan
   | WatermarkPlan
   | AnalyticPlan
   | FilterPlan
   | WindowPlan
+  | JoinPlan
+  | LookupJoinPlan
   | WindowAggregatePlan
   | AggregatePlan
   | WindowedAggregatePlan
   | HavingPlan
+  | RowNumberPlan
   | OrderPlan
+  | DedupTriggerPlan
+  | DelayPlan
   | ProjectPlan;
 
 /** A plan with what the whole statement needs to know. */
@@ -144,188 +248,57 @@ export interface StatementPlan {
   readonly slotCount: number;
   /** Slots that are emptied where a row leaves a window or is given the results of aggregates. */
   readonly changingSlots: readonly number[];
-  /** Names of the streams and tables it reads, in the order of FROM. */
+  /** Names of the streams and tables it reads, in the order of FROM; their rows carry the position here. */
   readonly sources: readonly string[];
   /** True when rows must carry the metadata of their source. */
   readonly usesMeta: boolean;
 }
 
-/**
- * Makes the plan of a statement.
- *
- * @throws {DiagnosticError} E301 for what this version cannot run, E302 for event time without a timestamp.
- */
-export function planSelect(analyzed: AnalyzedSelect, options: PlanOptions, text?: string): StatementPlan {
-  // State windows have partitions instead of groups.
-  const select = analyzed.window?.type === "state" ? { ...analyzed, groupBy: [] } : analyzed;
-  const diagnostics: Diagnostic[] = [];
-  refuseUnsupported(select, diagnostics);
-  const source = select.sources[0]!;
-  if (options.isEventTime && source.schema.timestamp === undefined) {
-    diagnostics.push(diagnostic("E302", `Event time needs the TIMESTAMP option on stream "${source.name}"`, {
-      hint: 'create the stream WITH (…, TIMESTAMP="column")',
-    }));
+/** The nodes whose rows a node takes. */
+export function inputsOf(plan: Plan): readonly Plan[] {
+  switch (plan.kind) {
+    case "source":
+      return [];
+    case "merge":
+      return plan.inputs;
+    case "join":
+      return [plan.input, ...plan.tables];
+    case "lookup_join":
+      return [plan.input, plan.table];
+    default:
+      return [plan.input];
   }
-  checkTimestampFormat(source.schema, options, diagnostics);
-  const groups = select.window !== undefined || select.groupBy.length > 0;
-  if (options.sendMetaToSink && (groups || select.sources.length > 1)) {
-    diagnostics.push(diagnostic("E303", "sendMetaToSink cannot be combined with GROUP BY or several sources"));
-  }
-  throwIfAny(diagnostics, text);
+}
 
-  let plan: Plan = {
-    kind: "source",
-    name: source.name,
-    schema: source.schema,
-    columns: wantedColumns(select, options),
+/** Rewrites every node, inputs first; a node that several share stays one. */
+export function mapPlan(root: Plan, rewrite: (plan: Plan) => Plan): Plan {
+  const known = new Map<Plan, Plan>();
+  const map = (plan: Plan): Plan => {
+    const before = known.get(plan);
+    if (before !== undefined) return before;
+    const mapped = rewrite(
+      plan.kind === "source"
+        ? plan
+        : plan.kind === "merge"
+        ? { ...plan, inputs: plan.inputs.map(map) }
+        : { ...plan, input: map(plan.input) },
+    );
+    known.set(plan, mapped);
+    return mapped;
   };
-  if (options.isEventTime) {
-    plan = {
-      kind: "watermark",
-      input: plan,
-      timestamp: source.schema.timestamp!,
-      timestampFormat: source.schema.timestampFormat,
-      lateTolerance: options.lateTolerance,
-    };
-  }
-  if (select.analytics.length > 0) plan = { kind: "analytic", input: plan, calls: select.analytics };
+  return map(root);
+}
 
-  const { early, late } = splitWhere(select, options);
-  const { window } = select;
-  if (early !== undefined && window !== undefined) plan = filter(plan, early, false);
-  if (window?.filter !== undefined) {
-    plan = { kind: "filter", input: plan, condition: window.filter, clause: "window", ofLists: false };
-  }
-  if (window !== undefined) plan = { kind: "window", input: plan, spec: window, eventTime: options.isEventTime };
-  const inWhere = aggregatesOf(select, select.where === undefined ? [] : [select.where]);
-  if (inWhere.length > 0) plan = { kind: "list_aggregate", input: plan, aggregates: inWhere };
-  if (late !== undefined) plan = filter(plan, late, window !== undefined);
-  plan = aggregateAndOrder(plan, select);
-  plan = {
-    kind: "project",
-    input: plan,
-    items: select.items,
-    limit: select.limit,
-    sendNilField: options.sendNilField,
-    sendMeta: options.sendMetaToSink,
+/** The sources of a plan, by position. */
+export function sourcesOf(root: Plan): readonly SourcePlan[] {
+  const found: SourcePlan[] = [];
+  const seen = new Set<Plan>();
+  const visit = (plan: Plan): void => {
+    if (seen.has(plan)) return;
+    seen.add(plan);
+    if (plan.kind === "source") found.push(plan);
+    else inputsOf(plan).forEach(visit);
   };
-  return {
-    root: plan,
-    slotCount: select.slotCount,
-    changingSlots: select.changingSlots,
-    sources: select.sources.map((s) => s.name),
-    usesMeta: select.usesMeta || options.sendMetaToSink,
-  };
-}
-
-function filter(input: Plan, condition: Bound, ofLists: boolean): FilterPlan {
-  return { kind: "filter", input, condition, clause: "where", ofLists };
-}
-
-/**
- * GROUP BY, HAVING and ORDER BY. Without group expressions the rows are sorted before they are aggregated, and the
- * aggregates of HAVING and ORDER BY do not make the result an aggregated one: they are computed over the list, and
- * every row of it gets them.
- */
-function aggregateAndOrder(input: Plan, select: AnalyzedSelect): Plan {
-  const perGroup = select.groupBy.length > 0;
-  const aggregated = perGroup || isAggregated(select);
-  const order = (plan: Plan): Plan =>
-    select.orderBy.length > 0 && select.window !== undefined
-      ? { kind: "order", input: plan, by: select.orderBy }
-      : plan;
-  const having = (plan: Plan): Plan =>
-    select.having === undefined ? plan : { kind: "having", input: plan, condition: select.having, perGroup };
-  const aggregate = (plan: Plan): Plan => ({
-    kind: "aggregate",
-    input: plan,
-    groupBy: select.groupBy,
-    aggregates: select.aggregates,
-  });
-  if (perGroup) return order(having(aggregate(input)));
-  const beside = select.orderBy.map((by) => by.expr);
-  if (!aggregated && select.having !== undefined) beside.push(select.having);
-  const overList = aggregatesOf(select, beside);
-  const plan: Plan = overList.length === 0 ? input : { kind: "list_aggregate", input, aggregates: overList };
-  return aggregated ? having(aggregate(order(plan))) : order(having(plan));
-}
-
-/** True when the result is aggregated: a group expression, or an aggregate in the select list. */
-function isAggregated(select: AnalyzedSelect): boolean {
-  return select.items.some((item) =>
-    item.kind === "star" ? item.replace.some((r) => hasAggregate(r.expr)) : hasAggregate(item.expr)
-  );
-}
-
-/** The aggregates that some of `parts` need. */
-function aggregatesOf(select: AnalyzedSelect, parts: readonly Bound[]): BoundAggregate[] {
-  const slots = new Set(parts.flatMap((part) => [...aggregateSlots(part)]));
-  return select.aggregates.filter((a) => slots.has(a.slot));
-}
-
-const filteredEarly = new Set(["tumbling", "hopping", "session", "state"]);
-
-/**
- * For tumbling, hopping, session and state windows in processing time, each part of WHERE between ANDs is applied
- * before the window; for all others, and for parts with aggregates, after it.
- */
-function splitWhere(
-  select: AnalyzedSelect,
-  options: PlanOptions,
-): { early: Bound | undefined; late: Bound | undefined } {
-  const { where, window } = select;
-  if (where === undefined) return { early: undefined, late: undefined };
-  if (window === undefined || options.isEventTime || !filteredEarly.has(window.type)) {
-    return { early: undefined, late: where };
-  }
-  const parts = conjuncts(where);
-  return { early: conjunction(parts.filter((p) => !hasAggregate(p))), late: conjunction(parts.filter(hasAggregate)) };
-}
-
-/** The parts of a condition between its ANDs, those inside parentheses included. */
-function conjuncts(condition: Bound): readonly Bound[] {
-  return condition.kind === "logical" && condition.operator === "AND"
-    ? condition.operands.flatMap(conjuncts)
-    : [condition];
-}
-
-function conjunction(parts: readonly Bound[]): Bound | undefined {
-  const [first, ...rest] = parts;
-  if (first === undefined || rest.length === 0) return first;
-  const span = { start: first.span.start, end: rest.at(-1)!.span.end };
-  return { kind: "logical", operator: "AND", operands: parts, type: "boolean", span };
-}
-
-function wantedColumns(select: AnalyzedSelect, options: PlanOptions): ReadonlySet<string> | "all" {
-  const source = select.sources[0]!;
-  if (source.wanted === "all") return "all";
-  const wanted = new Set(source.wanted);
-  if (options.isEventTime && source.schema.timestamp !== undefined) wanted.add(source.schema.timestamp);
-  return wanted;
-}
-
-function checkTimestampFormat(schema: SourceSchema, options: PlanOptions, diagnostics: Diagnostic[]): void {
-  if (!options.isEventTime || schema.timestampFormat === undefined) return;
-  try {
-    compilePattern(schema.timestampFormat);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    diagnostics.push(diagnostic("E407", `TIMESTAMP_FORMAT of stream "${schema.name}": ${reason}`));
-  }
-}
-
-/** What the dialect has and this version cannot run yet is refused, never ignored. */
-function refuseUnsupported(select: AnalyzedSelect, diagnostics: Diagnostic[]): void {
-  const refuse = (what: string, span?: { start: number; end: number }) =>
-    void diagnostics.push(diagnostic("E301", `${what} not supported yet`, span === undefined ? {} : { span }));
-  const join = select.joins[0];
-  if (join !== undefined) refuse("Joins are", join.span);
-  const table = select.sources.find((s) => s.schema.kind !== "stream");
-  if (table !== undefined && join === undefined) {
-    diagnostics.push(diagnostic("E216", `At least one source must be a stream, and "${table.name}" is a table`));
-  }
-  const { window } = select;
-  if (window !== undefined && (window.type === "hopping" || window.type === "sliding")) {
-    refuse(`${window.type[0]!.toUpperCase()}${window.type.slice(1)} windows are`, window.span);
-  }
+  visit(root);
+  return found.sort((a, b) => a.position - b.position);
 }

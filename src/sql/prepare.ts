@@ -5,7 +5,8 @@
 import { analyze } from "./analyze/analyze.ts";
 import type { Catalog, FunctionSet } from "./catalog.ts";
 import { parseSelect } from "./parse.ts";
-import { type PlanOptions, planSelect, type StatementPlan } from "./plan.ts";
+import type { PlanOptions, StatementPlan } from "./plan.ts";
+import { planSelect } from "./plan_select.ts";
 import { rewritePlan } from "./rewrite/rewrite.ts";
 
 /** @throws {DiagnosticError} with the text, so that spans can be shown. */

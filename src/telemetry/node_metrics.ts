@@ -21,6 +21,15 @@ export class NodeMetrics {
   /** Rows left out for reasons that are no errors, by reason. */
   readonly dropped = new Map<string, number>();
 
+  /** All time spent, milliseconds. */
+  spentMs = 0;
+
+  /** The time that one batch took, milliseconds. */
+  took(ms: number): void {
+    this.latencyUs = Math.round(ms * 1000);
+    this.spentMs += ms;
+  }
+
   fail(message: string, time: number): void {
     this.exceptions++;
     this.lastException = message;

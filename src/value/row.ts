@@ -29,8 +29,10 @@ export class Row {
   slots: Value[] | undefined;
   /** Set on rows that came out of a window. */
   window: WindowSpan | undefined;
-  /** The rows of the sources of a join, by position in FROM; undefined for a single source. */
-  parts: (Row | undefined)[] | undefined;
+  /** The position of its source in FROM. */
+  source: number;
+  /** Of a joined row: the rows it is made of, by position in FROM. Its own columns are empty then. */
+  parts: readonly (Row | undefined)[] | undefined;
 
   constructor(values: Struct, time: number, meta?: Struct) {
     this.values = values;
@@ -38,6 +40,17 @@ export class Row {
     this.meta = meta;
     this.slots = undefined;
     this.window = undefined;
+    this.source = 0;
     this.parts = undefined;
   }
+}
+
+/** A row of its own with the same content: what is written into its slots, or its window, stays with it. */
+export function copyOfRow(row: Row): Row {
+  const copy = new Row(row.values, row.time, row.meta);
+  copy.slots = row.slots?.slice();
+  copy.window = row.window;
+  copy.source = row.source;
+  copy.parts = row.parts;
+  return copy;
 }

@@ -1,33 +1,22 @@
 /**
- * Every golden case of this folder, run as it is written, in batches, and cut at every row by a checkpoint.
+ * Every golden case of this folder, run as it is written, in batches, and cut by checkpoints.
  *
- * `WEIR_UPDATE=1` writes what came out into the files instead; read the difference before you commit it.
+ * `weir test --update tests/cases` writes what came out into the files; read the difference before you commit it.
  * @module
  */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
-import { type Case, parseCases, withOutcomes } from "../../src/rule_test/case_file.ts";
-import { linesMatch, type Manner, runCase } from "../../src/rule_test/run_case.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Case, parseCases } from "../../src/rule_test/case_file.ts";
+import { linesDiff, linesMatch, outcomeDiff, outcomeMatches } from "../../src/rule_test/diff.ts";
+import { type Manner, runCase } from "../../src/rule_test/run_case.ts";
+import { SeededRandom } from "../../src/value/seeded_random.ts";
 
-const folder = new URL("./", import.meta.url);
-const updates = process.env.WEIR_UPDATE === "1";
+const folder = fileURLToPath(new URL("./", import.meta.url));
 
-/** Lines that match stand as they are written, so that the difference shows only what is wrong. */
-function assertLines(expected: readonly string[], actual: readonly string[], how: string): void {
-  if (linesMatch(expected, actual)) return;
-  const shown = actual.map((line, i) => (linesMatch(expected.slice(i, i + 1), [line]) ? expected[i] : line));
-  assert.deepEqual(shown, expected, how);
-}
-
-function mannersOf(c: Case): [string, Manner][] {
-  const payloads = c.rows.filter((row) => row.payload !== undefined).length;
-  const cuts = Array.from({ length: payloads + 1 }, (_, at): [string, Manner] => [
-    `cut before row ${at + 1}`,
-    { cutBefore: (payload) => payload === at },
-  ]);
-  return [["in batches", { batched: true }], ["cut before every row", { cutBefore: () => true }], ...cuts];
+function assertLines(expected: readonly string[], found: readonly string[], how: string): void {
+  if (!linesMatch(expected, found)) assert.fail(`${how}:\n${linesDiff(expected, found)}`);
 }
 
 /** In a batch the errors of later rows come before the results of earlier ones. */
@@ -36,30 +25,48 @@ function errorsFirst(lines: readonly string[]): string[] {
   return [...lines.filter(isError), ...lines.filter((line) => !isError(line))];
 }
 
-function check(c: Case): void {
-  const plain = runCase(c);
-  assertLines(c.expected, plain, "the rows one by one");
-  if (c.outcome === "refused") return;
-  for (const [how, manner] of mannersOf(c)) {
-    const actual = runCase(c, manner);
-    if (manner.batched === true) assertLines(errorsFirst(plain), errorsFirst(actual), how);
-    else assertLines(plain, actual, how);
+function payloadsOf(c: Case): number {
+  return c.rows.filter((row) => row.payload !== undefined).length;
+}
+
+/** One row after the other, with a checkpoint before every row, and before each single one. */
+function cutsOf(c: Case): [string, Manner][] {
+  const cuts = Array.from({ length: payloadsOf(c) + 1 }, (_, at): [string, Manner] => [
+    `cut before row ${at + 1}`,
+    { cutBefore: (payload) => payload === at },
+  ]);
+  return [["cut before every row", { cutBefore: () => true }], ...cuts];
+}
+
+/** Rows in batches: all of a moment, and at random with a cut somewhere, by a seed that the name shows. */
+function batchesOf(c: Case): [string, Manner][] {
+  const seed = c.line * 7919 + c.name.length;
+  const random = new SeededRandom(seed);
+  const at = random.below(payloadsOf(c) + 1);
+  const ends = c.rows.map(() => random.below(5) < 2);
+  return [
+    ["in batches", { pushAfter: () => false }],
+    [`batches of seed ${seed}, cut before row ${at + 1}`, {
+      pushAfter: (payload) => ends[payload]!,
+      cutBefore: (payload) => payload === at,
+    }],
+  ];
+}
+
+async function check(c: Case): Promise<void> {
+  const plain = await runCase(c);
+  const { outcome } = plain;
+  if (!outcomeMatches(c.expected, outcome)) assert.fail(outcomeDiff(c, plain));
+  if (outcome.kind === "refused") return;
+  for (const [how, manner] of cutsOf(c)) assertLines(outcome.lines, (await runCase(c, manner)).outcome.lines, how);
+  for (const [how, manner] of batchesOf(c)) {
+    const { lines } = (await runCase(c, manner)).outcome;
+    assertLines(errorsFirst(outcome.lines), errorsFirst(lines), how);
   }
 }
 
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".case")).sort()) {
-  const path = new URL(file, folder);
-  const text = readFileSync(path, "utf8");
-  const cases = parseCases(text);
-  if (updates) {
-    const changes = new Map<Case, string[]>();
-    for (const c of cases) {
-      const actual = runCase(c);
-      if (!linesMatch(c.expected, actual)) changes.set(c, actual);
-    }
-    writeFileSync(path, withOutcomes(text, changes));
-  }
-  for (const c of updates ? parseCases(readFileSync(path, "utf8")) : cases) {
+  for (const c of parseCases(readFileSync(`${folder}${file}`, "utf8"), `${folder}${file}`)) {
     test(`${file}:${c.line} ${c.name}`, () => check(c));
   }
 }

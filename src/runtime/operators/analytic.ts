@@ -12,6 +12,7 @@ import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
 import type { AnalyticPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { compileGroupKey } from "../windows/group_table.ts";
 
@@ -19,20 +20,26 @@ type Step = (state: Value, active: boolean, ...args: Value[]) => { readonly stat
 
 class AnalyticCall {
   readonly #slot: number;
+  /** The source whose rows it sees; undefined for all rows. */
+  readonly owner: number | undefined;
   readonly #name: string;
   readonly #args: readonly Evaluator[];
   readonly #when: Evaluator | undefined;
+  /** Of WHEN. */
+  readonly #hits: HitCounter | undefined;
   readonly #keyOf: (row: Row) => string;
   readonly #init: () => Value;
   readonly #step: Step;
   #states = new Map<string, Value>();
 
-  constructor(bound: BoundAnalytic, context: CompileContext) {
+  constructor(bound: BoundAnalytic, owner: number | undefined, context: CompileContext) {
     const { fn } = bound;
+    this.owner = owner;
     this.#slot = bound.slot;
     this.#name = fn.name;
     this.#args = compileArguments(fn, bound.args, context, (part) => compileExpression(part, context));
-    this.#when = bound.when === undefined ? undefined : compileExpression(bound.when, context);
+    this.#hits = hitCounterFor(bound.when);
+    this.#when = bound.when === undefined ? undefined : compileExpression(bound.when, withHits(context, this.#hits));
     this.#keyOf = compileGroupKey(bound.partitionBy, context);
     this.#init = () => fn.init();
     this.#step = fn.step as Step;
@@ -46,6 +53,7 @@ class AnalyticCall {
     try {
       const { state, result } = this.#step(known === undefined ? this.#init() : known, active, ...args);
       this.#states.set(key, state);
+      if (active) this.#hits?.pass(row.time);
       (row.slots ??= [])[this.#slot] = result ?? null;
     } catch (error) {
       throw functionError(this.#name, error);
@@ -53,11 +61,13 @@ class AnalyticCall {
   }
 
   snapshot(): Value {
-    return [...this.#states].map(([key, state]) => [key, state]);
+    return [[...this.#states].map(([key, state]) => [key, state]), this.#hits?.snapshot() ?? null];
   }
 
   restore(state: Value): void {
-    this.#states = new Map(state as [string, Value][]);
+    const [states, hits] = state as [[string, Value][], Value];
+    this.#states = new Map(states);
+    if (hits !== null) this.#hits?.restore(hits);
   }
 }
 
@@ -67,7 +77,7 @@ export class AnalyticOperator implements Operator {
   readonly #output: Output;
 
   constructor(plan: AnalyticPlan, context: OperatorContext, output: Output) {
-    this.#calls = plan.calls.map((call) => new AnalyticCall(call, context));
+    this.#calls = plan.calls.map((call, i) => new AnalyticCall(call, plan.owners[i], context));
     this.#context = context;
     this.#output = output;
   }
@@ -76,7 +86,7 @@ export class AnalyticOperator implements Operator {
     const kept: Row[] = [];
     for (const row of batch.rows) {
       try {
-        for (const call of this.#calls) call.run(row);
+        for (const call of this.#calls) if (call.owner === undefined || call.owner === row.source) call.run(row);
         kept.push(row);
       } catch (error) {
         this.#context.fail(error);

@@ -9,15 +9,23 @@ import { compileCondition } from "../../sql/compile/compile.ts";
 import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { FilterPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 
 export class FilterOperator implements Operator {
   readonly #condition: Condition;
+  /** Only rows of this source are judged. */
+  readonly #source: number | undefined;
+  readonly #hits: HitCounter | undefined;
   readonly #context: OperatorContext;
   readonly #output: Output;
 
   constructor(plan: FilterPlan, context: OperatorContext, output: Output) {
-    this.#condition = compileCondition(plan.condition, plan.clause === "where" ? "WHERE" : "FILTER", context);
+    this.#hits = hitCounterFor(plan.condition);
+    const counting = withHits(context, this.#hits);
+    this.#condition = compileCondition(plan.condition, plan.clause === "where" ? "WHERE" : "FILTER", counting);
+    this.#source = plan.source;
     this.#context = context;
     this.#output = output;
   }
@@ -29,9 +37,13 @@ export class FilterOperator implements Operator {
 
   #eachRow(rows: readonly Row[]): Row[] {
     const kept: Row[] = [];
+    const condition = this.#condition;
+    const source = this.#source;
     for (const row of rows) {
       try {
-        if (this.#condition(row)) kept.push(row);
+        if ((source === undefined || row.source === source) && !condition(row)) continue;
+        this.#hits?.pass(row.time);
+        kept.push(row);
       } catch (error) {
         this.#context.fail(error);
       }
@@ -50,5 +62,13 @@ export class FilterOperator implements Operator {
 
   advance(progress: Progress): void {
     this.#output.advance(progress);
+  }
+
+  snapshot(): Value {
+    return this.#hits?.snapshot() ?? null;
+  }
+
+  restore(state: Value): void {
+    this.#hits?.restore(state);
   }
 }

@@ -8,17 +8,20 @@ import { compileExpression } from "../../sql/compile/compile.ts";
 import type { Evaluator } from "../../sql/compile/evaluator.ts";
 import type { HavingPlan } from "../../sql/plan.ts";
 import { Row } from "../../value/row.ts";
-import { kindOf } from "../../value/value.ts";
+import { kindOf, type Value } from "../../value/value.ts";
+import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 
 export class HavingOperator implements Operator {
   readonly #evaluate: Evaluator;
   readonly #perGroup: boolean;
+  readonly #hits: HitCounter | undefined;
   readonly #context: OperatorContext;
   readonly #output: Output;
 
   constructor(plan: HavingPlan, context: OperatorContext, output: Output) {
-    this.#evaluate = compileExpression(plan.condition, context);
+    this.#hits = hitCounterFor(plan.condition);
+    this.#evaluate = compileExpression(plan.condition, withHits(context, this.#hits));
     this.#perGroup = plan.perGroup;
     this.#context = context;
     this.#output = output;
@@ -32,7 +35,9 @@ export class HavingOperator implements Operator {
       this.#context.fail(error);
       return;
     }
-    if (kept !== undefined) this.#output.push({ rows: kept, window: batch.window });
+    if (kept === undefined) return;
+    this.#hits?.pass(batch.window?.trigger ?? this.#context.rule.now);
+    this.#output.push({ rows: kept, window: batch.window });
   }
 
   #keepGroups(rows: readonly Row[]): Row[] | undefined {
@@ -58,5 +63,13 @@ export class HavingOperator implements Operator {
 
   advance(progress: Progress): void {
     this.#output.advance(progress);
+  }
+
+  snapshot(): Value {
+    return this.#hits?.snapshot() ?? null;
+  }
+
+  restore(state: Value): void {
+    this.#hits?.restore(state);
   }
 }

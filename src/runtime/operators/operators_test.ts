@@ -160,6 +160,6 @@ test("AnalyticOperator keeps one state a call and partition, and none for rows t
   const { operator, rows, errors } = setUp((context, output) => new AnalyticOperator(plan, context, output));
   rows({ k: "x", a: 1 }, { k: "y", a: 2 }, { k: "x", a: 0 }, { a: 5 });
   assert.deepEqual(errors, ["E503"]);
-  const [call] = operator.snapshot!() as [[string, { ring: Value[] }][]];
+  const [[call]] = operator.snapshot!() as [[[string, { ring: Value[] }][], Value]];
   assert.deepEqual(call.map(([, state]) => state.ring), [[10], [5], [2]]);
 });

@@ -5,13 +5,16 @@
  * columns and null aliased expressions are written as null.
  * @module
  */
-import type { OutputExpression, OutputStar } from "../../sql/analyze/analyze.ts";
-import { compileExpression } from "../../sql/compile/compile.ts";
+import { exprsOf, type OutputExpression, type OutputStar } from "../../sql/analyze/analyze.ts";
+import { compileExpression, joinedValues, partOf } from "../../sql/compile/compile.ts";
 import type { CompileContext } from "../../sql/compile/evaluator.ts";
 import type { ProjectPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
-import { setOwn, type Struct } from "../../value/value.ts";
+import { setOwn, type Struct, type Value } from "../../value/value.ts";
+import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Progress } from "../operator.ts";
+import { ChangedColumns } from "./changed_columns.ts";
+import { compileSpread } from "./spread.ts";
 
 /** Where results go: each row a result of its own, or one list per window. */
 export interface Results {
@@ -25,12 +28,21 @@ type Writer = (row: Row, out: Struct) => void;
 
 export class ProjectOperator implements Operator {
   readonly #build: (row: Row) => Struct;
+  /** Set where unnest() or extract() makes several rows of each. */
+  readonly #spread: ((row: Row) => Struct[]) | undefined;
+  readonly #changes: readonly ChangedColumns[];
+  readonly #hits: HitCounter | undefined;
   readonly #limit: number;
   readonly #context: OperatorContext;
   readonly #results: Results;
 
   constructor(plan: ProjectPlan, context: OperatorContext, results: Results) {
-    this.#build = compileProjection(plan, context);
+    this.#hits = hitCounterFor(...plan.items.flatMap(exprsOf));
+    const counting = withHits(context, this.#hits);
+    this.#changes = plan.items.flatMap((item) => item.kind === "changes" ? [new ChangedColumns(item, counting)] : []);
+    this.#build = compileProjection(plan, counting, this.#changes);
+    const spread = plan.items.find((item) => item.kind === "spread");
+    this.#spread = spread === undefined ? undefined : compileSpread(spread, plan, counting, this.#build);
     this.#limit = plan.limit ?? Infinity;
     this.#context = context;
     this.#results = results;
@@ -39,18 +51,21 @@ export class ProjectOperator implements Operator {
   push(batch: Batch): void {
     if (this.#limit === 0) return;
     if (batch.window !== undefined) {
-      try {
-        const rows = batch.rows.length > this.#limit ? batch.rows.slice(0, this.#limit) : batch.rows;
-        this.#results.list(rows.map(this.#build), batch.window.empty === true);
-      } catch (error) {
-        this.#context.fail(error);
-      }
+      const { empty, trigger } = batch.window;
+      this.#emitList(() => this.#buildList(batch.rows), empty === true, trigger);
+      return;
+    }
+    const spread = this.#spread;
+    if (spread !== undefined) {
+      // The rows made of one row are a list, and LIMIT cuts it.
+      for (const row of batch.rows) this.#emitList(() => this.#upToLimit(spread(row)), false, row.time);
       return;
     }
     const out: Struct[] = [];
     for (const row of batch.rows) {
       try {
         out.push(this.#build(row));
+        this.#hits?.pass(row.time);
       } catch (error) {
         this.#context.fail(error);
       }
@@ -58,26 +73,67 @@ export class ProjectOperator implements Operator {
     if (out.length > 0) this.#results.rows(out);
   }
 
+  #emitList(build: () => Struct[], ofEmptyWindow: boolean, time: number): void {
+    let list: Struct[];
+    try {
+      list = build();
+    } catch (error) {
+      this.#context.fail(error);
+      return;
+    }
+    this.#hits?.pass(time);
+    this.#results.list(list, ofEmptyWindow);
+  }
+
+  /** LIMIT counts the rows that leave: those that are spread, or else those that are built. */
+  #buildList(rows: Row[]): Struct[] {
+    return this.#spread === undefined
+      ? this.#upToLimit(rows).map(this.#build)
+      : this.#upToLimit(rows.flatMap(this.#spread));
+  }
+
+  #upToLimit<T>(rows: T[]): T[] {
+    return rows.length > this.#limit ? rows.slice(0, this.#limit) : rows;
+  }
+
   advance(_progress: Progress): void {}
+
+  snapshot(): Value {
+    if (this.#changes.length === 0 && this.#hits === undefined) return null;
+    return [this.#changes.map((changes) => changes.snapshot()), this.#hits?.snapshot() ?? null];
+  }
+
+  restore(state: Value): void {
+    const [changes, hits] = state as [Value[], Value];
+    for (const [i, each] of this.#changes.entries()) each.restore(changes[i]);
+    if (hits !== null) this.#hits?.restore(hits);
+  }
 }
 
-function compileProjection(plan: ProjectPlan, context: CompileContext): (row: Row) => Struct {
+/** `changes` are those of the plan's items; they are written last, when nothing else can fail any more. */
+function compileProjection(
+  plan: ProjectPlan,
+  context: CompileContext,
+  changes: readonly ChangedColumns[],
+): (row: Row) => Struct {
   const [only] = plan.items;
   // `SELECT *` alone hands the decoded row on without a copy: columns are never written to.
   if (plan.items.length === 1 && only?.kind === "star" && isWholeRow(only) && !plan.sendMeta) {
-    return (row) => row.values;
+    return starValues(only, plan, context);
   }
   // Aliases overwrite columns that a star brings, wherever they stand in the text: stars are written first.
   const starItems = plan.items.filter((item) => item.kind === "star");
   // A single star without EXCEPT is copied by the engine, which is quicker than name by name.
   const copies = starItems.length === 1 && starItems[0]!.except.length === 0;
-  const stars = starItems.map((item) => compileStarItem(item, copies, plan.sendNilField, context));
+  const copied = copies ? starValues(starItems[0]!, plan, context) : undefined;
+  const stars = starItems.map((item) => compileStarItem(item, plan, context, copies));
   const writers = plan.items
     .filter((item) => item.kind === "expression" && item.visible)
     .map((item) => compileItem(item as OutputExpression, plan.sendNilField, context));
-  const all = [...stars, ...writers, ...(plan.sendMeta ? [writeMeta] : [])];
+  const changed = changes.map((each): Writer => (row, out) => each.write(row, out));
+  const all = [...stars, ...writers, ...(plan.sendMeta ? [writeMeta] : []), ...changed];
   return (row) => {
-    const out: Struct = copies ? { ...row.values } : {};
+    const out: Struct = copied === undefined ? {} : { ...copied(row) };
     for (let i = 0; i < all.length; i++) all[i]!(row, out);
     return out;
   };
@@ -91,19 +147,27 @@ function writeMeta(row: Row, out: Struct): void {
   out.__meta = row.meta ?? {};
 }
 
+/** The columns that a star stands for: of the row, of one source, or of all joined ones. */
+function starValues(star: OutputStar, plan: ProjectPlan, context: CompileContext): (row: Row) => Struct {
+  if (context.severalSources !== true) return (row) => row.values;
+  const { source } = star;
+  return source === undefined
+    ? (row) => joinedValues(row, plan.precedence)
+    : (row) => partOf(row, source)?.values ?? {};
+}
+
 /** With `copied` the row's columns are there already, and only REPLACE is left to do. */
-function compileStarItem(
-  star: OutputStar,
-  copied: boolean,
-  sendNilField: boolean,
-  context: CompileContext,
-): Writer {
+function compileStarItem(star: OutputStar, plan: ProjectPlan, context: CompileContext, copied: boolean): Writer {
+  const { sendNilField } = plan;
+  const valuesOf = starValues(star, plan, context);
   const replacements = star.replace.map((r) => ({ name: r.name, evaluate: compileExpression(r.expr, context) }));
   const replaced = new Set(star.replace.map((r) => r.name));
   const except = new Set(star.except.filter((name) => !replaced.has(name)));
   return (row, out) => {
-    const values = row.values;
-    if (!copied) { for (const name of Object.keys(values)) if (!except.has(name)) setOwn(out, name, values[name]); }
+    if (!copied) {
+      const values = valuesOf(row);
+      for (const name of Object.keys(values)) if (!except.has(name)) setOwn(out, name, values[name]);
+    }
     for (const { name, evaluate } of replacements) {
       const value = evaluate(row);
       if (value !== null && value !== undefined) setOwn(out, name, value);

@@ -2,13 +2,14 @@
  * Event time: takes the time of each row from a column, holds rows back until the watermark has passed them, and lets
  * them go in order of time.
  *
- * Invariants: the watermark is the largest time seen minus the tolerance and never falls; every row handed on has a
+ * Invariants: the watermark is the largest time that every stream has seen, minus the tolerance, and never falls; every row handed on has a
  * time at or below the watermark and no smaller than any row handed on before; ties keep their order of arrival; a row
  * below the watermark at its arrival is late and dropped.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
-import type { WatermarkPlan } from "../../sql/plan.ts";
+import type { RuleContext } from "../../sql/functions/declare.ts";
+import type { TimestampColumn, WatermarkPlan } from "../../sql/plan.ts";
 import { DateTime } from "../../value/datetime.ts";
 import { compilePattern, parseDateTime } from "../../value/datetime_text.ts";
 import type { Row } from "../../value/row.ts";
@@ -16,56 +17,30 @@ import { getOwn, type Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 
-export class WatermarkOperator implements Operator {
-  readonly #plan: WatermarkPlan;
-  readonly #context: OperatorContext;
-  readonly #output: Output;
+/** Event time of one stream. */
+class StreamTime {
+  readonly source: number;
+  readonly column: string;
   readonly #parseText: (text: string) => DateTime | undefined;
-  /** Rows that wait, sorted by time; `#head` is the first that has not left. */
-  #waiting: Row[] = [];
-  #head = 0;
-  #watermark = -Infinity;
-  #processing = -Infinity;
+  /** The largest time seen. */
+  newest = -Infinity;
 
-  constructor(plan: WatermarkPlan, context: OperatorContext, output: Output) {
-    this.#plan = plan;
-    this.#context = context;
-    this.#output = output;
-    const { timezone } = context.rule;
-    const builtIn = (text: string) => parseDateTime(text, timezone, context.rule.now);
-    if (plan.timestampFormat === undefined) {
+  constructor(timestamp: TimestampColumn, rule: RuleContext) {
+    this.source = timestamp.source;
+    this.column = timestamp.column;
+    const { timezone } = rule;
+    const builtIn = (text: string) => parseDateTime(text, timezone, rule.now);
+    if (timestamp.format === undefined) {
       this.#parseText = builtIn;
     } else {
-      const pattern = compilePattern(plan.timestampFormat);
-      this.#parseText = (text) => pattern.read(text, timezone, context.rule.now) ?? builtIn(text);
+      const pattern = compilePattern(timestamp.format);
+      this.#parseText = (text) => pattern.read(text, timezone, rule.now) ?? builtIn(text);
     }
   }
 
-  push(batch: Batch): void {
-    let late = 0;
-    for (const row of batch.rows) {
-      let time: number;
-      try {
-        time = this.#timeOf(row);
-      } catch (error) {
-        this.#context.fail(error);
-        continue;
-      }
-      if (time < this.#watermark) {
-        late++;
-        continue;
-      }
-      row.time = time;
-      this.#insert(row);
-      this.#watermark = Math.max(this.#watermark, time - this.#plan.lateTolerance);
-    }
-    if (late > 0) this.#context.drop("late", late);
-    this.#release();
-  }
-
-  #timeOf(row: Row): number {
-    const { timestamp } = this.#plan;
-    const value: Value = getOwn(row.values, timestamp);
+  /** @throws {RowError} E507 when the column holds no time. */
+  of(row: Row): number {
+    const value: Value = getOwn(row.values, this.column);
     switch (typeof value) {
       case "number":
         if (Number.isFinite(value)) return Math.trunc(value);
@@ -84,8 +59,64 @@ export class WatermarkOperator implements Operator {
     const found = value === undefined ? "no such column" : value === null ? "null" : JSON.stringify(String(value));
     throw new RowError(
       "E507",
-      `Timestamp column "${timestamp}": expected Unix milliseconds or a datetime, found ${found}`,
+      `Timestamp column "${this.column}": expected Unix milliseconds or a datetime, found ${found}`,
     );
+  }
+}
+
+export class WatermarkOperator implements Operator {
+  readonly #streams: readonly StreamTime[];
+  /** By position in FROM. */
+  readonly #bySource: (StreamTime | undefined)[] = [];
+  readonly #lateTolerance: number;
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+  /** Rows that wait, sorted by time; `#head` is the first that has not left. */
+  #waiting: Row[] = [];
+  #head = 0;
+  #watermark = -Infinity;
+  #processing = -Infinity;
+
+  constructor(plan: WatermarkPlan, context: OperatorContext, output: Output) {
+    this.#streams = plan.timestamps.map((timestamp) => new StreamTime(timestamp, context.rule));
+    for (const stream of this.#streams) this.#bySource[stream.source] = stream;
+    this.#lateTolerance = plan.lateTolerance;
+    this.#context = context;
+    this.#output = output;
+  }
+
+  push(batch: Batch): void {
+    let late = 0;
+    for (const row of batch.rows) {
+      const stream = this.#bySource[row.source]!;
+      let time: number;
+      try {
+        time = stream.of(row);
+      } catch (error) {
+        this.#context.fail(error);
+        continue;
+      }
+      const isLate = time < this.#watermark;
+      if (isLate) {
+        late++;
+      } else {
+        row.time = time;
+        this.#insert(row);
+      }
+      if (time > stream.newest) {
+        stream.newest = time;
+        this.#raise();
+      }
+    }
+    if (late > 0) this.#context.drop("late", late);
+    this.#release();
+  }
+
+  /** The slowest stream sets the watermark: as long as one has brought nothing, there is none. */
+  #raise(): void {
+    let slowest = Infinity;
+    for (const { newest } of this.#streams) slowest = Math.min(slowest, newest);
+    this.#watermark = Math.max(this.#watermark, slowest - this.#lateTolerance);
   }
 
   /** Most rows come in order, so the search starts at the end. */
@@ -140,12 +171,14 @@ export class WatermarkOperator implements Operator {
   }
 
   snapshot(): Value {
-    return [this.#watermark, this.#waiting.slice(this.#head).map(rowToValue)];
+    const newest = this.#streams.map((stream) => stream.newest);
+    return [this.#watermark, newest, this.#waiting.slice(this.#head).map(rowToValue)];
   }
 
   restore(state: Value): void {
-    const [watermark, waiting] = state as [number, Value[]];
+    const [watermark, newest, waiting] = state as [number, number[], Value[]];
     this.#watermark = watermark;
+    for (const [i, stream] of this.#streams.entries()) stream.newest = newest[i]!;
     this.#waiting = waiting.map(rowFromValue);
     this.#head = 0;
   }

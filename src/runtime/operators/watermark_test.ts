@@ -13,8 +13,7 @@ function setUp(options: Partial<WatermarkPlan> = {}) {
   const plan: WatermarkPlan = {
     kind: "watermark",
     input: { kind: "source" } as WatermarkPlan["input"],
-    timestamp: "ts",
-    timestampFormat: undefined,
+    timestamps: [{ source: 0, column: "ts", format: undefined }],
     lateTolerance: 1000,
     ...options,
   };
@@ -72,8 +71,7 @@ test("WatermarkOperator sorts rows that come in reverse, keeping equal ones in o
     {
       kind: "watermark",
       input: { kind: "source" } as never,
-      timestamp: "ts",
-      timestampFormat: undefined,
+      timestamps: [{ source: 0, column: "ts", format: undefined }],
       lateTolerance: 1e6,
     },
     {

@@ -132,7 +132,8 @@ export class GroupContent implements WindowContent {
   }
 }
 
-function failureToValue(failure: unknown): Value {
+/** What failed, as a value from which a `RowError` can be made. */
+export function failureToValue(failure: unknown): [Code, string] {
   if (failure instanceof RowError) return [failure.code, failure.message];
   return ["E506", failure instanceof Error ? failure.message : String(failure)];
 }

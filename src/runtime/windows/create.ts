@@ -2,12 +2,17 @@
  * Which operator serves which window, with rows or with running aggregates as its content.
  * @module
  */
-import { compileCondition } from "../../sql/compile/compile.ts";
+import { compileCondition, compileExpression } from "../../sql/compile/compile.ts";
+import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { WindowedAggregatePlan, WindowPlan } from "../../sql/plan.ts";
 import type { Operator, OperatorContext, Output } from "../operator.ts";
 import { GroupContent, RowContent, type WindowContent } from "./content.ts";
+import { GroupPanes } from "./group_panes.ts";
 import { CountWindow, LatestRows } from "./count.ts";
 import { GroupTable } from "./group_table.ts";
+import { HoppingWindow } from "./hopping.ts";
+import { type PaneContent, RowPanes } from "./pane_content.ts";
+import { SlidingWindow } from "./sliding.ts";
 import { SessionWindow } from "./session.ts";
 import { StateWindow } from "./state.ts";
 import { TumblingWindow } from "./tumbling.ts";
@@ -24,6 +29,27 @@ export function createWindow(
         { length: spec.length, unit: spec.unit!, eventTime },
         contentOf(plan, context),
         context,
+        output,
+      );
+    case "hopping":
+      return new HoppingWindow(
+        { length: spec.length, hop: spec.interval!, unit: spec.unit!, eventTime },
+        panesOf(plan, context),
+        context,
+        output,
+      );
+    case "sliding":
+      return new SlidingWindow(
+        {
+          length: spec.length,
+          delay: spec.interval ?? 0,
+          unit: spec.unit!,
+          eventTime,
+          twice: plan.slidingTwice ?? false,
+          openLeft: plan.slidingOpenLeft ?? false,
+        },
+        spec.triggerWhen === undefined ? undefined : compileExpression(spec.triggerWhen, context),
+        () => panesOf(plan, context),
         output,
       );
     case "session":
@@ -48,6 +74,14 @@ export function createWindow(
 
 function contentOf(plan: WindowPlan | WindowedAggregatePlan, context: OperatorContext): WindowContent {
   if (plan.kind === "window") return new RowContent(context);
-  const condition = plan.condition === undefined ? undefined : compileCondition(plan.condition, "WHERE", context);
-  return new GroupContent(new GroupTable(plan.groupBy, plan.aggregates, context), condition, context);
+  return new GroupContent(new GroupTable(plan.groupBy, plan.aggregates, context), whereOf(plan, context), context);
+}
+
+function panesOf(plan: WindowPlan | WindowedAggregatePlan, context: OperatorContext): PaneContent {
+  if (plan.kind === "window") return new RowPanes(context);
+  return new GroupPanes(plan.groupBy, plan.aggregates, whereOf(plan, context), context);
+}
+
+function whereOf({ condition }: WindowedAggregatePlan, context: OperatorContext): Condition | undefined {
+  return condition === undefined ? undefined : compileCondition(condition, "WHERE", context);
 }

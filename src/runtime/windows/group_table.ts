@@ -9,7 +9,8 @@ import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
 import { plainText } from "../../value/plain_text.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
-import { emptySlots, rowFromValue, rowToValue } from "../row_state.ts";
+import { rowFromValue, rowToValue } from "../row_state.ts";
+import { copyRow } from "./copy_row.ts";
 
 interface Group {
   /** The first row: columns that are not aggregated come from it. */
@@ -17,12 +18,14 @@ interface Group {
   readonly states: Value[];
 }
 
-interface CompiledAggregate {
+export interface CompiledAggregate {
   readonly slot: number;
   readonly name: string;
   init(): Value;
   add(state: Value, row: Row): Value;
   result(state: Value): Value;
+  /** See `AggregateDefinition.merge`; undefined where the function has none. */
+  readonly merge: ((left: Value, right: Value) => Value) | undefined;
 }
 
 export function compileAggregate(bound: BoundAggregate, context: CompileContext): CompiledAggregate {
@@ -38,6 +41,7 @@ export function compileAggregate(bound: BoundAggregate, context: CompileContext)
       ? (state, row) => add(state, first!(row))
       : (state, row) => add(state, ...args.map((evaluate) => evaluate(row))),
     result: (state) => fn.result(state),
+    merge: fn.merge?.bind(fn),
   };
 }
 
@@ -64,6 +68,38 @@ export function compileGroupKey(groupBy: readonly Bound[], context: CompileConte
     }
     return key;
   };
+}
+
+/**
+ * What leaves a group: a row with the columns of its first row and the aggregates' results in their slots.
+ *
+ * @throws {RowError} when an aggregate has no result for its state.
+ */
+export function resultRow(
+  first: Row,
+  states: readonly Value[],
+  aggregates: readonly CompiledAggregate[],
+  changingSlots: readonly number[],
+  window: WindowSpan | undefined,
+): Row {
+  const row = copyRow(first, changingSlots, window);
+  const slots = row.slots ??= [];
+  for (let i = 0; i < states.length; i++) {
+    const aggregate = aggregates[i]!;
+    try {
+      slots[aggregate.slot] = aggregate.result(states[i]) ?? null;
+    } catch (error) {
+      throw functionError(aggregate.name, error);
+    }
+  }
+  return row;
+}
+
+/** The one row of a window without rows, where there are no group expressions: all its aggregates are null. */
+export function rowOfNone(window: WindowSpan | undefined): Row {
+  const row = new Row({}, window?.trigger ?? 0);
+  row.window = window;
+  return row;
 }
 
 export class GroupTable {
@@ -110,32 +146,12 @@ export class GroupTable {
    */
   take(window: WindowSpan | undefined): Row[] {
     const rows: Row[] = [];
-    for (const group of this.#groups.values()) rows.push(this.#resultRow(group, window));
-    if (rows.length === 0 && !this.grouped) {
-      const row = new Row({}, window?.trigger ?? 0);
-      row.window = window;
-      rows.push(row);
+    for (const { first, states } of this.#groups.values()) {
+      rows.push(resultRow(first, states, this.#aggregates, this.#changingSlots, window));
     }
+    if (rows.length === 0 && !this.grouped) rows.push(rowOfNone(window));
     this.clear();
     return rows;
-  }
-
-  #resultRow(group: Group, window: WindowSpan | undefined): Row {
-    const { first, states } = group;
-    const row = new Row(first.values, first.time, first.meta);
-    row.window = window;
-    row.parts = first.parts;
-    row.slots = first.slots === undefined ? [] : first.slots.slice();
-    emptySlots(row, this.#changingSlots);
-    for (let i = 0; i < states.length; i++) {
-      const aggregate = this.#aggregates[i]!;
-      try {
-        row.slots[aggregate.slot] = aggregate.result(states[i]) ?? null;
-      } catch (error) {
-        throw functionError(aggregate.name, error);
-      }
-    }
-    return row;
   }
 
   clear(): void {

@@ -5,11 +5,13 @@
  * @module
  */
 import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../../diagnostics/diagnostic.ts";
-import type { Expr, Select, SelectItem, WindowCall } from "../ast.ts";
+import type { Expr, JoinType, Select, SelectItem, WindowCall } from "../ast.ts";
 import {
   type Bound,
   type BoundAggregate,
   type BoundAnalytic,
+  type BoundDedupTrigger,
+  type BoundRowNumber,
   changesOnTheWay,
   childrenOf,
   hasAggregate,
@@ -17,10 +19,11 @@ import {
 import type { Catalog, FunctionSet } from "../catalog.ts";
 import { type AliasEntry, Binder } from "./binder.ts";
 import { Scope, type ScopeSource } from "./scope.ts";
+import { bindStageItem, checkRowHits, type StageFunction, type StageItem, stageItemOf } from "./stage_calls.ts";
 import { bindWindowCall, bindWindowClause, type WindowSpec } from "./windows.ts";
 
-/** One column, or one star, of the output. */
-export type OutputItem = OutputExpression | OutputStar;
+/** One column of the output, one star, or a call that makes columns or rows. */
+export type OutputItem = OutputExpression | OutputStar | OutputChanges | OutputSpread;
 
 export interface OutputExpression {
   readonly kind: "expression";
@@ -39,6 +42,51 @@ export interface OutputStar {
   readonly replace: readonly { readonly name: string; readonly expr: Bound }[];
 }
 
+/** A column for each value that has changed: `changed_cols(…)`. */
+export interface OutputChanges {
+  readonly kind: "changes";
+  readonly fn: StageFunction;
+  /** The prefix, whether nulls are ignored, then the values. */
+  readonly args: readonly Bound[];
+  /** What stands behind the prefix, for each value; a star has the names of its columns. */
+  readonly names: readonly string[];
+  readonly span: Span;
+}
+
+/** A row for each element of an array, or columns for the keys of a map: `unnest(…)`, `extract(…)`. At most one. */
+export interface OutputSpread {
+  readonly kind: "spread";
+  readonly fn: StageFunction;
+  readonly args: readonly Bound[];
+  /** For elements that are no maps. */
+  readonly name: string;
+  readonly aliased: boolean;
+  readonly span: Span;
+}
+
+/** The expressions of an item. */
+export function exprsOf(item: OutputItem): readonly Bound[] {
+  switch (item.kind) {
+    case "expression":
+      return [item.expr];
+    case "star":
+      return item.replace.map((r) => r.expr);
+    case "changes":
+    case "spread":
+      return item.args;
+    default:
+      return item satisfies never;
+  }
+}
+
+export interface AnalyzedJoin {
+  readonly type: JoinType;
+  /** The position of the source on its right. */
+  readonly source: number;
+  readonly on: Bound | undefined;
+  readonly span: Span;
+}
+
 export interface AnalyzedSelect {
   readonly sources: readonly ScopeSource[];
   readonly items: readonly OutputItem[];
@@ -50,13 +98,16 @@ export interface AnalyzedSelect {
   readonly limit: number | undefined;
   readonly aggregates: readonly BoundAggregate[];
   readonly analytics: readonly BoundAnalytic[];
+  readonly rowNumbers: readonly BoundRowNumber[];
+  readonly dedupTrigger: BoundDedupTrigger | undefined;
   /** How many slots a row of this statement needs. */
   readonly slotCount: number;
   /** Slots of aliases whose value on a row is another one behind a window or an aggregation. */
   readonly changingSlots: readonly number[];
   /** True when the statement reads metadata with meta() or mqtt(). */
   readonly usesMeta: boolean;
-  readonly joins: Select["joins"];
+  /** In the order of the text; the first joins to the source at position 0. */
+  readonly joins: readonly AnalyzedJoin[];
 }
 
 /** More mistakes than this help nobody, and looking for names that might have been meant takes time for each. */
@@ -84,7 +135,17 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
     expr: binder.bindIn("order by", sort.expr),
     descending: sort.descending,
   }));
-  for (const join of select.joins) if (join.on !== undefined) binder.bindIn("on", join.on);
+  const joins = select.joins.map(({ type, on, span }, i) => {
+    const bound = on === undefined ? undefined : binder.bindIn("on", on);
+    requireBoolean(binder, bound, "ON");
+    return { type, source: i + 1, on: bound, span };
+  });
+  const groupsOrJoins = select.groupBy.length > 0 || select.windowClauses.length > 0 || select.joins.length > 0;
+  checkRowHits(binder, groupsOrJoins);
+  if (groupsOrJoins && binder.dedupTrigger !== undefined) {
+    const { span } = binder.dedupTrigger;
+    binder.report("E216", "dedup_trigger() cannot stand in a statement with GROUP BY or joins", span);
+  }
   throwIfAny(diagnostics, text);
   return {
     sources: scope.sources,
@@ -97,12 +158,14 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
     limit: select.limit === undefined ? undefined : Number(select.limit.count),
     aggregates: [...binder.aggregates.values()],
     analytics: binder.analytics,
+    rowNumbers: binder.rowNumbers,
+    dedupTrigger: binder.dedupTrigger,
     slotCount: binder.slotCount,
     changingSlots: [...binder.aliases.values()].flatMap(({ slot, bound }) =>
       slot !== undefined && bound !== undefined && changesOnTheWay(bound) ? [slot] : []
     ),
     usesMeta: binder.usesMeta,
-    joins: select.joins,
+    joins,
   };
 }
 
@@ -135,9 +198,23 @@ function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Dia
       if (star !== undefined) output.push(star);
       continue;
     }
+    const made = stageItemOf(binder, item);
+    if (made?.fn.stage.kind === "changed_columns") {
+      const changes = bindChanges(binder, item, made);
+      if (changes !== undefined) output.push(changes);
+      continue;
+    }
     const alias = item.alias === undefined ? undefined : binder.aliases.get(item.alias.name);
-    const expr = alias !== undefined && alias.item === item ? binder.define(alias) : binder.bind(item.expr);
+    const own = alias !== undefined && alias.item === item ? alias : undefined;
+    const aliased = item.alias !== undefined;
     const name = item.alias?.name ?? outputName(binder, item.expr) ?? `kuiper_field_${unnamed++}`;
+    const column = made !== undefined
+      ? bindSpread(binder, item, made, own, name)
+      : { kind: "expression" as const, name, aliased, visible: !item.invisible, expr: bindOwn(binder, item.expr, own) };
+    if (column === undefined) continue;
+    if (column.kind === "spread" && output.some((other) => other.kind === "spread")) {
+      report(diagnostic("E216", "A statement can have only one unnest() or extract()", { span: item.span }));
+    }
     const visible = !item.invisible;
     const earlier = visibleNames.get(name);
     // Two equal aliases have been reported already.
@@ -149,14 +226,40 @@ function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Dia
       }));
     }
     if (visible) visibleNames.set(name, { span: item.span, aliased: item.alias !== undefined });
-    output.push({ kind: "expression", name, aliased: item.alias !== undefined, visible, expr });
+    output.push(column);
   }
   return output;
 }
 
+function bindOwn(binder: Binder, expr: Expr, own: AliasEntry | undefined): Bound {
+  return own === undefined ? binder.bind(expr) : binder.define(own);
+}
+
+function bindSpread(
+  binder: Binder,
+  item: SelectItem,
+  made: StageItem,
+  own: AliasEntry | undefined,
+  name: string,
+): OutputSpread | undefined {
+  const args = binder.defining(own, () => bindStageItem(binder, item, made));
+  if (args === undefined) return undefined;
+  return { kind: "spread", fn: made.fn, args, name, aliased: item.alias !== undefined, span: made.call.span };
+}
+
+function bindChanges(binder: Binder, item: SelectItem, made: StageItem): OutputChanges | undefined {
+  const args = bindStageItem(binder, item, made);
+  if (args === undefined) return undefined;
+  // Expressions of several parts have no name: the prefix alone is theirs.
+  const names = made.call.args.slice(2).map((arg) =>
+    arg.kind === "star" || arg.kind === "time_unit" ? "" : outputName(binder, arg) ?? ""
+  );
+  return { kind: "changes", fn: made.fn, args, names, span: made.call.span };
+}
+
 /** An alias gets its slot where another item or clause uses it; the item itself must then read the slot too. */
 function withSlot(binder: Binder, item: OutputItem): OutputItem {
-  if (item.kind === "star" || !item.aliased || item.expr.kind === "alias") return item;
+  if (item.kind !== "expression" || !item.aliased || item.expr.kind === "alias") return item;
   const alias = binder.aliases.get(item.name);
   if (alias?.slot === undefined || alias.bound !== item.expr) return item;
   return {

@@ -4,18 +4,39 @@
  */
 import { type Diagnostic, diagnostic, DiagnosticError, type Span } from "../../diagnostics/diagnostic.ts";
 import type { Binary, Call, Case, Expr, In, Qualified, SelectItem, Star } from "../ast.ts";
-import { type Bound, type BoundAggregate, type BoundAnalytic, hasAggregate } from "../bound.ts";
+import {
+  type Bound,
+  type BoundAggregate,
+  type BoundAnalytic,
+  type BoundDedupTrigger,
+  type BoundRowNumber,
+  hasAggregate,
+} from "../bound.ts";
 import type { FunctionSet } from "../catalog.ts";
 import { typeOfLiteral, unify } from "../types.ts";
 import { bindCall } from "./calls.ts";
 import { binaryType, comparable } from "./operators.ts";
 import type { Scope } from "./scope.ts";
+import { checkAliasUse, refuseStageAlias } from "./stage_calls.ts";
 
 /** Operands nested deeper than this are refused, so that no expression exhausts the stack when it runs. */
 const depthMax = 400;
 
-/** The clause an expression stands in; it decides which aliases and calls are allowed. */
-export type Clause = "select" | "where" | "group by" | "having" | "order by" | "filter" | "over" | "on" | "window";
+/**
+ * The clause an expression stands in; it decides which aliases and calls are allowed. `trigger` is WHEN of a sliding
+ * window, `window` all else that stands in a window.
+ */
+export type Clause =
+  | "select"
+  | "where"
+  | "group by"
+  | "having"
+  | "order by"
+  | "filter"
+  | "over"
+  | "on"
+  | "window"
+  | "trigger";
 
 /** An alias of the select list on its way from text to bound expression. */
 export interface AliasEntry {
@@ -37,6 +58,10 @@ export class Binder {
   readonly aggregates = new Map<string, BoundAggregate>();
   /** In order of evaluation: inner calls first. */
   readonly analytics: BoundAnalytic[] = [];
+  readonly rowNumbers: BoundRowNumber[] = [];
+  /** The calls that count rows, those in the trigger of a sliding window left out. */
+  readonly rowHits: Call[] = [];
+  dedupTrigger: BoundDedupTrigger | undefined = undefined;
   readonly #report: (d: Diagnostic) => void;
   readonly #defining: AliasEntry[] = [];
   #slots = 0;
@@ -50,6 +75,8 @@ export class Binder {
   item = 0;
   /** Set while the arguments of an aggregate or analytic call are bound. */
   inside: "aggregate" | "analytic" | undefined = undefined;
+  /** Set while WHEN of an analytic call is bound. */
+  inWhen = false;
 
   constructor(scope: Scope, functions: FunctionSet, report: (d: Diagnostic) => void) {
     this.scope = scope;
@@ -157,7 +184,7 @@ export class Binder {
   /** The bound definition of an alias, binding it first when an earlier item uses it. */
   define(alias: AliasEntry): Bound {
     if (alias.bound !== undefined) return alias.bound;
-    const before = { clause: this.clause, item: this.item, inside: this.inside };
+    const before = { clause: this.clause, item: this.item, inside: this.inside, inWhen: this.inWhen };
     const [depth, deepest] = [this.#depth, this.#deepest];
     this.#deepest = depth;
     alias.state = "binding";
@@ -165,6 +192,7 @@ export class Binder {
     this.clause = "select";
     this.item = alias.index;
     this.inside = undefined;
+    this.inWhen = false;
     alias.bound = this.bind(alias.item.expr as Expr);
     this.#defining.pop();
     alias.state = "bound";
@@ -174,6 +202,17 @@ export class Binder {
     return alias.bound;
   }
 
+  /** Binds what an alias names, where that is no expression: the name means the column there too. */
+  defining<T>(alias: AliasEntry | undefined, work: () => T): T {
+    if (alias === undefined) return work();
+    this.#defining.push(alias);
+    try {
+      return work();
+    } finally {
+      this.#defining.pop();
+    }
+  }
+
   #alias(name: string, span: Span): Bound | undefined {
     const alias = this.aliases.get(name);
     if (alias === undefined) return undefined;
@@ -181,6 +220,9 @@ export class Binder {
     if (this.#defining.at(-1) === alias) return undefined;
     const visible = this.clause !== "select" || this.scope.typed || alias.index < this.item;
     if (!visible) return undefined;
+    if (refuseStageAlias(this, alias.item, name, span)) {
+      return { kind: "constant", value: null, type: "unknown", span };
+    }
     if (alias.state === "binding") {
       const cycle = [...this.#defining.slice(this.#defining.indexOf(alias)), alias].map((a) => a.name).join(" → ");
       const owner = this.scope.sources[0];
@@ -201,9 +243,16 @@ export class Binder {
     if (this.inside === "aggregate" && hasAggregate(expr)) {
       this.report("E208", `Alias "${name}" holds an aggregate, and aggregates cannot be nested`, span);
     }
+    checkAliasUse(this, name, expr, span);
     // Columns, constants and results that already have a slot cost nothing to read again.
-    if (expr.kind === "column" || expr.kind === "constant" || expr.kind === "aggregate" || expr.kind === "analytic") {
-      return { ...expr, span };
+    switch (expr.kind) {
+      case "column":
+      case "constant":
+      case "aggregate":
+      case "analytic":
+      case "row_number":
+      case "dedup_trigger":
+        return { ...expr, span };
     }
     alias.slot ??= this.newSlot();
     return { kind: "alias", name, slot: alias.slot, expr, type: expr.type, span };
@@ -298,7 +347,9 @@ export class Binder {
       this.report("E208", `Aggregate ${name} cannot stand inside an ${this.inside} call`, call.span);
       return false;
     }
-    const refusing: Clause[] = kind === "aggregate" ? ["group by", "filter", "over", "on", "window"] : ["over", "on"];
+    const refusing: Clause[] = kind === "aggregate"
+      ? ["group by", "filter", "over", "on", "window", "trigger"]
+      : ["over"];
     if (!refusing.includes(this.clause)) return true;
     const where = this.clause.toUpperCase();
     if (kind === "aggregate") this.report("E208", `Aggregate ${name} cannot stand in ${where}`, call.span);

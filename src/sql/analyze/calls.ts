@@ -5,11 +5,12 @@
 import type { Call, Expr, Over, Star, TimeUnitLiteral } from "../ast.ts";
 import type { Bound, BoundAggregate, BoundAlias, BoundAnalytic } from "../bound.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
-import { checkLiteral } from "../functions/arguments.ts";
 import { checkConstants } from "../functions/check_constants.ts";
-import type { Param, SqlFunction } from "../functions/declare.ts";
+import type { SqlFunction } from "../functions/declare.ts";
 import type { StaticType } from "../types.ts";
 import type { Binder } from "./binder.ts";
+import { arityFits, bindArguments } from "./call_arguments.ts";
+import { bindStageCall, checkDelay } from "./stage_calls.ts";
 
 const windowFunctions = new Set([
   "tumblingwindow",
@@ -31,6 +32,7 @@ export function bindCall(binder: Binder, call: Call): Bound {
     return { kind: "constant", value: null, type: "unknown", span: call.span };
   }
   if (fn.kind === "analytic") return bindAnalytic(binder, call, fn);
+  if (fn.kind === "stage") return bindStageCall(binder, call, fn);
   if (call.over !== undefined) {
     binder.report(
       "E212",
@@ -44,7 +46,10 @@ export function bindCall(binder: Binder, call: Call): Bound {
   const literals = args.map((arg) => (arg.kind === "constant" ? arg.value : undefined));
   const problem = checkConstants(fn, literals);
   if (problem !== undefined) binder.report(problem.code, problem.message, call.span);
-  return { kind: "call", fn, args, type: resultType(fn, args), span: call.span };
+  checkDelay(binder, call, fn);
+  const source = metadataFunctions.has(fn.name) ? metadataSource(binder, call.args[0]!) : undefined;
+  const bound = { kind: "call" as const, fn, args, type: resultType(fn, args), span: call.span };
+  return source === undefined ? bound : { ...bound, source };
 }
 
 function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
@@ -61,88 +66,10 @@ function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
   return undefined;
 }
 
-function arityFits(binder: Binder, call: Call, fn: SqlFunction): boolean {
-  const params = fn.params.filter((p) => p.implicit !== true);
-  const least = params.filter((p) => p.optional !== true).length;
-  const most = params.at(-1)?.variadic === true ? Infinity : params.length;
-  const count = call.args.length;
-  if (count >= least && count <= most) return true;
-  const wanted = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
-  binder.report(
-    "E203",
-    `${call.name.name}() takes ${wanted} argument${wanted === "1" ? "" : "s"}, found ${count}`,
-    call.span,
-    signature(fn),
-  );
-  return false;
-}
-
-function signature(fn: SqlFunction): string {
-  const params = fn.params.filter((p) => p.implicit !== true).map((p) => {
-    const name = p.variadic === true ? `${p.name} …` : p.name;
-    return p.optional === true ? `[${name}]` : name;
-  });
-  return `${fn.name}(${params.join(", ")})`;
-}
-
 function resultType(fn: SqlFunction, args: readonly Bound[]): StaticType {
   return typeof fn.returns === "function"
     ? fn.returns(args.map((a) => a.type), args.map((a) => (a.kind === "constant" ? a.value : undefined)))
     : fn.returns;
-}
-
-/** The parameter that takes argument `index`. */
-export function paramAt(fn: SqlFunction, index: number): Param {
-  return fn.params[Math.min(index, fn.params.length - 1)]!;
-}
-
-function bindArguments(binder: Binder, call: Call, fn: SqlFunction): Bound[] {
-  return call.args.map((arg, i) => bindArgument(binder, call, arg, i + 1, paramAt(fn, i)));
-}
-
-function bindArgument(
-  binder: Binder,
-  call: Call,
-  arg: Expr | Star | TimeUnitLiteral,
-  position: number,
-  param: Param,
-): Bound {
-  const nothing: Bound = { kind: "constant", value: null, type: "unknown", span: arg.span };
-  if (arg.kind === "time_unit") {
-    binder.report(
-      "E216",
-      `Time unit ${arg.unit} can stand only in a window`,
-      arg.span,
-      `as a column, write \`${arg.unit}\``,
-    );
-    return nothing;
-  }
-  if (arg.kind === "star") {
-    if (param.star === true) return binder.bindStar(arg);
-    binder.report("E216", `${call.name.name}() does not take *`, arg.span);
-    return nothing;
-  }
-  const bound = binder.bind(arg);
-  if (param.constant === true && bound.kind !== "constant") {
-    binder.report("E214", `Argument "${param.name}" of ${call.name.name}() must be a literal`, arg.span);
-    return nothing;
-  }
-  const literal = literalOf(bound);
-  if (literal !== undefined) {
-    const problem = checkLiteral(param, call.name.name, position, literal);
-    if (problem !== undefined) {
-      const hint = problem.code === "E214" ? didYouMean(String(literal), param.oneOf ?? []) : undefined;
-      binder.report(problem.code, problem.message, arg.span, hint);
-    }
-  }
-  return bound;
-}
-
-/** The value of a literal, also of one behind an alias. */
-function literalOf(bound: Bound): bigint | number | string | boolean | undefined {
-  if (bound.kind !== "constant") return undefined;
-  const { value } = bound;
-  return typeof value === "object" || value === undefined ? undefined : value;
 }
 
 function bindAggregate(binder: Binder, call: Call, fn: Extract<SqlFunction, { kind: "aggregate" }>): Bound {
@@ -193,10 +120,12 @@ function bindOver(binder: Binder, over: Over | undefined): { partitionBy: Bound[
   if (over.orderBy.length > 0) {
     binder.report("E212", "ORDER BY in OVER belongs to row_number() only", over.orderBy[0]!.span);
   }
-  return {
-    partitionBy: over.partitionBy.map((expr) => binder.bind(expr)),
-    when: over.when === undefined ? undefined : binder.bind(over.when),
-  };
+  const partitionBy = over.partitionBy.map((expr) => binder.bind(expr));
+  if (over.when === undefined) return { partitionBy, when: undefined };
+  binder.inWhen = true;
+  const when = binder.bind(over.when);
+  binder.inWhen = false;
+  return { partitionBy, when };
 }
 
 /**
@@ -218,6 +147,15 @@ function metadataPath(binder: Binder, call: Call): Bound {
     binder.report("E214", `mqtt() takes topic or messageid, found "${path}"`, arg.span);
   }
   return { kind: "constant", value: path, type: "string", span: arg.span };
+}
+
+/** The source that `meta(source.key)` names; undefined where there is only one. */
+function metadataSource(binder: Binder, arg: Expr | Star | TimeUnitLiteral): number | undefined {
+  let start = arg;
+  while (start.kind === "member") start = start.base;
+  if (start.kind !== "qualified" || binder.scope.sources.length === 1) return undefined;
+  const source = binder.scope.find(start.qualifier.name);
+  return source === -1 ? undefined : source;
 }
 
 function pathOf(binder: Binder, arg: Expr | Star | TimeUnitLiteral): string[] | undefined {

@@ -40,6 +40,13 @@ export class Scope {
         }));
       }
       const { name } = source.name;
+      const known = (source.alias ?? source.name).name;
+      if (this.sources.some((s) => (s.alias ?? s.name) === known)) {
+        report(diagnostic("E216", `"${known}" names two sources`, {
+          span: (source.alias ?? source.name).span,
+          hint: `give each its own name: ${name} AS other`,
+        }));
+      }
       this.sources.push({ name, alias: source.alias?.name, schema: schema ?? standIn(name), wanted: new Set() });
     }
   }

@@ -155,7 +155,8 @@ function finish(
   shape: Pick<WindowSpec, "type" | "unit" | "length" | "interval" | "conditions">,
 ): WindowSpec {
   const filter = node.filter === undefined ? undefined : binder.bindIn("filter", node.filter);
-  const triggerWhen = node.over?.when === undefined ? undefined : binder.bindIn("window", node.over.when);
+  const clause = shape.type === "sliding" ? "trigger" : "window";
+  const triggerWhen = node.over?.when === undefined ? undefined : binder.bindIn(clause, node.over.when);
   const partitionBy = (node.over?.partitionBy ?? []).map((expr) => binder.bindIn("window", expr));
   if (partitionBy.length > 0 && shape.type !== "state") {
     binder.report("E212", "PARTITION BY belongs to state windows", node.over!.span, "use GROUP BY for other windows");

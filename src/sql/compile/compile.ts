@@ -2,13 +2,14 @@
  * Bound expressions to closures. What can be decided once is decided here: literals, types, operators, patterns.
  * @module
  */
-import type { Row } from "../../value/row.ts";
+import { Row } from "../../value/row.ts";
 import { getOwn, setOwn, type Struct, type Value } from "../../value/value.ts";
 import {
   type Bound,
   type BoundAlias,
   type BoundBinary,
   type BoundColumn,
+  type BoundHits,
   type BoundIn,
   type BoundLogical,
   type BoundStar,
@@ -38,18 +39,25 @@ export function compileExpression(bound: Bound, context: CompileContext): Evalua
       return () => value;
     }
     case "column":
-      return compileColumn(bound);
+      return compileColumn(bound, context);
     case "star":
       return compileStar(bound, context);
     case "alias":
       return compileAlias(bound, context);
     case "aggregate":
-    case "analytic": {
+    case "analytic":
+    case "row_number":
+    case "dedup_trigger": {
       const { slot } = bound;
       return (row) => row.slots?.[slot] ?? null;
     }
-    case "call":
-      return compileCall(bound.fn, bound.args, context, compile);
+    case "hits":
+      return compileHits(bound, context);
+    case "call": {
+      const call = compileCall(bound.fn, bound.args, context, compile);
+      const { source } = bound;
+      return source === undefined ? call : (row) => call(partOf(row, source) ?? noRow);
+    }
     case "member":
       return compileMember(compile(bound.base), bound.key);
     case "index":
@@ -82,6 +90,12 @@ export function compileExpression(bound: Bound, context: CompileContext): Evalua
   }
 }
 
+/** The operator of the clause counts; analyze allows such calls only in clauses whose operators do. */
+function compileHits({ gives }: BoundHits, { hits }: CompileContext): Evaluator {
+  if (hits === undefined) throw new Error("This clause does not count what passes it");
+  return gives === "count" ? () => hits.count : () => hits.time;
+}
+
 /** `what` names the clause in the error for a non-boolean. */
 export function compileCondition(bound: Bound, what: string, context: CompileContext): Condition {
   return toCondition(compileExpression(bound, context), what);
@@ -92,10 +106,14 @@ function isInherited(name: string): boolean {
   return name in Object.prototype;
 }
 
-function compileColumn({ source, name }: BoundColumn): Evaluator {
+/** Stands for the row of a source that had none to join. */
+const noRow = new Row({}, 0);
+
+function compileColumn({ source, name }: BoundColumn, { severalSources }: CompileContext): Evaluator {
   const read: (values: Struct) => Value = isInherited(name)
     ? (values) => getOwn(values, name)
     : (values) => values[name];
+  if (severalSources !== true) return isInherited(name) ? (row) => getOwn(row.values, name) : (row) => row.values[name];
   if (source === -1) {
     return (row) => {
       if (row.parts === undefined) return read(row.values);
@@ -105,22 +123,42 @@ function compileColumn({ source, name }: BoundColumn): Evaluator {
       return undefined;
     };
   }
-  if (isInherited(name)) return (row) => (row.parts === undefined ? read(row.values) : readPart(row, source, read));
-  return (row) => (row.parts === undefined ? row.values[name] : readPart(row, source, read));
+  return (row) => {
+    const part = partOf(row, source);
+    return part === undefined ? undefined : read(part.values);
+  };
 }
 
-function readPart(row: Row, source: number, read: (values: Struct) => Value): Value {
-  const part = row.parts?.[source];
-  return part === undefined ? undefined : read(part.values);
+/** The row of one source in a row, which may be a joined one. */
+export function partOf(row: Row, source: number): Row | undefined {
+  return row.parts === undefined ? (row.source === source ? row : undefined) : row.parts[source];
+}
+
+/** All columns of a joined row as one struct; `precedence` tells whose value wins, the first before all others. */
+export function joinedValues(row: Row, precedence?: readonly number[]): Struct {
+  const { parts } = row;
+  if (parts === undefined) return row.values;
+  const values: Struct = {};
+  // As the argument of a function, the source further right wins.
+  const order = precedence === undefined ? parts.keys() : precedence.toReversed();
+  for (const position of order) {
+    const part = parts[position];
+    if (part === undefined) continue;
+    for (const name of Object.keys(part.values)) setOwn(values, name, part.values[name]);
+  }
+  return values;
 }
 
 /** The whole row as a value: `EXCEPT` removes, `REPLACE` overwrites, a name in both is kept with its replacement. */
 export function compileStar(star: BoundStar, context: CompileContext): Evaluator {
   // Columns are never written to, so the whole row can be handed on as it is.
-  if (star.except.length === 0 && star.replace.length === 0) return (row) => row.values;
+  const whole: (row: Row) => Struct = context.severalSources === true
+    ? (row) => joinedValues(row)
+    : (row) => row.values;
+  if (star.except.length === 0 && star.replace.length === 0) return whole;
   const replacements = star.replace.map((r) => ({ name: r.name, evaluate: compileExpression(r.expr, context) }));
   return (row) => {
-    const values: Struct = { ...row.values };
+    const values: Struct = { ...whole(row) };
     for (const name of star.except) delete values[name];
     for (const { name, evaluate } of replacements) setOwn(values, name, evaluate(row) ?? null);
     return values;

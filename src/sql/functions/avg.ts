@@ -1,5 +1,5 @@
 import { any, defineAggregate } from "./declare.ts";
-import { addToSum, emptySum, mergeSums, type NumberSum } from "./number_sum.ts";
+import { addToSum, emptySum, mergeSums, type NumberSum, sumValue } from "./number_sum.ts";
 
 type AvgState = { sum: NumberSum; count: number };
 
@@ -25,11 +25,8 @@ export const avg = defineAggregate({
   },
   result({ sum, count }) {
     if (count === 0) return null;
-    return sum.seen === "int" ? sum.ints / BigInt(count) : sum.floats / count;
+    const total = sumValue(sum);
+    return typeof total === "bigint" ? total / BigInt(count) : total! / count;
   },
-  merge(left, right) {
-    mergeSums(left.sum, right.sum);
-    left.count += right.count;
-    return left;
-  },
+  merge: (left, right) => ({ sum: mergeSums(left.sum, right.sum), count: left.count + right.count }),
 });

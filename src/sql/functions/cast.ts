@@ -5,7 +5,8 @@ import { describe, toTime } from "./arguments.ts";
 import { toBoolean, toBytes, toFloat, toInt, toText } from "./conversion.ts";
 import { any, defineFunction, type RuleContext, string } from "./declare.ts";
 
-const staticTypes: Readonly<Record<string, StaticType>> = {
+/** The static type of what a conversion to one of the type names gives. */
+export const castTypes: Readonly<Record<string, StaticType>> = {
   bigint: "int",
   float: "float",
   string: "string",
@@ -19,7 +20,7 @@ const types = ["bigint", "float", "string", "boolean", "datetime", "bytea"] as c
 export const cast = defineFunction({
   name: "cast",
   category: "transform",
-  returns: (_, literals) => staticTypes[String(literals?.[1]).toLowerCase()] ?? "unknown",
+  returns: (_, literals) => castTypes[String(literals?.[1]).toLowerCase()] ?? "unknown",
   nulls: "propagate",
   params: [any("x"), string("type", { oneOf: types })],
   doc: "`x` converted to `bigint`, `float`, `string`, `boolean`, `datetime` or `bytea`. Floats are truncated toward " +
@@ -37,16 +38,22 @@ export const cast = defineFunction({
     { sql: "cast(x, 'integer')", fails: "E214" },
   ],
   compile(constants, context) {
-    const fixed = constants.type === undefined ? undefined : converterTo(constants.type, context);
+    const fixed = constants.type === undefined ? undefined : converterTo(constants.type, "cast", context);
     return (x, type) => {
-      const converted = (fixed ?? converterTo(type, context))(x);
+      const converted = (fixed ?? converterTo(type, "cast", context))(x);
       if (converted === undefined) throw new RowError("E506", `cast() cannot make a ${type} of ${describe(x)}`);
       return converted;
     };
   },
 });
 
-function converterTo(type: string, context: RuleContext): (x: Value) => Value {
+/**
+ * The conversion that `cast` makes, undefined standing for "impossible".
+ *
+ * @param functionName Who asks, for the message.
+ * @throws {RowError} E506 for an unknown type.
+ */
+export function converterTo(type: string, functionName: string, context: RuleContext): (x: Value) => Value {
   switch (type.toLowerCase()) {
     case "bigint":
       return toInt;
@@ -61,6 +68,6 @@ function converterTo(type: string, context: RuleContext): (x: Value) => Value {
     case "bytea":
       return toBytes;
     default:
-      throw new RowError("E506", `cast() does not know the type ${describe(type)}`);
+      throw new RowError("E506", `${functionName}() does not know the type ${describe(type)}`);
   }
 }

@@ -21,8 +21,4 @@ export const collect = defineAggregate({
   },
   // A copy, because the state goes on growing when windows overlap.
   result: (state) => (state.length === 0 ? null : state.slice()),
-  merge(left, right) {
-    for (const x of right) left.push(x);
-    return left;
-  },
 });

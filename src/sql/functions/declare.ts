@@ -146,6 +146,15 @@ export interface RuleContext {
   readonly timezone: string;
   /** A float in [0, 1). */
   random(): number;
+  /** The value kept under `key` in the external state, undefined for none. Absent where there is no such state. */
+  keyedState?(key: string): Value;
+  /**
+   * Holds the rule up for so many milliseconds. Undefined when they have passed already, as with a virtual clock. Absent:
+   * no time passes.
+   */
+  sleep?(ms: number): Promise<void> | undefined;
+  /** System properties by name, none when absent. */
+  readonly properties?: Readonly<Record<string, Value>>;
 }
 
 // ---------------------------------------------------------------- declarations
@@ -163,7 +172,10 @@ export type Category =
   | "json"
   | "other";
 
-/** An example: SQL of one call, and the value or error it gives. */
+/**
+ * An example: SQL of one call, and the value or error it gives. For a function that a step of the plan carries out, it is
+ * the select list of a statement, and `behind` what stands behind FROM.
+ */
 export type Example =
   & {
     readonly sql: string;
@@ -174,7 +186,9 @@ export type Example =
     | { readonly gives: Value }
     /** The result on each row, for analytic functions. */
     | { readonly givesEach: readonly Value[] }
-    | { readonly fails: Code }
+    /** The output rows of the whole statement, for functions that a step of the plan carries out. */
+    | { readonly givesRows: readonly Struct[]; readonly behind?: string }
+    | { readonly fails: Code; readonly behind?: string }
   );
 
 interface FunctionBase<P extends readonly Param[]> {
@@ -194,6 +208,8 @@ export interface ScalarDefinition<P extends readonly Param[], Nulls extends Null
   readonly nulls: Nulls;
   /** True when equal arguments may give different results, so that a call of constants is not folded. */
   readonly impure?: boolean;
+  /** The first argument is a time in milliseconds, for which the rule is held up in front of the clause that calls. */
+  readonly delays?: boolean;
   /**
    * Does the costly part once; the closure does the row's work and throws `RowError` or `Error` (E506) on refusal. A
    * `RowError` thrown by `compile` itself is about a literal: the statement is refused with its message as E214.
@@ -218,7 +234,13 @@ export interface AggregateDefinition<P extends readonly Param[], State extends V
   result(state: State): Value;
   /** A null result is written to the output row instead of being left out. */
   readonly writesNull?: boolean;
-  /** The state of both inputs, `right` being the later rows; may reuse `left`. */
+  /**
+   * The state of the rows of both, those of `right` being later. Leaves both as they are; the result may be one of them,
+   * and is never given to `add`. Throws where `add` would.
+   *
+   * Only for aggregates whose result is then, to the last bit, that of adding the rows one by one, and whose state does
+   * not grow with them: windows that overlap keep states instead of rows when all aggregates of a statement have it.
+   */
   merge?(left: State, right: State): State;
 }
 
@@ -231,12 +253,30 @@ export interface AnalyticDefinition<P extends readonly Param[], State extends Va
   step(state: State, active: boolean, ...args: Arguments<P, "sees">): { readonly state: State; readonly result: Value };
 }
 
+/** What carries out a call that is more than a value computed from its arguments on one row. */
+export type Stage =
+  /** The projection adds columns that changed. */
+  | { readonly kind: "changed_columns" }
+  /** The projection makes several rows of one. */
+  | { readonly kind: "spread" }
+  /** A step behind HAVING numbers the rows. */
+  | { readonly kind: "row_number" }
+  /** A step before the projection holds rows back until their time has come. */
+  | { readonly kind: "dedup_trigger" }
+  /** The step of the clause counts the rows, or the lists of windows, that passed it. */
+  | { readonly kind: "hits"; readonly of: "rows" | "lists"; readonly gives: "count" | "time" };
+
+export interface StageDefinition<P extends readonly Param[]> extends FunctionBase<P> {
+  readonly stage: Stage;
+}
+
 /** A declaration with its types erased, as analyze and compile see it. */
 export type SqlFunction =
   | ({ readonly kind: "scalar" } & ScalarDefinition<readonly Param[], NullRule>)
   | ({ readonly kind: "row" } & RowDefinition<readonly Param[]>)
   | ({ readonly kind: "aggregate" } & AggregateDefinition<readonly Param[], Value>)
-  | ({ readonly kind: "analytic" } & AnalyticDefinition<readonly Param[], Value>);
+  | ({ readonly kind: "analytic" } & AnalyticDefinition<readonly Param[], Value>)
+  | ({ readonly kind: "stage" } & StageDefinition<readonly Param[]>);
 
 export function defineFunction<const P extends readonly Param[], const Nulls extends NullRule>(
   definition: ScalarDefinition<P, Nulls>,
@@ -258,4 +298,8 @@ export function defineAnalytic<const P extends readonly Param[], State extends V
   definition: AnalyticDefinition<P, State>,
 ): SqlFunction {
   return { kind: "analytic", ...definition } as unknown as SqlFunction;
+}
+
+export function defineStageFunction<const P extends readonly Param[]>(definition: StageDefinition<P>): SqlFunction {
+  return { kind: "stage", ...definition } as unknown as SqlFunction;
 }

@@ -1,27 +1,41 @@
 /**
  * Runs the examples of every function. Each is a single call of literals, column names and `*`, so a small reader of
- * calls is enough here; that the same calls work inside whole statements is tested where statements are.
+ * calls is enough here; that the same calls work inside whole statements is tested where statements are. The examples of
+ * functions that a step of the plan carries out are statements already.
  * @module
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Code } from "../../diagnostics/codes.ts";
+import { DiagnosticError } from "../../diagnostics/diagnostic.ts";
 import { RowError } from "../../diagnostics/row_error.ts";
+import { Query } from "../../runtime/query.ts";
+import { catalog } from "../../runtime/statement_fixture.ts";
 import { Row } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
+import { builtInFunctions } from "./built_in.ts";
 import { decodeString } from "../string_literal.ts";
 import { argumentReader, checkLiteral, isNullLike } from "./arguments.ts";
 import type { Example, Param, RuleContext, SqlFunction } from "./declare.ts";
 import { functions, lookup } from "./registry.ts";
 
 const now = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
-const context: RuleContext = { ruleId: "rule1", ruleStart: now - 1000, now, timezone: "UTC", random: () => 0.25 };
+const state: Struct = { limit: 80n, mode: "auto" };
+const context: RuleContext = {
+  ruleId: "rule1",
+  ruleStart: now - 1000,
+  now,
+  timezone: "UTC",
+  random: () => 0.25,
+  keyedState: (key) => state[key],
+  properties: { site: "north" },
+};
 
 type Literal = bigint | number | string | boolean;
 type Argument = { kind: "literal"; value: Literal } | { kind: "column"; name: string } | { kind: "star" };
 
 /** What a function gave, or the code of the diagnostic or row error that refused it. */
-type Outcome = { gives: Value } | { givesEach: Value[] } | { fails: Code };
+type Outcome = { gives: Value } | { givesEach: Value[] } | { givesRows: Struct[] } | { fails: Code };
 
 class Refused extends Error {
   readonly code: Code;
@@ -146,6 +160,8 @@ function run(sql: string, rows: readonly Struct[]): Outcome {
         });
         return { givesEach: results };
       }
+      case "stage":
+        throw new Error(`${fn.name}() is not computed from its arguments alone`);
       default:
         return fn satisfies never;
     }
@@ -169,8 +185,33 @@ function checkMerge(fn: Extract<SqlFunction, { kind: "aggregate" }>, rows: reado
   }
 }
 
+/** What the statement of an example gives, or the first code that refuses it or one of its rows. */
+function runStatement(
+  { sql, behind }: { readonly sql: string; readonly behind?: string },
+  rows: readonly Struct[],
+): Outcome {
+  const results: Struct[] = [];
+  let failed: Code | undefined;
+  try {
+    const query = new Query(
+      `SELECT ${sql} FROM demo ${behind ?? ""}`,
+      catalog,
+      builtInFunctions,
+      { start: now, timezone: "UTC" },
+      { result: (list) => results.push(...list), failed: (error) => void (failed ??= error.code) },
+    );
+    for (const row of rows) query.push([row]);
+    void query.end();
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    return { fails: error.diagnostics[0]!.code };
+  }
+  return failed === undefined ? { givesRows: results } : { fails: failed };
+}
+
 function expectedOf(example: Example): Outcome {
   if ("fails" in example) return { fails: example.fails };
+  if ("givesRows" in example) return { givesRows: [...example.givesRows] };
   return "givesEach" in example ? { givesEach: [...example.givesEach] } : { gives: example.gives };
 }
 
@@ -178,7 +219,7 @@ for (const fn of functions) {
   for (const example of fn.examples) {
     const rows = example.rows ?? [{}];
     test(`${example.sql} on ${describeRows(rows)}`, () => {
-      let outcome = run(example.sql, rows);
+      let outcome = fn.kind === "stage" ? runStatement(example, rows) : run(example.sql, rows);
       const expected = expectedOf(example);
       if ("givesEach" in outcome && "gives" in expected) outcome = { gives: outcome.givesEach.at(-1) };
       // "No such column" and null are one to whoever reads an example.
@@ -188,6 +229,7 @@ for (const fn of functions) {
 }
 
 function nullInsteadOfUndefined(outcome: Outcome): Outcome {
+  if ("givesRows" in outcome) return outcome;
   if ("gives" in outcome) return { gives: outcome.gives ?? null };
   return "givesEach" in outcome ? { givesEach: outcome.givesEach.map((value) => value ?? null) } : outcome;
 }

@@ -23,13 +23,23 @@ export function addToExtremum(state: Extremum, x: Value, sign: 1 | -1, functionN
   if (typeof x === "number" || typeof x === "bigint") {
     if (typeof best === "string") throw mixed(functionName, "strings", x);
     if (typeof x === "number") state.float = true;
-    if (best === null || (sign === 1 ? x > best : x < best)) state.best = x;
+    // Any number is better than NaN, which compares with none: else the result would depend on where it stands.
+    if (best === null || (sign === 1 ? x > best : x < best) || Number.isNaN(best)) state.best = x;
   } else if (typeof x === "string") {
     if (best !== null && typeof best !== "string") throw mixed(functionName, "numbers", x);
     if (best === null || compareByteOrder(x, best) * sign > 0) state.best = x;
   } else {
     throw mixed(functionName, "numbers or strings", x);
   }
+}
+
+/** The better of both; neither is changed, and the result may be one of them. */
+export function mergeExtrema(left: Extremum, right: Extremum, sign: 1 | -1, functionName: string): Extremum {
+  if (right.best === null) return left;
+  if (left.best === null) return right;
+  const state = { best: left.best, float: left.float || right.float };
+  addToExtremum(state, right.best, sign, functionName);
+  return state;
 }
 
 function mixed(functionName: string, wanted: string, x: Value): RowError {

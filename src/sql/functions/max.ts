@@ -1,5 +1,5 @@
 import { any, defineAggregate } from "./declare.ts";
-import { addToExtremum, emptyExtremum, extremumValue } from "./extremum.ts";
+import { addToExtremum, emptyExtremum, extremumValue, mergeExtrema } from "./extremum.ts";
 
 export const max = defineAggregate({
   name: "max",
@@ -22,9 +22,5 @@ export const max = defineAggregate({
     return state;
   },
   result: extremumValue,
-  merge(left, right) {
-    addToExtremum(left, right.best, 1, "max");
-    left.float ||= right.float;
-    return left;
-  },
+  merge: (left, right) => mergeExtrema(left, right, 1, "max"),
 });

@@ -32,8 +32,4 @@ export const median = defineAggregate({
     if (sorted.length % 2 === 1) return sorted[middle]!;
     return (Number(sorted[middle - 1]) + Number(sorted[middle])) / 2;
   },
-  merge(left, right) {
-    for (const x of right) left.push(x);
-    return left;
-  },
 });

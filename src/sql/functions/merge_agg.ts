@@ -20,8 +20,5 @@ export const mergeAgg = defineAggregate({
     return state;
   },
   result: (state) => (Object.keys(state).length === 0 ? null : { ...state }),
-  merge(left, right) {
-    for (const key of Object.keys(right)) setOwn(left, key, right[key]);
-    return left;
-  },
+  merge: (left, right) => ({ ...left, ...right }),
 });

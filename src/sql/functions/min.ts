@@ -1,5 +1,5 @@
 import { any, defineAggregate } from "./declare.ts";
-import { addToExtremum, emptyExtremum, extremumValue } from "./extremum.ts";
+import { addToExtremum, emptyExtremum, extremumValue, mergeExtrema } from "./extremum.ts";
 
 export const min = defineAggregate({
   name: "min",
@@ -22,9 +22,5 @@ export const min = defineAggregate({
     return state;
   },
   result: extremumValue,
-  merge(left, right) {
-    addToExtremum(left, right.best, -1, "min");
-    left.float ||= right.float;
-    return left;
-  },
+  merge: (left, right) => mergeExtrema(left, right, -1, "min"),
 });

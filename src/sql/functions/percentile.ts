@@ -20,12 +20,6 @@ function add(state: PercentileState, x: Value, p: number | null | undefined, fun
   return state;
 }
 
-function merge(left: PercentileState, right: PercentileState): PercentileState {
-  for (const x of right.values) left.values.push(x);
-  left.p ??= right.p;
-  return left;
-}
-
 const rows = [{ x: 60 }, { x: 10 }, { x: 20 }, { x: null }];
 
 export const percentileCont = defineAggregate({
@@ -62,7 +56,6 @@ export const percentileCont = defineAggregate({
     if (below === position) return sorted[below - 1]!;
     return (sorted[below - 1]! + sorted[below]!) / 2;
   },
-  merge,
 });
 
 export const percentileDisc = defineAggregate({
@@ -88,5 +81,4 @@ export const percentileDisc = defineAggregate({
     }
     return values.toSorted((a, b) => a - b)[Math.max(Math.ceil(p * values.length), 1) - 1]!;
   },
-  merge,
 });

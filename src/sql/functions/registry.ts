@@ -39,11 +39,14 @@ import { conv } from "./conv.ts";
 import { count } from "./count.ts";
 import { crc32 } from "./crc32.ts";
 import type { SqlFunction } from "./declare.ts";
+import { dedupTrigger } from "./dedup_trigger.ts";
 import { deduplicate } from "./deduplicate.ts";
+import { delay } from "./delay.ts";
 import { endswith } from "./endswith.ts";
 import { floor } from "./floor.ts";
 import { format } from "./format.ts";
 import { formatTime } from "./format_time.ts";
+import { getKeyedState } from "./get_keyed_state.ts";
 import { hadChanged } from "./had_changed.ts";
 import { md5, sha1, sha256, sha384, sha512 } from "./hashing.ts";
 import { dec2hex, hex2dec } from "./hexadecimal.ts";
@@ -52,6 +55,7 @@ import { isnull } from "./isnull.ts";
 import { parseJson, toJson } from "./json.ts";
 import { jsonPathExists, jsonPathQuery, jsonPathQueryFirst } from "./json_path_query.ts";
 import { lag } from "./lag.ts";
+import { lastAggHitCount, lastAggHitTime, lastHitCount, lastHitTime } from "./last_hit.ts";
 import { lastValue } from "./last_value.ts";
 import { latest } from "./latest.ts";
 import { length } from "./length.ts";
@@ -81,10 +85,12 @@ import {
 } from "./objects.ts";
 import { lpad, rpad } from "./pad.ts";
 import { percentileCont, percentileDisc } from "./percentile.ts";
+import { props } from "./props.ts";
 import { rand } from "./rand.ts";
 import { regexpMatches, regexpReplace, regexpSubstr } from "./regexp.ts";
 import { reverse } from "./reverse.ts";
 import { round } from "./round.ts";
+import { changedCols, extract, rowNumber, unnest } from "./row_shape.ts";
 import { ruleId, ruleStart } from "./rule_facts.ts";
 import { sign } from "./sign.ts";
 import { splitValue } from "./split_value.ts";
@@ -153,6 +159,7 @@ export const functions: readonly SqlFunction[] = [
   cast,
   ceil,
   changedCol,
+  changedCols,
   chr,
   coalesce,
   collect,
@@ -176,19 +183,23 @@ export const functions: readonly SqlFunction[] = [
   dec2hex,
   decode,
   decompress,
+  dedupTrigger,
   deduplicate,
   degrees,
+  delay,
   elementAt,
   encode,
   endswith,
   erase,
   eventTime,
   exp,
+  extract,
   floor,
   format,
   formatTime,
   fromDays,
   fromUnixTime,
+  getKeyedState,
   hadChanged,
   hex2dec,
   hour,
@@ -201,7 +212,11 @@ export const functions: readonly SqlFunction[] = [
   keys,
   kvpairArrayToObj,
   lag,
+  lastAggHitCount,
+  lastAggHitTime,
   lastDay,
+  lastHitCount,
+  lastHitTime,
   lastValue,
   latest,
   length,
@@ -236,6 +251,7 @@ export const functions: readonly SqlFunction[] = [
   percentileDisc,
   pi,
   power,
+  props,
   radians,
   rand,
   regexpMatches,
@@ -244,6 +260,7 @@ export const functions: readonly SqlFunction[] = [
   repeat,
   reverse,
   round,
+  rowNumber,
   rpad,
   rtrim,
   ruleId,
@@ -271,6 +288,7 @@ export const functions: readonly SqlFunction[] = [
   trim,
   trunc,
   tstamp,
+  unnest,
   upper,
   values,
   variance,
@@ -282,20 +300,7 @@ export const functions: readonly SqlFunction[] = [
 ];
 
 /** Functions of the dialect that this version does not have; analyze says so instead of calling them unknown. */
-export const notYet: ReadonlySet<string> = new Set<string>([
-  "changed_cols",
-  "dedup_trigger",
-  "delay",
-  "extract",
-  "get_keyed_state",
-  "last_agg_hit_count",
-  "last_agg_hit_time",
-  "last_hit_count",
-  "last_hit_time",
-  "props",
-  "row_number",
-  "unnest",
-]);
+export const notYet: ReadonlySet<string> = new Set<string>([]);
 
 const byName = new Map<string, SqlFunction>();
 for (const fn of functions) {

@@ -19,8 +19,5 @@ export const sum = defineAggregate({
     return state;
   },
   result: sumValue,
-  merge(left, right) {
-    mergeSums(left, right);
-    return left;
-  },
+  merge: mergeSums,
 });

@@ -1,6 +1,7 @@
 /**
  * The statistical aggregates of spread. They keep the mean and the sum of squared distances from it (Welford's method),
- * which stays exact where a sum of squares would lose all digits, and merge as Chan et al. describe.
+ * which stays exact where a sum of squares would lose all digits. They have no `merge`: it would round otherwise than
+ * adding the rows one by one.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
@@ -41,15 +42,6 @@ function spreadAggregate(
       return state;
     },
     result: (state) => (state.count === 0 ? null : finish(state)),
-    merge(left, right) {
-      if (right.count === 0) return left;
-      const count = left.count + right.count;
-      const distance = right.mean - left.mean;
-      left.squares += right.squares + distance * distance * left.count * right.count / count;
-      left.mean += distance * right.count / count;
-      left.count = count;
-      return left;
-    },
   });
 }
 

@@ -47,5 +47,6 @@ export const windowTrigger = defineRowFunction({
   params: [],
   doc: "When the window was triggered, in Unix milliseconds; null outside windows.",
   examples: [{ sql: "window_trigger()", gives: null }, { sql: "window_trigger(1)", fails: "E203" }],
-  compile: () => (row) => milliseconds(row.window?.trigger),
+  // A join with tables alone gives lists that are no windows.
+  compile: () => (row) => milliseconds(row.window?.end === undefined ? undefined : row.window.trigger),
 });

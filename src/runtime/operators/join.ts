@@ -1,0 +1,103 @@
+/**
+ * Joins of streams and scan tables: of the rows of one window, or, where all others are tables, of one row.
+ *
+ * State: of each scan table its newest rows, `RETAIN_SIZE` at most. A row of a table sets nothing off; rows of streams are
+ * joined with what the table holds at that moment. A list on which ON fails is dropped as a whole.
+ * @module
+ */
+import type { JoinPlan, SourcePlan } from "../../sql/plan.ts";
+import type { Row, WindowSpan } from "../../value/row.ts";
+import type { Value } from "../../value/value.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { rowFromValue, rowToValue } from "../row_state.ts";
+import { CompiledStep } from "./join_step.ts";
+import { compileJoinRows, type JoinRows, type Parts } from "./joined_row.ts";
+
+class TableRows implements Output {
+  readonly position: number;
+  readonly #retained: number;
+  rows: Row[] = [];
+
+  constructor({ position, schema }: SourcePlan) {
+    this.position = position;
+    this.#retained = schema.retainSize ?? Infinity;
+  }
+
+  push(batch: Batch): void {
+    for (const row of batch.rows) this.rows.push(row);
+    // Cut at twice the size: cutting costs nothing on average then.
+    if (this.rows.length > 2 * this.#retained) this.rows = this.newest();
+  }
+
+  newest(): Row[] {
+    return this.rows.length > this.#retained ? this.rows.slice(-this.#retained) : this.rows;
+  }
+
+  advance(): void {}
+}
+
+export class JoinOperator implements Operator {
+  readonly #first: number;
+  readonly #steps: readonly { readonly source: number; readonly compiled: CompiledStep }[];
+  readonly #tables: readonly TableRows[];
+  readonly #joinRows: JoinRows;
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+
+  constructor(plan: JoinPlan, context: OperatorContext, output: Output) {
+    this.#first = plan.first;
+    this.#joinRows = compileJoinRows(plan.analytics);
+    this.#steps = plan.steps.map((step) => ({
+      source: step.source,
+      compiled: new CompiledStep(step, this.#joinRows, context),
+    }));
+    this.#tables = plan.tables.map((table) => new TableRows(table));
+    this.#context = context;
+    this.#output = output;
+  }
+
+  /** Takes the rows of the scan table at `position` in FROM. */
+  tablePort(position: number): Output {
+    return this.#tables.find((table) => table.position === position)!;
+  }
+
+  push(batch: Batch): void {
+    if (batch.window !== undefined) {
+      this.#join(batch.rows, batch.window, batch.window);
+      return;
+    }
+    for (const row of batch.rows) this.#join([row], { start: undefined, end: undefined, trigger: row.time }, undefined);
+  }
+
+  #join(rows: readonly Row[], list: WindowSpan, window: WindowSpan | undefined): void {
+    let joined: Row[];
+    try {
+      const bySource: (readonly Row[])[] = [];
+      for (const table of this.#tables) bySource[table.position] = table.newest();
+      for (const row of rows) ((bySource[row.source] ??= []) as Row[]).push(row);
+      let parts: readonly Parts[] = (bySource[this.#first] ?? []).map((row) => {
+        const own: (Row | undefined)[] = [];
+        own[this.#first] = row;
+        return own;
+      });
+      for (const { source, compiled } of this.#steps) parts = compiled.join(parts, bySource[source] ?? []);
+      joined = parts.map((each) => this.#joinRows(each, window));
+    } catch (error) {
+      this.#context.fail(error);
+      return;
+    }
+    if (joined.length > 0) this.#output.push({ rows: joined, window: { ...list, empty: false } });
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+
+  snapshot(): Value {
+    return this.#tables.map((table) => table.newest().map(rowToValue));
+  }
+
+  restore(state: Value): void {
+    for (const [i, table] of this.#tables.entries()) table.rows = (state as Value[][])[i]!.map(rowFromValue);
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * One stream or table of a running rule: takes the rows of its feed and hands them to the rule.
+ * @module
+ */
+import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import type { RowError } from "../diagnostics/row_error.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Feed, FeedConsumer, FeedRows } from "./feed.ts";
+
+/** What an inlet needs of its rule. */
+export interface InletOwner {
+  accept(inlet: RuleInlet, rows: FeedRows, delivery: Delivery): void;
+  letGo(inlet: RuleInlet): void;
+  room(): Promise<void>;
+  undecodable(error: RowError): void;
+  ended(inlet: RuleInlet, reason: string): void;
+  failed(error: DiagnosticError): void;
+}
+
+export interface InletOptions {
+  readonly feed: Feed;
+  /** Its positions in FROM: several when the statement joins a stream with itself. */
+  readonly positions: readonly number[];
+  readonly columns: ReadonlySet<string> | "all";
+  readonly wantsMeta: boolean;
+  /** False for tables: their end is not the end of the rule. */
+  readonly drives: boolean;
+}
+
+export class RuleInlet implements FeedConsumer {
+  readonly feed: Feed;
+  readonly positions: readonly number[];
+  readonly columns: ReadonlySet<string> | "all";
+  readonly wantsMeta: boolean;
+  readonly drives: boolean;
+  readonly #owner: InletOwner;
+
+  constructor(owner: InletOwner, options: InletOptions) {
+    this.#owner = owner;
+    this.feed = options.feed;
+    this.positions = options.positions;
+    this.columns = options.columns;
+    this.wantsMeta = options.wantsMeta;
+    this.drives = options.drives;
+  }
+
+  accept(rows: FeedRows, delivery: Delivery): void {
+    this.#owner.accept(this, rows, delivery);
+  }
+
+  letGo(): void {
+    this.#owner.letGo(this);
+  }
+
+  room(): Promise<void> {
+    return this.#owner.room();
+  }
+
+  undecodable(error: RowError): void {
+    this.#owner.undecodable(error);
+  }
+
+  ended(reason: string): void {
+    this.#owner.ended(this, reason);
+  }
+
+  failed(error: DiagnosticError): void {
+    this.#owner.failed(error);
+  }
+}
