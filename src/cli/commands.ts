@@ -32,6 +32,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./validate.ts")).validate,
   },
   {
+    name: "test",
+    summary: "run rules over the rows of .case files and compare what comes out",
+    load: async () => (await import("./test.ts")).test,
+  },
+  {
     name: "stream",
     summary: "streams of a running agent: ls, get, create, rm",
     load: async () => (await import("./stream.ts")).stream,

@@ -16,6 +16,10 @@ export interface InputOptions {
   /** By the file's name when absent: `.csv` is CSV, everything else NDJSON. */
   readonly format?: InputFormat;
   readonly columns?: readonly ColumnDefinition[];
+  /** JSON without schema: whole numbers are ints. */
+  readonly useInt64ForWholeNumber?: boolean;
+  /** What becomes of each row, for strict validation and the like; throws RowError. */
+  readonly accept?: (row: Struct) => Struct;
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** A line that could not be read. Lines count from 1. */
   readonly onFailure: (line: number, error: RowError) => void;
@@ -30,7 +34,11 @@ export async function* readRows(file: string, options: InputOptions): AsyncGener
 
 async function* readNdjson(bytes: AsyncIterable<Uint8Array>, options: InputOptions): AsyncGenerator<Struct[]> {
   const columns: readonly Column[] | undefined = options.columns?.map((c) => ({ name: c.name.name, type: c.type }));
-  const decoder = createJsonDecoder({ wanted: options.wanted, ...(columns === undefined ? {} : { columns }) });
+  const decoder = createJsonDecoder({
+    wanted: options.wanted,
+    useInt64ForWholeNumber: options.useInt64ForWholeNumber ?? false,
+    ...(columns === undefined ? {} : { columns }),
+  });
   /** The pieces of a line that goes on in the next chunk. */
   let pieces: Uint8Array[] = [];
   let line = 0;
@@ -95,7 +103,9 @@ function decodeLine(
   const from = line === 1 && startsWithMark(bytes) ? start + 3 : start;
   if (isBlank(bytes, from, end)) return;
   try {
-    for (const row of decoder.decode(bytes, from, end)) rows.push(row);
+    for (const row of decoder.decode(bytes, from, end)) {
+      rows.push(options.accept === undefined ? row : options.accept(row));
+    }
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
     options.onFailure(line, error);
@@ -123,7 +133,8 @@ async function* readCsv(bytes: AsyncIterable<Uint8Array>, options: InputOptions)
       continue;
     }
     try {
-      rows.push(rowOf(record, names, types, options.wanted));
+      const row = rowOf(record, names, types, options.wanted);
+      rows.push(options.accept === undefined ? row : options.accept(row));
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       options.onFailure(info.lines, error);

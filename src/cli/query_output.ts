@@ -43,7 +43,10 @@ function ndjsonPrinter(write: (text: string) => void, encoder: Encoder): Printer
   };
   return {
     rows: (rows) => {
-      for (let i = 0; i < rows.length; i++) text += `${encoder.encodeRow(rows[i]!)}\n`;
+      // A list with a row that has no form is left out as a whole, as an action leaves it out.
+      let list = "";
+      for (let i = 0; i < rows.length; i++) list += `${encoder.encodeRow(rows[i]!)}\n`;
+      text += list;
       if (text.length >= charactersPerWrite) flush();
       if (isScheduled) return;
       isScheduled = true;

@@ -10,11 +10,12 @@ import process from "node:process";
 import { type Diagnostic, DiagnosticError } from "../../src/diagnostics/diagnostic.ts";
 import { Query, type QueryOptions } from "../../src/runtime/query.ts";
 import { decodeState, encodeState } from "../../src/runtime/state_codec.ts";
+import { builtInFunctions } from "../../src/sql/functions/built_in.ts";
 import { functionNames } from "../../src/sql/functions/registry.ts";
 import { parseSelect } from "../../src/sql/parse.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct, Value } from "../../src/value/value.ts";
-import { builtIns, CaseCatalog } from "../../src/rule_test/run_case.ts";
+import { CaseCatalog } from "../../src/rule_test/case_catalog.ts";
 import { type Arrival, naiveOutcome, type Outcome, type Setting } from "./naive_query.ts";
 import { declaredColumns, StatementGenerator } from "./statement_generator.ts";
 
@@ -60,7 +61,7 @@ function run(trial: Trial): Outcome | undefined {
   };
   const catalog = trial.typed ? typed : schemaless;
   const open = () =>
-    new Query(trial.sql, catalog, builtIns, options, {
+    new Query(trial.sql, catalog, builtInFunctions, options, {
       result: (rows) => void results.push([...rows]),
       failed: () => void errors++,
     });
@@ -189,7 +190,7 @@ test(`a damaged statement is refused or runs, ${runs} runs from seed ${seed}`, (
       const query = new Query(
         sql,
         random.below(2) === 0 ? typed : schemaless,
-        builtIns,
+        builtInFunctions,
         { start: 0, timezone: "UTC" },
         {
           result: () => {},
