@@ -3,7 +3,7 @@
  *
  * @example
  * ```ts
- * const app = createAdmin({ rules, streams, configs, info, log });
+ * const app = createAdmin({ rules, streams, configs, states, info, log });
  * await app.request("/streams", { method: "POST", body: '{"sql":"CREATE STREAM demo () WITH ()"}' });
  * ```
  * @module
@@ -11,6 +11,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Logger } from "../connector/context.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
+import type { KeyedStates } from "../runtime/keyed_states.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
@@ -18,6 +19,7 @@ import { type AdminEnv, answerError } from "./failure.ts";
 import { metadataRoutes } from "./metadata.ts";
 import { hostGuard, originGuard } from "./origin.ts";
 import { ruleRoutes } from "./rules.ts";
+import { stateRoutes } from "./state.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
 
@@ -25,6 +27,7 @@ export interface AdminOptions {
   readonly rules: Rules;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
+  readonly states: KeyedStates;
   readonly info: () => SystemInfo;
   readonly log: Logger;
   readonly ready?: () => boolean;
@@ -73,6 +76,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   ruleRoutes(app, options.rules);
   metadataRoutes(app, options.configs);
   connectionRoutes(app, options.configs, options.live);
+  stateRoutes(app, options.states);
 
   const methodsOf = methodsByPath(app);
   app.notFound((c) => {

@@ -17,7 +17,7 @@ export interface EngineParts {
   readonly store: Store;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
-  readonly config: Pick<AgentConfig, "rule" | "timezone">;
+  readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;
   readonly log: Logger;
 }
 

@@ -12,6 +12,7 @@ import type { HttpServer, Platform } from "../platform/platform.ts";
 import { version } from "../platform/version.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
+import { KeyedStates } from "../runtime/keyed_states.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { MemoryStore } from "../store/memory.ts";
 import * as v from "valibot";
@@ -150,6 +151,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     rules: engine.rules,
     streams,
     configs,
+    states: new KeyedStates(store),
     log,
     info: systemInfo(config.reportedVersion, platform),
   });

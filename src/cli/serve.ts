@@ -15,6 +15,7 @@ import { FootprintKeeper } from "../platform/footprint.ts";
 import { version } from "../platform/version.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
+import { KeyedStates } from "../runtime/keyed_states.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
@@ -163,6 +164,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       rules: engine.rules,
       streams,
       configs,
+      states: new KeyedStates(store),
       log,
       info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,

@@ -98,6 +98,11 @@ export const configSchema = v.strictObject({
     v.pipe(text, v.check(isTimezone, "expected an IANA time zone such as Europe/Berlin, or Local")),
     "Local",
   ),
+  /** What `props()` reads, by name. */
+  properties: v.optional(
+    v.record(v.string(), v.union([text, v.number(), bool], "expected a text, a number, true or false")),
+    {},
+  ),
   /** Column names in SQL without regard to case. Not honoured yet; `true` is refused with E408. */
   ignoreCase: v.optional(bool, false),
   /** What `GET /` shows as `version`: tools written for eKuiper decide on features by it. */

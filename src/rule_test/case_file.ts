@@ -19,7 +19,7 @@
  * - `stream` and `table` are CREATE statements without CREATE, as often as wanted; without one there is the stream
  *   `demo`, schemaless.
  * - `options` is one JSON object: the options of the rule, and besides `timezone` (UTC), `start` (when the rule starts,
- *   a time as in `rows`; `0s`) and `ruleId`.
+ *   a time as in `rows`; `0s`), `ruleId`, and by name the `state` and `properties` that the rule reads.
  * - `sql` is the SELECT. `rule` stands instead of it: the JSON of a rule, whose actions are not run and may be left out,
  *   or the path of a file with it, seen from the file of the case.
  * - `rows`: one payload a line, in the FORMAT of its stream, binary ones as Base64. In front of it stand optionally the

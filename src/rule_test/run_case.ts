@@ -21,7 +21,7 @@ import type { Struct } from "../value/value.ts";
 import { CaseCatalog } from "./case_catalog.ts";
 import { type Case, CaseFileError, type CaseRow, type Outcome, timeText } from "./case_file.ts";
 import { createPayloadReader, type PayloadReader, wantedColumns } from "./payload_reader.ts";
-import { type RuleToRun, ruleToRun } from "./tested_rule.ts";
+import { outsideOf, type RuleToRun, ruleToRun } from "./tested_rule.ts";
 
 /** How the rows are pushed. Payloads are counted from 0. */
 export interface Manner {
@@ -113,6 +113,7 @@ class Run {
     const { definition, timezone } = this.#rule;
     const options: QueryOptions = {
       ...this.#rule.options,
+      ...outsideOf(this.#case),
       timezone,
       ruleId: definition.id,
       start: this.#case.start,

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { renderError } from "../diagnostics/render.ts";
+import type { QueryOptions } from "../runtime/query.ts";
 import { readRule, type RuleDefinition } from "../runtime/rule_definition.ts";
 import type { PlanOptions } from "../sql/plan.ts";
 import { type Case, CaseFileError } from "./case_file.ts";
@@ -18,8 +19,14 @@ export interface RuleToRun {
   readonly timezone: string;
 }
 
+/** What `get_keyed_state()` and `props()` read. */
+export function outsideOf({ options }: Case): Pick<QueryOptions, "state" | "properties"> {
+  const { state = {}, properties = {} } = options as Pick<QueryOptions, "state" | "properties">;
+  return { state, properties };
+}
+
 /** Options of a case that are none of the rule. */
-const ownOptions: readonly string[] = ["start", "timezone", "ruleId"];
+const ownOptions: readonly string[] = ["start", "timezone", "ruleId", "state", "properties"];
 
 /** Options of a plan that no option of a rule sets. */
 const planOptions: readonly (keyof PlanOptions)[] = ["slidingTwice", "slidingOpenLeft"];

@@ -13,6 +13,7 @@ import { prepareSelect } from "../sql/prepare.ts";
 import { Row } from "../value/row.ts";
 import { getOwn, type Struct, type Value } from "../value/value.ts";
 import { Pipeline } from "./pipeline.ts";
+import { propertiesOf, type PropertySetting } from "./properties.ts";
 import { RowsLookup } from "./rows_lookup.ts";
 
 export interface QueryOptions extends Partial<PlanOptions> {
@@ -26,7 +27,7 @@ export interface QueryOptions extends Partial<PlanOptions> {
   /** What `get_keyed_state()` reads. */
   readonly state?: Readonly<Struct>;
   /** What `props()` reads. */
-  readonly properties?: Readonly<Struct>;
+  readonly properties?: Readonly<Record<string, PropertySetting>>;
 }
 
 export interface QueryOutput {
@@ -58,7 +59,7 @@ export class Query {
         return undefined;
       },
       keyedState: (key) => options.state === undefined ? undefined : getOwn(options.state, key),
-      properties: options.properties ?? {},
+      properties: propertiesOf(options.properties ?? {}),
     };
     this.#pipeline = new Pipeline(this.plan, {
       rule,

@@ -5,7 +5,8 @@
 
 /**
  * What a definition defines. Texts are what the user gave: a CREATE statement for streams and tables, JSON for the
- * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector.
+ * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector. A
+ * keyed state defines the value that rules read under its name.
  */
 export type DefinitionKind =
   | "stream"
@@ -14,7 +15,8 @@ export type DefinitionKind =
   | "source_config"
   | "sink_config"
   | "connection_config"
-  | "connection";
+  | "connection"
+  | "keyed_state";
 
 export interface Definition {
   readonly name: string;

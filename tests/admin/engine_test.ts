@@ -9,6 +9,7 @@ import type { Logger } from "../../src/connector/context.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
 import { connectorConfigs } from "../../src/runtime/connector_configs.ts";
 import { createEngine } from "../../src/runtime/engine.ts";
+import { KeyedStates } from "../../src/runtime/keyed_states.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 
@@ -37,7 +38,8 @@ async function withAgent(work: (ask: Ask) => Promise<void>): Promise<void> {
     memoryTotalBytes: 1,
   };
   const { rules, live, wantedColumns } = engine;
-  const app = createAdmin({ rules, live, wantedColumns, streams, configs, log: silent, info: () => info });
+  const states = new KeyedStates(store);
+  const app = createAdmin({ rules, live, wantedColumns, streams, configs, states, log: silent, info: () => info });
   await engine.start();
   try {
     await work(async (method, path, body) => {

@@ -7,6 +7,7 @@ import { type AdminOptions, createAdmin } from "../../src/admin/app.ts";
 import type { AdminEnv } from "../../src/admin/failure.ts";
 import type { Logger } from "../../src/connector/context.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
+import { KeyedStates } from "../../src/runtime/keyed_states.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { MemoryRules } from "./memory_rules.ts";
@@ -56,6 +57,7 @@ export function admin(options: Partial<AdminOptions> = {}): Fixture {
     rules,
     streams,
     configs,
+    states: new KeyedStates(store),
     log: memoryLog(logged),
     info: () => ({
       version: "2.4.0",
