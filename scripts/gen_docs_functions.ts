@@ -3,7 +3,7 @@
  * @module
  */
 import type { Category, Example, NullRule, Param, SqlFunction } from "../src/sql/functions/declare.ts";
-import { functions, notYet } from "../src/sql/functions/registry.ts";
+import { functions } from "../src/sql/functions/registry.ts";
 import { DateTime } from "../src/value/datetime.ts";
 import type { Struct, Value } from "../src/value/value.ts";
 
@@ -39,7 +39,8 @@ type behind an argument says what it accepts:
 
 A value that is not accepted drops the row with error E506, a literal that never can be is refused with E205 when the rule
 is created. "Null" says what comes out when any argument is null, an empty array or an empty map. In the examples,
-columns stand for those of the row beside them, and \`null\` results are left out of output rows.
+columns stand for those of the row beside them, and \`null\` results are left out of output rows. Where the result is one
+or more whole rows, the example is the select list of a statement, with what stands behind FROM after the dots.
 `;
 
 const nullRules: Readonly<Record<NullRule, string>> = {
@@ -56,9 +57,7 @@ export function functionsPage(): string {
     const links = members.map((fn) => `[${fn.name}](#${fn.name})`).join(" · ");
     return `## ${title}\n\n${links}\n\n${members.map(functionSection).join("\n")}`;
   });
-  const missing = [...notYet].sort().map((name) => `\`${name}\``).join(", ");
-  const rest = `## Not supported yet\n\nThe dialect has these too; this version refuses them with E301: ${missing}.\n`;
-  return [introduction, ...sections, rest].join("\n");
+  return [introduction, ...sections].join("\n");
 }
 
 function functionSection(fn: SqlFunction): string {
@@ -96,10 +95,13 @@ function exampleLine(example: Example): string {
   const input = rows.map((row) => code(valueText(row))).join("<br>");
   const result = "fails" in example
     ? `error ${example.fails}`
+    : "givesRows" in example
+    ? example.givesRows.map((row) => code(valueText(row))).join("<br>")
     : "givesEach" in example
     ? example.givesEach.map((value) => code(valueText(value))).join("<br>")
     : code(valueText(example.gives));
-  return `| ${code(example.sql)} | ${input} | ${result} |`;
+  const behind = "behind" in example && example.behind !== undefined ? ` … ${example.behind}` : "";
+  return `| ${code(example.sql + behind)} | ${input} | ${result} |`;
 }
 
 /** A cell's text as code; a bar would end the cell. */

@@ -44,7 +44,7 @@ export function compileSpread(
     const elements = takesMap && value !== null ? [value] : value as ValueArray | null;
     if (elements === null || elements.length === 0) {
       const found = elements === null ? "null" : "an empty array";
-      throw new RowError("E506", `${fn.name}() needs ${takesMap ? "a map" : "elements"}, found ${found}`);
+      throw new RowError("E506", `${fn.name}() needs ${takesMap ? "a map" : "an array with elements"}, found ${found}`);
     }
     const columns = build(row);
     return elements.map((element) => {
