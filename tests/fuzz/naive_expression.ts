@@ -7,6 +7,7 @@
  */
 import type { Binary, Call, Case, Expr, In, Select } from "../../src/sql/ast.ts";
 import type { Struct, Value } from "../../src/value/value.ts";
+import { exactSum } from "./exact_sum.ts";
 
 /** A row that the reference says is an error. */
 export class NaiveError extends Error {}
@@ -317,7 +318,8 @@ function aggregate(name: string, expr: Call, scope: Scope): Plain {
         const sum = BigInt.asIntN(64, values.reduce((total, value) => total + value, 0n));
         return name === "sum" ? sum : sum / BigInt(values.length);
       }
-      const sum = values.reduce((total: number, value) => total + Number(value), 0);
+      const floats = values.map(Number);
+      const sum = floats.every(Number.isFinite) ? exactSum(floats) : floats.reduce((total, value) => total + value, 0);
       return name === "sum" ? sum : sum / values.length;
     }
     default: {
