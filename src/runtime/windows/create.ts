@@ -5,6 +5,7 @@
 import { compileCondition, compileExpression } from "../../sql/compile/compile.ts";
 import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { WindowedAggregatePlan, WindowPlan } from "../../sql/plan.ts";
+import { hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Operator, OperatorContext, Output } from "../operator.ts";
 import { GroupContent, RowContent, type WindowContent } from "./content.ts";
 import { GroupPanes } from "./group_panes.ts";
@@ -38,7 +39,9 @@ export function createWindow(
         context,
         output,
       );
-    case "sliding":
+    case "sliding": {
+      const { triggerWhen } = spec;
+      const hits = hitCounterFor(triggerWhen);
       return new SlidingWindow(
         {
           length: spec.length,
@@ -48,10 +51,13 @@ export function createWindow(
           twice: plan.slidingTwice ?? false,
           openLeft: plan.slidingOpenLeft ?? false,
         },
-        spec.triggerWhen === undefined ? undefined : compileExpression(spec.triggerWhen, context),
+        triggerWhen === undefined
+          ? undefined
+          : { evaluate: compileExpression(triggerWhen, withHits(context, hits)), hits },
         () => panesOf(plan, context),
         output,
       );
+    }
     case "session":
       return new SessionWindow(
         { length: spec.length, gap: spec.interval!, unit: spec.unit!, eventTime },

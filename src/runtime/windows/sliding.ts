@@ -14,6 +14,7 @@ import { unitMs } from "../../sql/analyze/windows.ts";
 import type { Evaluator } from "../../sql/compile/evaluator.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import type { HitCounter } from "../hit_counter.ts";
 import type { Batch, Operator, Output, Progress } from "../operator.ts";
 import type { PaneContent } from "./pane_content.ts";
 
@@ -130,6 +131,7 @@ class WaitingWindows {
 export class SlidingWindow implements Operator {
   readonly #eventTime: boolean;
   readonly #when: Evaluator | undefined;
+  readonly #hits: HitCounter | undefined;
   readonly #series: readonly WaitingWindows[];
   readonly #output: Output;
   /** The time of the latest row. */
@@ -140,17 +142,18 @@ export class SlidingWindow implements Operator {
   #fresh = 0;
 
   /**
-   * @param when OVER (WHEN …); undefined when every row triggers.
+   * @param when OVER (WHEN …), and what counts the rows for which it held; undefined when every row triggers.
    * @param createContent Makes the content of each of the one or two series of windows.
    */
   constructor(
     shape: SlidingShape,
-    when: Evaluator | undefined,
+    when: { readonly evaluate: Evaluator; readonly hits: HitCounter | undefined } | undefined,
     createContent: () => PaneContent,
     output: Output,
   ) {
     this.#eventTime = shape.eventTime;
-    this.#when = when;
+    this.#when = when?.evaluate;
+    this.#hits = when?.hits;
     this.#series = seriesOf(shape).map((series) => new WaitingWindows(series, createContent(), output));
     this.#output = output;
   }
@@ -171,7 +174,9 @@ export class SlidingWindow implements Operator {
   #triggersOn(row: Row): boolean {
     if (this.#when === undefined) return true;
     try {
-      return this.#when(row) === true;
+      if (this.#when(row) !== true) return false;
+      this.#hits?.pass(row.time);
+      return true;
     } catch {
       // As the dialect has it: a condition that fails is one that does not hold.
       return false;
@@ -226,14 +231,16 @@ export class SlidingWindow implements Operator {
   }
 
   snapshot(): Value {
-    return [this.#latest, this.#now, this.#fresh, this.#series.map((series) => series.snapshot())];
+    const series = this.#series.map((each) => each.snapshot());
+    return [this.#latest, this.#now, this.#fresh, series, this.#hits?.snapshot() ?? null];
   }
 
   restore(state: Value): void {
-    const [latest, now, fresh, series] = state as [number, number, number, Value[]];
+    const [latest, now, fresh, series, hits] = state as [number, number, number, Value[], Value];
     this.#latest = latest;
     this.#now = now;
     this.#fresh = fresh;
+    if (hits !== null) this.#hits?.restore(hits);
     for (const [i, saved] of series.entries()) this.#series[i]!.restore(saved);
   }
 }
