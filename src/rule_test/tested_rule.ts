@@ -7,7 +7,7 @@ import { dirname, resolve } from "node:path";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { renderError } from "../diagnostics/render.ts";
 import type { QueryOptions } from "../runtime/query.ts";
-import { readRule, type RuleDefinition } from "../runtime/rule_definition.ts";
+import { planOptionsOf, readRule, type RuleDefinition } from "../runtime/rule_definition.ts";
 import type { PlanOptions } from "../sql/plan.ts";
 import { type Case, CaseFileError } from "./case_file.ts";
 
@@ -49,12 +49,12 @@ export function ruleToRun(c: Case): RuleToRun {
     const [first] = Object.keys(rest);
     if (first !== undefined) fail(c, `option "${first}" stands in the JSON of the rule`);
     const definition = readTestedRule(textOf(c), id);
-    return { definition, options: { ...definition.options, ...ofPlan }, timezone };
+    return { definition, options: { ...planOptionsOf(definition.options), ...ofPlan }, timezone };
   }
   try {
     const json = JSON.stringify({ sql: c.rule.sql, options: rest });
     const definition = readTestedRule(json, id);
-    return { definition, options: { ...definition.options, ...ofPlan }, timezone };
+    return { definition, options: { ...planOptionsOf(definition.options), ...ofPlan }, timezone };
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     fail(c, renderError(error));

@@ -72,8 +72,10 @@ export function createEngine(options: EngineOptions): Engine {
   const pool = new ConnectionPool(clock, log);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
   const states = new KeyedStates(store);
+  const tables = new LookupTables({ pool, clock, log, resolvePath });
   const launcher = new RuleLauncher({
     pool,
+    tables,
     clock,
     log,
     timezone: config.timezone,
@@ -88,7 +90,6 @@ export function createEngine(options: EngineOptions): Engine {
     timezone: config.timezone,
     resolvePath,
   };
-  const tables = new LookupTables({ pool, clock, log, resolvePath });
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);
   const rules = new RuleRegistry({

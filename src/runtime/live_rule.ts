@@ -9,13 +9,12 @@ import type { Clock, Logger } from "../connector/context.ts";
 import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { RowError } from "../diagnostics/row_error.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
-import type { LookupJoinPlan } from "../sql/plan.ts";
 import { Row } from "../value/row.ts";
 import type { Struct } from "../value/value.ts";
 import type { Action } from "./action.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Feed, FeedRows } from "./feed.ts";
-import type { KeyedLookup } from "./lookup_table.ts";
+import type { LookupLease } from "./lookup_tables.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PreparedRule } from "./prepare_rule.ts";
 import { type InletOwner, RuleInlet } from "./rule_inlet.ts";
@@ -24,8 +23,8 @@ export interface LiveRuleOptions {
   readonly prepared: PreparedRule;
   /** One for each of `prepared.inputs`. */
   readonly feeds: readonly Feed[];
-  /** The lookup table that a join asks. */
-  readonly lookup: (plan: LookupJoinPlan) => KeyedLookup;
+  /** The lookup tables that it joins with. They are given back when it stops. */
+  readonly lookups: readonly LookupLease[];
   readonly actions: readonly Action[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -65,7 +64,13 @@ export class LiveRule implements InletOwner {
   /** Streams that will bring more rows. */
   #running: number;
   #stopped = false;
+  /** What ends the watching of lookup tables. */
+  readonly #cancels: (() => void)[] = [];
   readonly #stopping = new AbortController();
+  /** Whoever waits for something need wait no longer then. */
+  readonly #whenStopping = new Promise<void>((resolve) => {
+    this.#stopping.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
 
@@ -94,7 +99,10 @@ export class LiveRule implements InletOwner {
         failed: (error) => this.#failed(error),
         dropped: (reason, count, node) => this.#dropped(reason, count, node),
       },
-      lookup: options.lookup,
+      lookup: ({ table, keys }) => {
+        const lease = options.lookups.find((each) => each.table.name === table.name)!;
+        return lease.table.keyed(keys.map((key) => key.column));
+      },
     });
     this.inlets = options.prepared.inputs.map(({ positions, source, columns }, i) =>
       new RuleInlet(this, {
@@ -110,6 +118,9 @@ export class LiveRule implements InletOwner {
 
   start(): void {
     for (const action of this.actions) action.start();
+    for (const { table } of this.#options.lookups) {
+      this.#cancels.push(table.onFailed((error) => this.failed(error)));
+    }
     for (const inlet of this.inlets) inlet.feed.add(inlet);
     this.#arm();
   }
@@ -156,7 +167,7 @@ export class LiveRule implements InletOwner {
 
   async #actionRoom(): Promise<void> {
     while (this.#blocked && !this.#stopped) {
-      await this.#suspended;
+      if (this.#suspended !== undefined) await Promise.race([this.#suspended, this.#whenStopping]);
       await Promise.all(this.actions.map((action) => action.room()));
     }
   }
@@ -335,6 +346,10 @@ export class LiveRule implements InletOwner {
     const held = this.pipeline.abandon("stopped");
     if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
-    await Promise.all(unused.map((feed) => feed.close()));
+    for (const cancel of this.#cancels) cancel();
+    await Promise.all([
+      ...unused.map((feed) => feed.close()),
+      ...this.#options.lookups.map((lease) => lease.release()),
+    ]);
   }
 }

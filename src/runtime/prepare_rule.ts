@@ -33,7 +33,8 @@ import {
   withoutOthers,
   withSettings,
 } from "./prepare_role.ts";
-import type { ActionDefinition, RuleDefinition } from "./rule_definition.ts";
+import { type ActionDefinition, planOptionsOf, type RuleDefinition } from "./rule_definition.ts";
+import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import { schemaOf } from "./source_schema.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
@@ -76,6 +77,8 @@ export interface PreparedRule {
   readonly plan: StatementPlan;
   /** In the order of FROM. */
   readonly inputs: readonly PreparedInput[];
+  /** Lookup tables that it joins with. */
+  readonly lookups: readonly PreparedLookup[];
   readonly actions: readonly PreparedAction[];
 }
 
@@ -100,7 +103,7 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
     definition.sql,
     catalogOf(environment.streams),
     environment.functions,
-    definition.options,
+    planOptionsOf(definition.options),
   );
   const problems: Diagnostic[] = [];
   const collect = <T>(work: () => T): T | undefined => {
@@ -113,11 +116,13 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
     }
   };
   const inputs: PreparedInput[] = [];
+  const lookups: PreparedLookup[] = [];
   for (const [name, plans] of Map.groupBy(sourcesOf(plan.root), (source) => source.name)) {
     const stream = environment.streams.get(name)!;
     checkTogether(definition, stream, problems);
     if (plans[0]!.schema.kind === "lookup_table") {
-      problems.push(diagnostic("E301", `Lookup table "${name}" is not supported yet`));
+      const lookup = collect(() => prepareLookup(stream, environment));
+      if (lookup !== undefined) lookups.push(lookup);
       continue;
     }
     const source = collect(() => prepareSource(stream, environment));
@@ -126,7 +131,7 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
   }
   const actions = definition.actions.map((action) => collect(() => prepareAction(action, environment)));
   throwIfAny(problems);
-  return { definition, plan, inputs, actions: actions.filter((a) => a !== undefined) };
+  return { definition, plan, inputs, lookups, actions: actions.filter((a) => a !== undefined) };
 }
 
 /** The columns that any of several readers of one stream needs. */

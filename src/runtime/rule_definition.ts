@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { choice, duration, flag, ignored, integer, readSettings, unsupported } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
+import type { PlanOptions } from "../sql/plan.ts";
 import { nameProblem } from "./names.ts";
 
 const restartStrategy = v.strictObject({
@@ -13,6 +14,29 @@ const restartStrategy = v.strictObject({
   multiplier: ignored("Of eKuiper 1.x."),
   maxDelay: ignored("Of eKuiper 1.x."),
   jitterFactor: ignored("Of eKuiper 1.x."),
+});
+
+const planOptimizeStrategy = v.strictObject({
+  enableIncrementalWindow: ignored("Windows keep running aggregates whenever they can.", v.boolean()),
+  enableAliasPushdown: ignored("Plans are always optimised.", v.boolean()),
+  disableAliasRefCal: ignored("An alias is computed once for each row.", v.boolean()),
+  optimizeControl: ignored("Plans are always optimised."),
+  windowOption: v.optional(
+    v.pipe(
+      v.strictObject({
+        enableSendSlidingWindowTwice: flag({
+          description:
+            "A sliding window with a delay gives two windows: what was before the trigger, and what came after.",
+          default: false,
+        }),
+        windowVersion: choice(["", "v1", "v2"], {
+          description: "With v2 a row exactly as old as a sliding window is long stands outside.",
+          default: "",
+        }),
+      }),
+      v.description("Variants of sliding windows."),
+    ),
+  ),
 });
 
 /** The options of a rule; defaults may come from the agent's configuration. */
@@ -43,7 +67,9 @@ export const ruleOptions = v.strictObject({
   enableSaveStateBeforeStop: ignored("Takes effect with qos 1 and 2."),
   notifySub: ignored("State changes are in the status."),
   experiment: ignored("The row layout is not configurable."),
-  planOptimizeStrategy: ignored("Plans are always optimised; results do not depend on it."),
+  planOptimizeStrategy: v.optional(
+    v.pipe(planOptimizeStrategy, v.description("How plans are made; only `windowOption` changes results.")),
+  ),
   restartStrategy: v.optional(
     v.pipe(restartStrategy, v.description("What happens after an error that stops the rule.")),
     { attempts: 0 } as never,
@@ -56,6 +82,20 @@ export const ruleOptions = v.strictObject({
 });
 
 export type RuleOptions = v.InferOutput<typeof ruleOptions>;
+
+/** The options that change the plan of a rule. */
+export function planOptionsOf(options: RuleOptions): PlanOptions {
+  const { isEventTime, lateTolerance, sendNilField, sendMetaToSink, planOptimizeStrategy: strategy } = options;
+  const window = strategy?.windowOption;
+  return {
+    isEventTime,
+    lateTolerance,
+    sendNilField,
+    sendMetaToSink,
+    slidingTwice: window?.enableSendSlidingWindowTwice ?? false,
+    slidingOpenLeft: window?.windowVersion === "v2",
+  };
+}
 
 /** One sink of the rule: an entry of an object in `actions`. */
 export interface ActionDefinition {

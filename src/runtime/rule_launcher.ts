@@ -12,12 +12,14 @@ import { Action } from "./action.ts";
 import type { ConnectionPool } from "./connections.ts";
 import { Feed } from "./feed.ts";
 import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
+import type { LookupTables } from "./lookup_tables.ts";
 import { openRole } from "./open_role.ts";
 import type { PreparedAction, PreparedRule, PreparedSource } from "./prepare_rule.ts";
 import { payloadTransform, rowTransform } from "./result_transform.ts";
 
 export interface LauncherParts {
   readonly pool: ConnectionPool;
+  readonly tables: LookupTables;
   readonly clock: Clock;
   readonly log: Logger;
   readonly timezone: string;
@@ -37,15 +39,13 @@ export class RuleLauncher {
 
   /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
   launch(prepared: PreparedRule, { onEnded, onFailed }: Pick<LiveRuleOptions, "onEnded" | "onFailed">): LiveRule {
-    const { clock, timezone, outside } = this.#parts;
+    const { tables, clock, timezone, outside } = this.#parts;
     const { id } = prepared.definition;
     const log = this.#parts.log.with({ rule: id });
     const rule: LiveRule = new LiveRule({
       prepared,
       feeds: prepared.inputs.map(({ source }) => this.#feedOf(source, id)),
-      lookup: ({ table }) => {
-        throw new Error(`No lookup table ${table.name}`);
-      },
+      lookups: prepared.lookups.map((lookup) => tables.acquire(lookup)),
       actions: prepared.actions.map((action, index) =>
         this.#createAction(action, index, id, log, (error) => rule.failed(error))
       ),
