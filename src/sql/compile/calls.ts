@@ -27,9 +27,32 @@ export function compileArguments(
 ): Evaluator[] {
   return args.map((arg, i) => {
     const evaluate = compile(arg);
-    const read = argumentReader(paramAt(fn, i), fn.name, i + 1, context.rule) as ((value: Value) => Value) | undefined;
-    return read === undefined ? evaluate : (row) => read(evaluate(row));
+    const read = readerOf(fn, i, context);
+    if (read === undefined) return evaluate;
+    return convertedLiteral(arg, paramAt(fn, i), read) ?? ((row) => read(evaluate(row)));
   });
+}
+
+type Reader = (value: Value) => Value;
+
+/** The conversion of argument `index`; undefined when there is none. */
+function readerOf(fn: SqlFunction, index: number, context: CompileContext): Reader | undefined {
+  return argumentReader(paramAt(fn, index), fn.name, index + 1, context.rule) as Reader | undefined;
+}
+
+/**
+ * A literal is converted once. Undefined for what is none, for one that is refused (on each row, as other values are),
+ * and for a time, which may be one of today.
+ */
+function convertedLiteral(arg: Bound, param: Param, read: Reader): Evaluator | undefined {
+  if (arg.kind !== "constant" || param.type === "time") return undefined;
+  try {
+    const value = read(arg.value);
+    return () => value;
+  } catch (error) {
+    if (error instanceof RowError) return undefined;
+    throw error;
+  }
 }
 
 /** Converted values of the arguments that are literals, by parameter name. */
@@ -42,7 +65,7 @@ export function constantArguments(
   for (const [i, arg] of args.entries()) {
     const param = paramAt(fn, i);
     if (arg.kind !== "constant" || param.variadic === true || arg.value === null || arg.value === undefined) continue;
-    const read = argumentReader(param, fn.name, i + 1, context.rule);
+    const read = readerOf(fn, i, context);
     constants[param.name] = read === undefined ? arg.value : read(arg.value);
   }
   return constants;
@@ -103,6 +126,8 @@ function applyTo(run: (...args: Value[]) => Value, args: readonly Evaluator[]): 
   }
 }
 
+const identity: Reader = (value) => value;
+
 function withNullRule(
   fn: SqlFunction,
   answer: Value,
@@ -111,11 +136,16 @@ function withNullRule(
   context: CompileContext,
   compile: (bound: Bound) => Evaluator,
 ): Evaluator {
-  const identity = (value: Value) => value;
-  const readers = args.map((_, i) =>
-    (argumentReader(paramAt(fn, i), fn.name, i + 1, context.rule) ?? identity) as (value: Value) => Value
-  );
-  const evaluators = args.map(compile);
+  const readers: Reader[] = [];
+  const evaluators: Evaluator[] = [];
+  for (const [i, arg] of args.entries()) {
+    const read = readerOf(fn, i, context) ?? identity;
+    // A literal that is null is for the null rule.
+    const isGiven = arg.kind === "constant" && !isNullLike(arg.value);
+    const literal = isGiven ? convertedLiteral(arg, paramAt(fn, i), read) : undefined;
+    readers.push(literal === undefined ? read : identity);
+    evaluators.push(literal ?? compile(arg));
+  }
   const [a, b] = evaluators;
   const [readA, readB] = readers;
   if (evaluators.length === 1) {

@@ -99,7 +99,7 @@ export function compileComparisonWithNumber(
 ): Evaluator {
   const c = Number(constant);
   const general = (l: Value) => compare(operator, l, constant, context);
-  if (typeof constant === "bigint" && !Number.isSafeInteger(c)) return (row) => general(operand(row));
+  if (!isExactFloat(constant)) return (row) => general(operand(row));
   switch (operator) {
     case "=":
       return (row) => {
@@ -134,6 +134,11 @@ export function compileComparisonWithNumber(
     default:
       return operator satisfies never;
   }
+}
+
+/** Whether nothing is lost when `constant` is compared as a float. */
+function isExactFloat(constant: number | bigint): boolean {
+  return typeof constant === "number" || Number.isSafeInteger(Number(constant));
 }
 
 /** `operand = text` and `operand != text`. */
@@ -214,6 +219,7 @@ export function compileInArray(
   };
 }
 
+/** `operand [NOT] BETWEEN low AND high`; null anywhere is false. */
 export function compileBetween(
   operand: Evaluator,
   low: Evaluator,
@@ -221,11 +227,30 @@ export function compileBetween(
   negated: boolean,
   context: CompileContext,
 ): Evaluator {
+  return (row) => between(operand(row), low(row), high(row), negated, context);
+}
+
+function between(value: Value, low: Value, high: Value, negated: boolean, context: CompileContext): boolean {
+  if (isNull(value) || isNull(low) || isNull(high)) return false;
+  const inside = compare(">=", value, low, context) && compare("<=", value, high, context);
+  return inside !== negated;
+}
+
+/** With two numbers, both turned into floats once; see {@linkcode compileComparisonWithNumber}. */
+export function compileBetweenNumbers(
+  operand: Evaluator,
+  low: number | bigint,
+  high: number | bigint,
+  negated: boolean,
+  context: CompileContext,
+): Evaluator {
+  const [from, to] = [Number(low), Number(high)];
+  if (!isExactFloat(low) || !isExactFloat(high)) {
+    return compileBetween(operand, () => low, () => high, negated, context);
+  }
   return (row) => {
     const value = operand(row);
-    const [from, to] = [low(row), high(row)];
-    if (isNull(value) || isNull(from) || isNull(to)) return false;
-    const inside = compare(">=", value, from, context) && compare("<=", value, to, context);
-    return inside !== negated;
+    if (typeof value === "number") return (value >= from && value <= to) !== negated;
+    return between(value, low, high, negated, context);
   };
 }

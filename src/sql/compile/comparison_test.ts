@@ -7,6 +7,8 @@ import type { Value } from "../../value/value.ts";
 import {
   compare,
   type ComparisonOperator,
+  compileBetween,
+  compileBetweenNumbers,
   compileComparison,
   compileComparisonWithNumber,
   compileEqualityWithText,
@@ -71,6 +73,21 @@ test("every quick comparison gives what the general one gives", () => {
         }
         if (typeof right === "string" && (operator === "=" || operator === "!=")) {
           check(compileEqualityWithText(operator, () => left, right, context));
+        }
+      }
+    }
+  }
+});
+
+test("BETWEEN two numbers gives what it gives for expressions", () => {
+  const numbers = values.filter((value) => typeof value === "number" || typeof value === "bigint");
+  for (const value of values) {
+    for (const low of numbers) {
+      for (const high of numbers) {
+        for (const negated of [false, true]) {
+          const expected = outcome(() => compileBetween(() => value, () => low, () => high, negated, context)(row));
+          const actual = outcome(() => compileBetweenNumbers(() => value, low, high, negated, context)(row));
+          assert.equal(actual, expected, `${String(value)} between ${low} and ${high}, ${negated}`);
         }
       }
     }

@@ -7,8 +7,10 @@ import { getOwn, setOwn, type Struct, type Value } from "../../value/value.ts";
 import {
   type Bound,
   type BoundAlias,
+  type BoundBetween,
   type BoundBinary,
   type BoundColumn,
+  type BoundConstant,
   type BoundHits,
   type BoundIn,
   type BoundLogical,
@@ -18,6 +20,7 @@ import { compileArithmetic, compileBits } from "./arithmetic.ts";
 import { compileCall } from "./calls.ts";
 import {
   compileBetween,
+  compileBetweenNumbers,
   compileComparison,
   compileComparisonWithNumber,
   compileEqualityWithText,
@@ -75,7 +78,7 @@ export function compileExpression(bound: Bound, context: CompileContext): Evalua
     case "in":
       return compileIn(bound, context);
     case "between":
-      return compileBetween(compile(bound.operand), compile(bound.low), compile(bound.high), bound.negated, context);
+      return compileBetweenBounds(bound, context);
     case "like":
       return compileLike(compile(bound.operand), compile(bound.pattern), bound.negated);
     case "case": {
@@ -206,7 +209,7 @@ function compileBinary(bound: BoundBinary, context: CompileContext): Evaluator {
     case "<=":
     case ">":
     case ">=": {
-      if (right.kind === "constant" && (typeof right.value === "number" || typeof right.value === "bigint")) {
+      if (isNumberConstant(right)) {
         return compileComparisonWithNumber(operator, l, right.value, context);
       }
       if (right.kind === "constant" && typeof right.value === "string" && (operator === "=" || operator === "!=")) {
@@ -227,6 +230,24 @@ function compileBinary(bound: BoundBinary, context: CompileContext): Evaluator {
     default:
       return operator satisfies never;
   }
+}
+
+function isNumberConstant(bound: Bound): bound is BoundConstant & { readonly value: number | bigint } {
+  return bound.kind === "constant" && (typeof bound.value === "number" || typeof bound.value === "bigint");
+}
+
+function compileBetweenBounds({ operand, low, high, negated }: BoundBetween, context: CompileContext): Evaluator {
+  const value = compileExpression(operand, context);
+  if (isNumberConstant(low) && isNumberConstant(high)) {
+    return compileBetweenNumbers(value, low.value, high.value, negated, context);
+  }
+  return compileBetween(
+    value,
+    compileExpression(low, context),
+    compileExpression(high, context),
+    negated,
+    context,
+  );
 }
 
 function compileIn(bound: BoundIn, context: CompileContext): Evaluator {

@@ -20,6 +20,15 @@ function operandOf(operator: string, value: Value): boolean | null {
 export function compileLogical(operator: "AND" | "OR", operands: readonly Evaluator[]): Evaluator {
   const deciding = operator === "OR";
   const first = operands[0]!;
+  if (operands.length === 2) {
+    const second = operands[1]!;
+    return (row) => {
+      const left = operandOf(operator, first(row));
+      if (left === deciding) return deciding;
+      const right = operandOf(operator, second(row));
+      return left === null || right === null ? false : right;
+    };
+  }
   return (row) => {
     let result = operandOf(operator, first(row));
     for (let i = 1; i < operands.length; i++) {
