@@ -4,12 +4,12 @@
  */
 import type { CreateStatement } from "../sql/ast.ts";
 import type { Catalog, FunctionSet } from "../sql/catalog.ts";
-import { functionNames, lookup, notYet } from "../sql/functions/registry.ts";
+import { builtInFunctions } from "../sql/functions/built_in.ts";
 import { parseStatement } from "../sql/parse.ts";
 import { defaultPlanOptions, inputsOf, type Plan, type PlanOptions, type StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
 
-export const builtIns: FunctionSet = { lookup, names: functionNames, notYet: (name) => notYet.has(name.toLowerCase()) };
+export const builtIns: FunctionSet = builtInFunctions;
 
 /** Schemaless `demo`, `typed (a BIGINT, b FLOAT)`, and `timed` with event time in `ts`. */
 export const catalog: Catalog = {

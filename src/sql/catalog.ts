@@ -31,6 +31,4 @@ export interface FunctionSet {
   /** Ignores case for built-in names. */
   lookup(name: string): SqlFunction | undefined;
   names(): Iterable<string>;
-  /** True for a function of the dialect that this version does not have. */
-  notYet(name: string): boolean;
 }

@@ -8,7 +8,7 @@ import { parseSelect, parseStatement } from "../parse.ts";
 import type { CreateStatement } from "../ast.ts";
 import { analyze, type AnalyzedSelect } from "./analyze.ts";
 
-const functions: FunctionSet = { lookup, names: functionNames, notYet: () => false };
+const functions: FunctionSet = { lookup, names: functionNames };
 
 function schema(name: string, columns?: string): SourceSchema {
   const create = parseStatement(`CREATE STREAM ${name} (${columns ?? ""}) WITH ()`) as CreateStatement;
@@ -45,7 +45,7 @@ function codesOf(sql: string): string[] {
 }
 
 function typesOf(items: string): string[] {
-  return analyzed(`SELECT ${items} FROM typed`).items.map((item) => (item.kind === "star" ? "*" : item.expr.type));
+  return analyzed(`SELECT ${items} FROM typed`).items.map((item) => (item.kind === "expression" ? item.expr.type : "*"));
 }
 
 function itemOf(sql: string, index: number): Bound {

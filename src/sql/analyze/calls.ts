@@ -58,8 +58,6 @@ function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
   if (fn !== undefined) return fn;
   if (windowFunctions.has(name.toLowerCase())) {
     binder.report("E210", `Window ${name}() can stand only in GROUP BY`, call.span);
-  } else if (binder.functions.notYet(name)) {
-    binder.report("E301", `Function ${name}() is not supported yet`, call.name.span);
   } else {
     binder.report("E202", `Unknown function ${name}()`, call.name.span, didYouMean(name, binder.functions.names()));
   }

@@ -3,10 +3,9 @@
  * @module
  */
 import type { FunctionSet } from "../catalog.ts";
-import { functionNames, lookup, notYet } from "./registry.ts";
+import { functionNames, lookup } from "./registry.ts";
 
 export const builtInFunctions: FunctionSet = {
   lookup,
   names: functionNames,
-  notYet: (name) => notYet.has(name.toLowerCase()),
 };

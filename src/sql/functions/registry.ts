@@ -299,9 +299,6 @@ export const functions: readonly SqlFunction[] = [
   zip,
 ];
 
-/** Functions of the dialect that this version does not have; analyze says so instead of calling them unknown. */
-export const notYet: ReadonlySet<string> = new Set<string>([]);
-
 const byName = new Map<string, SqlFunction>();
 for (const fn of functions) {
   for (const name of [fn.name, ...(fn.aliases ?? [])]) byName.set(name, fn);
