@@ -9,6 +9,7 @@ import type { InferOutput } from "valibot";
 import type { OpenContext } from "../../src/connector/declare.ts";
 import { keyOf, type LookupKey, lookupKey } from "../../src/connector/lookup_key.ts";
 import type { Lookup, Struct, Value } from "../../src/connector/lookup.ts";
+import { RowIndex } from "../../src/connector/row_index.ts";
 import { getOwn } from "../../src/value/value.ts";
 import type { BusItem, BusReader, MemoryBus } from "./bus.ts";
 import type { lookupSettings } from "./mod.ts";
@@ -115,39 +116,5 @@ export class MemoryLookup implements Lookup, BusReader {
     this.#rows.clear();
     this.#indexes.clear();
     return Promise.resolve();
-  }
-}
-
-/** Rows by the values of some columns. */
-class RowIndex {
-  readonly #columns: readonly string[];
-  readonly #rows = new Map<LookupKey, Set<Struct>>();
-
-  constructor(columns: readonly string[], rows: Iterable<Struct>) {
-    this.#columns = columns;
-    for (const row of rows) this.add(row);
-  }
-
-  add(row: Struct): void {
-    const key = this.#keyOf(row);
-    if (key === undefined) return;
-    const same = this.#rows.get(key);
-    if (same === undefined) this.#rows.set(key, new Set([row]));
-    else same.add(row);
-  }
-
-  remove(row: Struct): void {
-    const key = this.#keyOf(row);
-    const same = key === undefined ? undefined : this.#rows.get(key);
-    if (same?.delete(row) === true && same.size === 0) this.#rows.delete(key!);
-  }
-
-  get(key: LookupKey): readonly Struct[] {
-    const same = this.#rows.get(key);
-    return same === undefined ? none : [...same];
-  }
-
-  #keyOf(row: Struct): LookupKey | undefined {
-    return lookupKey(this.#columns.map((name) => getOwn(row, name)));
   }
 }

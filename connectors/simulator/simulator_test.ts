@@ -8,6 +8,12 @@ import type { Source } from "../../src/connector/source.ts";
 import { simulator } from "./mod.ts";
 
 conformance(simulator, {
+  lookup: () => ({
+    settings: { data: [{ id: 1, kind: "pump" }, { id: 2, kind: "valve" }, { id: 3, kind: "pump" }] },
+    // Its rows stand in the settings.
+    fill: () => {},
+    close: () => Promise.resolve(),
+  }),
   source: () => ({
     settings: (values) =>
       values.length === 0 ? { interval: "1h" } : { data: values.map((n) => ({ n })), interval: 0, loop: false },

@@ -63,7 +63,7 @@ export interface SinkPeer extends Peer {
 /** The other side of a lookup: a store of rows `{"id": int, "kind": text}`. */
 export interface LookupPeer extends Peer {
   readonly settings: RawSettings;
-  /** Brings rows into the store. Called when the lookup is open. */
+  /** Brings rows into the store. Called when the lookup is open; one whose rows stand in its settings has them all. */
   fill(rows: readonly Struct[], connection: ClosableConnection | undefined): void | Promise<void>;
   /** Set for a store that can be asked by its key `id` only. */
   readonly keyOnly?: string;

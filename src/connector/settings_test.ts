@@ -50,6 +50,19 @@ function problemsOf(raw: Record<string, unknown>): DiagnosticError["diagnostics"
   assert.fail("the settings were accepted");
 }
 
+test("readSettings() takes a bare number of a duration as seconds where the dialect does", () => {
+  const ttl = v.strictObject({ ttl: duration({ description: "Age.", default: 7, bare: "seconds" }) });
+  const ofTtl = (raw?: unknown) => readSettings(ttl, { ttl: raw }, place).ttl;
+  assert.deepEqual([ofTtl(), ofTtl(60), ofTtl("60"), ofTtl(0.5), ofTtl("90ms"), ofTtl("1m")], [
+    7,
+    60_000,
+    60_000,
+    500,
+    90,
+    60_000,
+  ]);
+});
+
 test("readSettings() fills in defaults and types its output", () => {
   const settings = read({ server: "tcp://b:1883", topic: "t" });
   const qos: 0 | 1 | 2 = settings.qos;
