@@ -3,9 +3,10 @@
  * @module
  */
 import { didYouMean } from "../diagnostics/suggest.ts";
-import type { RuleSummary } from "../runtime/rules.ts";
+import type { RuleExplanation, RuleSummary } from "../runtime/rules.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb, tableText } from "./client.ts";
 import type { Arguments, CliContext, Command } from "./command.ts";
+import { explainText } from "./explain_text.ts";
 
 const verbs = ["ls", "get", "create", "rm", "start", "stop", "restart", "status", "explain"] as const;
 
@@ -46,6 +47,14 @@ async function status(client: AgentClient, id: string, args: Arguments, context:
   context.stdout(Object.entries(all).map(([key, value]) => `${key}: ${value}\n`).join(""));
 }
 
+/** The plan as a tree, or, with --json, as data. */
+async function explain(client: AgentClient, id: string, args: Arguments, context: CliContext): Promise<void> {
+  const answer = await client.json<RuleExplanation>("GET", `/api/v1/rules/${encodeURIComponent(id)}/explain`);
+  if (args.flag("json")) return context.stdout(`${JSON.stringify(answer, null, 2)}\n`);
+  const since = answer.since === 0 ? "" : ` since ${new Date(answer.since).toISOString()}`;
+  context.stdout(`rule ${answer.id}: ${answer.state}${since}\n${explainText(answer.root)}`);
+}
+
 async function run(args: Arguments, context: CliContext): Promise<number> {
   const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
   const client = new AgentClient(args, context);
@@ -72,7 +81,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         await status(client, id, args, context);
         break;
       case "explain":
-        context.stdout(`${(await client.request("GET", `${path}/explain`)).trimEnd()}\n`);
+        await explain(client, id, args, context);
         break;
       default:
         verb satisfies never;

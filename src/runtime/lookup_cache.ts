@@ -16,6 +16,7 @@
  */
 import type { LookupColumns } from "../connector/lookup.ts";
 import type { LookupKey } from "../connector/lookup_key.ts";
+import { Recency, type RecencyItem } from "../connector/recency.ts";
 import type { Struct } from "../value/value.ts";
 
 export interface LookupCacheSettings {
@@ -28,7 +29,7 @@ export interface LookupCacheSettings {
 /** The rows a cache keeps; an answer without rows counts as one. */
 export const cachedRowsMax = 10_000;
 
-interface Entry {
+interface Entry extends RecencyItem {
   readonly key: LookupKey;
   readonly rows: readonly Struct[];
   /** Unix milliseconds. */
@@ -50,8 +51,8 @@ export class LookupCache {
   readonly #rowsMax: number;
   /** As many as there are ways to ask in rules. */
   readonly #sections = new Map<string, CacheSection>();
-  /** All entries, the one that was used longest ago first. */
-  readonly #byUse = new Set<Entry>();
+  /** All entries by when they were used. */
+  readonly #byUse = new Recency<Entry>();
   #rows = 0;
   /** Answers given from the cache. */
   hits = 0;
@@ -87,8 +88,7 @@ export class LookupCache {
     const entry = home.get(key);
     if (entry !== undefined && this.#isGood(entry, now)) {
       this.hits++;
-      this.#byUse.delete(entry);
-      this.#byUse.add(entry);
+      this.#byUse.touch(entry);
       return entry.rows;
     }
     this.misses++;
@@ -100,14 +100,11 @@ export class LookupCache {
     const before = home.get(key);
     if (before !== undefined) this.#remove(before);
     if ((rows.length === 0 && !this.#settings.missingKeys) || sizeOf(rows) > this.#rowsMax) return rows;
-    const entry = { key, rows, stored: now, home };
+    const entry: Entry = { key, rows, stored: now, home };
     home.set(key, entry);
     this.#byUse.add(entry);
     this.#rows += sizeOf(rows);
-    for (const oldest of this.#byUse) {
-      if (this.#rows <= this.#rowsMax) break;
-      this.#remove(oldest);
-    }
+    while (this.#rows > this.#rowsMax) this.#remove(this.#byUse.oldest!);
     return rows;
   }
 
@@ -119,7 +116,7 @@ export class LookupCache {
 
   #remove(entry: Entry): void {
     entry.home.delete(entry.key);
-    this.#byUse.delete(entry);
+    this.#byUse.remove(entry);
     this.#rows -= sizeOf(entry.rows);
   }
 }

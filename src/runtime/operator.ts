@@ -50,6 +50,8 @@ export interface Operator extends Output {
   settled?(): Promise<void> | undefined;
   /** How many rows are held back, or stand in open windows. Absent on operators that hold nothing back. */
   held?(): number;
+  /** Of the step that knows event time: how far it has come; -Infinity while it is not known. */
+  watermark?(): number;
   /** The state, as a value that can be stored. Absent, with `restore`, on operators without state. */
   snapshot?(): Value;
   /** Takes back what `snapshot` gave. Called at most once, before the first row. */

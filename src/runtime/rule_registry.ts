@@ -9,6 +9,7 @@ import type { Clock, Logger } from "../connector/context.ts";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import type { Store } from "../store/store.ts";
 import { explainPlan } from "./explain.ts";
+import { explainTree } from "./explain_tree.ts";
 import type { LiveRule } from "./live_rule.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
@@ -16,7 +17,7 @@ import { RuleEntry } from "./rule_entry.ts";
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
-import { changedTags, type Rules, type RuleSummary, type TagChange } from "./rules.ts";
+import { changedTags, type RuleExplanation, type Rules, type RuleSummary, type TagChange } from "./rules.ts";
 import { versionAllows } from "./streams.ts";
 
 export interface RuleRegistryParts {
@@ -333,10 +334,21 @@ export class RuleRegistry implements Rules {
   }
 
   explain(id: string): string {
-    const entry = this.#require(id);
-    const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, id);
-    const prepared = entry.live === undefined ? prepareRule(definition, this.#parts.environment) : entry.prepared!;
+    const { definition, prepared } = this.#preparedOf(this.#require(id));
     return explainPlan(prepared.plan, definition.sql);
+  }
+
+  explainTree(id: string): RuleExplanation {
+    const entry = this.#require(id);
+    const { definition, prepared } = this.#preparedOf(entry);
+    const root = explainTree(prepared.plan, definition.sql, entry.live);
+    return { id, state: entry.state, since: entry.live?.startedAt ?? 0, root };
+  }
+
+  #preparedOf(entry: RuleEntry): { readonly definition: RuleDefinition; readonly prepared: PreparedRule } {
+    const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, entry.id);
+    const prepared = entry.live === undefined ? prepareRule(definition, this.#parts.environment) : entry.prepared!;
+    return { definition, prepared };
   }
 
   topo(id: string): { sources: string[]; edges: Record<string, string[]> } {

@@ -2,6 +2,7 @@
  * The rules of an agent, as the admin interface and the CLI see them.
  * @module
  */
+import type { ExplainedStep } from "./explain_tree.ts";
 
 /** One line of `GET /rules`. */
 export interface RuleSummary {
@@ -21,6 +22,15 @@ export type TagChange = "replace" | "add" | "remove";
 export function changedTags(before: readonly string[], change: TagChange, tags: readonly string[]): string[] {
   if (change === "remove") return before.filter((tag) => !tags.includes(tag));
   return [...new Set(change === "add" ? [...before, ...tags] : tags)];
+}
+
+/** What `weir rule explain` shows. */
+export interface RuleExplanation {
+  readonly id: string;
+  readonly state: string;
+  /** Unix milliseconds; 0 for a rule that does not run. */
+  readonly since: number;
+  readonly root: ExplainedStep;
 }
 
 /**
@@ -52,6 +62,8 @@ export interface Rules {
   validate(json: string): { sources: string[] };
   /** One JSON object per plan node per line, children indented by one more tab. */
   explain(id: string): string;
+  /** The plan as a tree for people, with what each step of a running rule has done. */
+  explainTree(id: string): RuleExplanation;
   topo(id: string): { sources: string[]; edges: Record<string, string[]> };
   /** Ids of the rules that read a stream or table and are running. */
   usersOf(stream: string): string[];

@@ -5,7 +5,13 @@
  */
 import { diagnostic, DiagnosticError, fail } from "../../src/diagnostics/diagnostic.ts";
 import { requireName } from "../../src/runtime/names.ts";
-import { changedTags, type Rules, type RuleSummary, type TagChange } from "../../src/runtime/rules.ts";
+import {
+  changedTags,
+  type RuleExplanation,
+  type Rules,
+  type RuleSummary,
+  type TagChange,
+} from "../../src/runtime/rules.ts";
 import type { StreamRegistry } from "../../src/runtime/streams.ts";
 import { versionAllows } from "../../src/runtime/streams.ts";
 import { parseSelect } from "../../src/sql/parse.ts";
@@ -125,6 +131,12 @@ export class MemoryRules implements Rules {
   explain(id: string): string {
     const { source } = this.#require(id);
     return `{"op":"ProjectPlan_0","info":"Fields:[ * ]"}\n\t{"op":"DataSourcePlan_1","info":"StreamName: ${source}"}\n`;
+  }
+
+  explainTree(id: string): RuleExplanation {
+    const { source, status } = this.#require(id);
+    const stream = { step: "stream", does: `${source}: all columns`, inputs: [] };
+    return { id, state: status, since: 0, root: { step: "select", does: "*", inputs: [stream] } };
   }
 
   topo(id: string): { sources: string[]; edges: Record<string, string[]> } {

@@ -166,6 +166,10 @@ export class WatermarkOperator implements Operator {
     if (rows.length > 0) this.#output.push({ rows, window: undefined });
   }
 
+  watermark(): number {
+    return this.#watermark;
+  }
+
   held(): number {
     return this.#waiting.length - this.#head;
   }

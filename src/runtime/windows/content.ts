@@ -15,6 +15,8 @@ export interface WindowContent {
   add(row: Row): void;
   /** The window's list, or undefined when nothing is to be handed on; empties the content. */
   close(window: WindowSpan): Batch | undefined;
+  /** Empties the content and hands nothing on. */
+  clear(): void;
   /** How many rows came in since the last close. */
   readonly size: number;
   /** True when closing an empty window hands something on. */
@@ -49,6 +51,10 @@ export class RowContent implements WindowContent {
       emptySlots(row, this.#context.changingSlots);
     }
     return { rows, window };
+  }
+
+  clear(): void {
+    this.#rows = [];
   }
 
   snapshot(): Value {
@@ -117,6 +123,13 @@ export class GroupContent implements WindowContent {
       this.#context.fail(error);
       return undefined;
     }
+  }
+
+  clear(): void {
+    this.#groups.clear();
+    this.#failed = false;
+    this.#failure = undefined;
+    this.#size = 0;
   }
 
   snapshot(): Value {

@@ -3,7 +3,7 @@
  * in the order in which they come here.
  *
  * At the end of the input nothing is handed on: a count window says that a number of rows has come, and rows that wait
- * for more of them are no window yet.
+ * for more of them are no window, so they are forgotten, and not counted as lost.
  * @module
  */
 import type { Row, WindowSpan } from "../../value/row.ts";
@@ -60,6 +60,10 @@ export class CountWindow implements Operator {
     this.#output.advance(progress);
   }
 
+  end(): void {
+    this.#content.clear();
+  }
+
   held(): number {
     return this.#content.size;
   }
@@ -114,6 +118,12 @@ export class LatestRows implements WindowContent {
     this.#fresh = 0;
     const { changingSlots } = this.#context;
     return { rows: this.#inOrder().map((row) => copyRow(row, changingSlots, window)), window };
+  }
+
+  clear(): void {
+    this.#rows = [];
+    this.#oldest = 0;
+    this.#fresh = 0;
   }
 
   snapshot(): Value {

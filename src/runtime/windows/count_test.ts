@@ -80,6 +80,16 @@ test("CountWindow holds the rows that no list has had yet", () => {
   assert.equal(window.held(), 1);
 });
 
+test("CountWindow forgets rows that wait for more of them at the end", () => {
+  for (const interval of [2, 4]) {
+    const { window, lists, push } = setUp(4, interval);
+    push(upTo(7));
+    window.end();
+    assert.equal(window.held(), 0);
+    assert.deepEqual(lists, []);
+  }
+});
+
 test("CountWindow goes on where a snapshot was taken, after any row", () => {
   for (const [length, interval] of [[3, 3], [4, 3], [5, 1], [4, 2]] as const) {
     const expected = setUp(length, interval).push(upTo(14));

@@ -5,7 +5,8 @@
  * condition each row that meets it opens a window and hands on the one before. Rows outside windows are dropped. A
  * condition that fails or is not a boolean counts as false.
  *
- * At the end of the input nothing is handed on: the row that ends the state has not come, so it still lasts.
+ * At the end of the input nothing is handed on: the row that ends the state has not come, so it still lasts. Its rows are
+ * forgotten like those outside windows, and not counted as lost.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
@@ -106,6 +107,10 @@ export class StateWindow implements Operator {
 
   advance(progress: Progress): void {
     this.#output.advance(progress);
+  }
+
+  end(): void {
+    this.#open.clear();
   }
 
   held(): number {

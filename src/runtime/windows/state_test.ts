@@ -95,6 +95,14 @@ test("StateWindow fails a row whose partition cannot be told, and goes on withou
   assert.deepEqual(errors, ["E503"]);
 });
 
+test("StateWindow forgets the rows of a state that still lasts at the end", () => {
+  const { window, values } = setUp("STATEWINDOW(v > 10)");
+  values(12, 8);
+  window.end();
+  assert.equal(window.held(), 0);
+  assert.deepEqual(values(13), []);
+});
+
 test("StateWindow uses the contents of closed windows again", () => {
   const { values, contentsMade } = setUp("STATEWINDOW(v > 10, v < 3)");
   values(12, 2, 12, 2, 12, 2);
