@@ -9,6 +9,7 @@ import type { InferOutput } from "valibot";
 import type { OpenContext } from "../../src/connector/declare.ts";
 import { keyOf, type LookupKey, lookupKey } from "../../src/connector/lookup_key.ts";
 import type { Lookup, Struct, Value } from "../../src/connector/lookup.ts";
+import { Recency, type RecencyItem } from "../../src/connector/recency.ts";
 import { RowIndex } from "../../src/connector/row_index.ts";
 import { getOwn } from "../../src/value/value.ts";
 import type { BusItem, BusReader, MemoryBus } from "./bus.ts";
@@ -16,6 +17,11 @@ import type { lookupSettings } from "./mod.ts";
 
 /** Each index costs memory for every row; questions beyond look at all rows. */
 const indexesMax = 8;
+
+interface Kept extends RecencyItem {
+  readonly key: LookupKey;
+  row: Struct;
+}
 
 const none: readonly Struct[] = [];
 
@@ -27,8 +33,8 @@ export class MemoryLookup implements Lookup, BusReader {
   readonly #log: OpenContext["log"];
   readonly #key: string;
   readonly #rowsMax: number;
-  /** The row that was written longest ago first. */
-  readonly #rows = new Map<LookupKey, Struct>();
+  readonly #rows = new Map<LookupKey, Kept>();
+  readonly #byWrite = new Recency<Kept>();
   readonly #indexes = new Map<string, RowIndex>();
   #toldKeyless = false;
   #toldFull = false;
@@ -65,21 +71,29 @@ export class MemoryLookup implements Lookup, BusReader {
   }
 
   #put(key: LookupKey, row: Struct): void {
-    this.#remove(key);
-    this.#rows.set(key, row);
+    const before = this.#rows.get(key);
+    if (before === undefined) {
+      const kept: Kept = { key, row };
+      this.#rows.set(key, kept);
+      this.#byWrite.add(kept);
+    } else {
+      for (const index of this.#indexes.values()) index.remove(before.row);
+      before.row = row;
+      this.#byWrite.touch(before);
+    }
     for (const index of this.#indexes.values()) index.add(row);
     if (this.#rows.size <= this.#rowsMax) return;
-    const [oldest] = this.#rows.keys();
-    this.#remove(oldest!);
+    this.#remove(this.#byWrite.oldest!.key);
     if (!this.#toldFull) this.#log.warn("A lookup table is full and forgets its oldest rows", { rows: this.#rowsMax });
     this.#toldFull = true;
   }
 
   #remove(key: LookupKey): void {
-    const row = this.#rows.get(key);
-    if (row === undefined) return;
+    const kept = this.#rows.get(key);
+    if (kept === undefined) return;
     this.#rows.delete(key);
-    for (const index of this.#indexes.values()) index.remove(row);
+    this.#byWrite.remove(kept);
+    for (const index of this.#indexes.values()) index.remove(kept.row);
   }
 
   #keyless(topic: string): void {
@@ -93,7 +107,7 @@ export class MemoryLookup implements Lookup, BusReader {
     const at = keys.indexOf(this.#key);
     if (at === -1) return this.#findByOthers(keys, values);
     const key = keyOf(values[at]);
-    const row = key === undefined ? undefined : this.#rows.get(key);
+    const row = key === undefined ? undefined : this.#rows.get(key)?.row;
     if (row === undefined) return none;
     const fits = keys.length === 1 || lookupKey(keys.map((name) => getOwn(row, name))) === lookupKey(values);
     return fits ? [row] : none;
@@ -105,7 +119,7 @@ export class MemoryLookup implements Lookup, BusReader {
     const name = JSON.stringify(keys);
     let index = this.#indexes.get(name);
     if (index === undefined) {
-      index = new RowIndex(keys, this.#rows.values());
+      index = new RowIndex(keys, [...this.#rows.values()].map(({ row }) => row));
       if (this.#indexes.size < indexesMax) this.#indexes.set(name, index);
     }
     return index.get(key);
