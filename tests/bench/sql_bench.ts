@@ -20,7 +20,7 @@ import { encodeState } from "../../src/runtime/state_codec.ts";
 import type { Catalog } from "../../src/sql/catalog.ts";
 import { builtInFunctions } from "../../src/sql/functions/built_in.ts";
 import type { Struct } from "../../src/value/value.ts";
-import { batchesOf, batchMs, chainOf, type SqlCase, sqlCases } from "./sql_cases.ts";
+import { batchesOf, batchesPerBurst, batchMs, chainOf, type SqlCase, sqlCases } from "./sql_cases.ts";
 
 /** What one case took. */
 export interface CaseFigure {
@@ -47,13 +47,13 @@ export interface Size {
 const catalog: Catalog = {
   source: (name) => ({
     name,
-    kind: "stream",
+    kind: name === "places" ? "lookup_table" : "stream",
     columns: undefined,
     strictValidation: false,
     timestamp: undefined,
     timestampFormat: undefined,
   }),
-  sourceNames: () => ["demo"],
+  sourceNames: () => ["demo", "other", "places"],
 };
 
 function open(sql: string, result: QueryOutput["result"]): Query {
@@ -65,15 +65,19 @@ function open(sql: string, result: QueryOutput["result"]): Query {
   });
 }
 
-function pushAll(query: Query, batches: readonly Struct[][]): void {
-  for (const [i, batch] of batches.entries()) query.push(batch, i * batchMs);
+function pushAll(query: Query, { streams = 1, places, pauseMs = 0 }: SqlCase, batches: readonly Struct[][]): void {
+  if (places !== undefined) query.push(places, 0, undefined, streams);
+  for (const [i, batch] of batches.entries()) {
+    query.push(batch, i * batchMs + Math.floor(i / batchesPerBurst) * pauseMs, undefined, i % streams);
+  }
 }
 
 /** One round for the digest, which warms up as well, and then the timed ones. */
-function measureCase({ name, sql, keys }: SqlCase, batches: readonly Struct[][], rounds: number): CaseFigure {
+function measureCase(sqlCase: SqlCase, batches: readonly Struct[][], rounds: number): CaseFigure {
+  const { name, sql, keys } = sqlCase;
   const digest = new Digest();
   const checked = open(sql, (rows) => digest.add(rows));
-  pushAll(checked, batches);
+  pushAll(checked, sqlCase, batches);
   const stateBytes = Buffer.byteLength(encodeState(checked.snapshot()));
   checked.end();
   let best = Infinity;
@@ -81,7 +85,7 @@ function measureCase({ name, sql, keys }: SqlCase, batches: readonly Struct[][],
     let results = 0;
     const query = open(sql, () => void results++);
     const begin = performance.now();
-    pushAll(query, batches);
+    pushAll(query, sqlCase, batches);
     query.end();
     best = Math.min(best, performance.now() - begin);
     if (results !== digest.count) throw new Error(`"${name}" gave ${digest.count} results, and then ${results}`);
@@ -136,7 +140,7 @@ export function measureCompilations(terms: readonly number[], rounds: number): C
 
 function print(cases: readonly CaseFigure[], compilations: readonly CompileFigure[]): void {
   const line = (cells: readonly string[]) =>
-    console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(36) : cell.padStart(14))).join(""));
+    console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(40) : cell.padStart(14))).join(""));
   line(["case", "rows/s", "ns/row", "state B/key", "results", "digest"]);
   for (const { name, rowsPerSecond, stateBytesPerKey, results, digest } of cases) {
     const ns = (1e9 / rowsPerSecond).toFixed(0);

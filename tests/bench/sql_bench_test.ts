@@ -17,6 +17,13 @@ test("the SQL benchmark computes the same results as ever", () => {
     "tumbling 10 s, avg max min by key": "9b67b5feba40",
     "lag by key": "2937d86bcf89",
     "changes by key": "4b5917994ce4",
+    "hopping 60 s every 1 s, sum max": "96922104c866",
+    "hopping 60 s every 1 s, sum max by key": "e9f480d198ac",
+    "sliding 60 s, avg": "57f8f4d1bc15",
+    "sliding 60 s, avg by key at alarms": "f37542f1c416",
+    "session of 5 s, by key": "eff59dd7342a",
+    "join of two streams in 2 s": "a5b36931beed",
+    "lookup join": "61191ae14772",
     "compile 50 OR terms": "e0c640c12955",
     "compile 500 OR terms": "6ccbd2afef28",
   });

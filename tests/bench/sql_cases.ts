@@ -10,7 +10,16 @@ export interface SqlCase {
   readonly sql: string;
   /** How many keys the state is spread over: 1 where the statement has none. */
   readonly keys: number;
+  /** Batches go to the streams of FROM in turn; 1 when absent. */
+  readonly streams?: number;
+  /** Rows of the lookup table `places`, which stands last in FROM. */
+  readonly places?: readonly Struct[];
+  /** Nothing comes for so long after each {@linkcode batchesPerBurst} batches. */
+  readonly pauseMs?: number;
 }
+
+/** 10 s of rows. */
+export const batchesPerBurst = 500;
 
 /** Different values of `device_id`. */
 export const deviceCount = 1000;
@@ -79,5 +88,46 @@ export const sqlCases: readonly SqlCase[] = [
     sql: "SELECT device_id, voltage - lag(voltage, 1, 0) OVER (PARTITION BY device_id) AS rise FROM demo " +
       "WHERE had_changed(true, running) OVER (PARTITION BY device_id)",
     keys: deviceCount,
+  },
+  {
+    name: "hopping 60 s every 1 s, sum max",
+    sql: "SELECT sum(voltage) AS v, max(current) AS c, window_end() AS t FROM demo GROUP BY HOPPINGWINDOW(ss, 60, 1)",
+    keys: 1,
+  },
+  {
+    name: "hopping 60 s every 1 s, sum max by key",
+    sql: "SELECT device_id, sum(voltage) AS v, max(current) AS c FROM demo " +
+      "GROUP BY device_id, HOPPINGWINDOW(ss, 60, 1)",
+    keys: deviceCount,
+  },
+  {
+    name: "sliding 60 s, avg",
+    sql: "SELECT avg(voltage) AS v, count(*) AS n FROM demo GROUP BY SLIDINGWINDOW(ss, 60)",
+    keys: 1,
+  },
+  {
+    name: "sliding 60 s, avg by key at alarms",
+    sql: "SELECT device_id, avg(voltage) AS v FROM demo " +
+      "GROUP BY device_id, SLIDINGWINDOW(ss, 60) OVER (WHEN seq % 1000 = 999)",
+    keys: deviceCount,
+  },
+  {
+    name: "session of 5 s, by key",
+    sql: "SELECT device_id, avg(voltage) AS v, count(*) AS n FROM demo GROUP BY device_id, SESSIONWINDOW(ss, 60, 5)",
+    keys: deviceCount,
+    pauseMs: 6000,
+  },
+  {
+    name: "join of two streams in 2 s",
+    sql: "SELECT demo.seq, other.seq AS other_seq FROM demo INNER JOIN other ON demo.device_id = other.device_id " +
+      "GROUP BY TUMBLINGWINDOW(ss, 2)",
+    keys: deviceCount,
+    streams: 2,
+  },
+  {
+    name: "lookup join",
+    sql: "SELECT demo.device_id, demo.voltage, places.hall FROM demo INNER JOIN places ON demo.device_id = places.id",
+    keys: deviceCount,
+    places: Array.from({ length: deviceCount }, (_, i) => ({ id: `inverter-${i}`, hall: `hall ${i % 7}` })),
   },
 ];
