@@ -33,6 +33,8 @@ export interface SessionShape {
 interface OpenSession {
   /** What `window_start()` will be. */
   start: number;
+  /** The time of its first row. */
+  first: number;
   /** The time of its latest row. */
   latest: number;
   /** The first tick that may end it. */
@@ -77,7 +79,9 @@ export class SessionWindow implements Operator {
 
   #add(row: Row): void {
     this.#session ??= {
-      start: this.#endedByTick ?? row.time,
+      // A row that was on its way while the clock passed the tick, or was set back, is older than the tick.
+      start: Math.min(this.#endedByTick ?? row.time, row.time),
+      first: row.time,
       latest: row.time,
       lastTick: this.#lastTickOf(row.time),
     };
@@ -130,10 +134,12 @@ export class SessionWindow implements Operator {
   #advanceClock(now: number): void {
     const session = this.#session;
     if (session !== undefined && now < session.latest) {
-      // The clock was set back: the session would stand open until the old time has come again. It goes on from now.
+      // The clock was set back: the session would stand open until the old time has come again. It goes on from now, as
+      // old as it was. Streams that are read together may differ by some milliseconds, which changes next to nothing.
+      session.first += now - session.latest;
       session.start = Math.min(session.start, now);
       session.latest = now;
-      session.lastTick = this.#lastTickOf(now);
+      session.lastTick = this.#lastTickOf(session.first);
     }
     this.#closeBefore(now);
   }
@@ -159,7 +165,7 @@ export class SessionWindow implements Operator {
   snapshot(): Value {
     const session = this.#session;
     return [
-      session === undefined ? null : [session.start, session.latest, session.lastTick],
+      session === undefined ? null : [session.start, session.first, session.latest, session.lastTick],
       this.#onTick.map(rowToValue),
       this.#endedByTick ?? null,
       this.#tick,
@@ -169,13 +175,17 @@ export class SessionWindow implements Operator {
 
   restore(state: Value): void {
     const [session, onTick, endedByTick, tick, content] = state as [
-      [start: number, latest: number, lastTick: number] | null,
+      [start: number, first: number, latest: number, lastTick: number] | null,
       Value[],
       number | null,
       number,
       Value,
     ];
-    this.#session = session === null ? undefined : { start: session[0], latest: session[1], lastTick: session[2] };
+    this.#session = undefined;
+    if (session !== null) {
+      const [start, first, latest, lastTick] = session;
+      this.#session = { start, first, latest, lastTick };
+    }
     this.#onTick = onTick.map(rowFromValue);
     this.#endedByTick = endedByTick ?? undefined;
     this.#tick = tick;
