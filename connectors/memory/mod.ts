@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { integer, refuseSetting, text } from "../../src/connector/settings.ts";
 import { MemoryBus } from "./bus.ts";
+import { MemoryLookup } from "./lookup.ts";
 import { filterProblem } from "./topic.ts";
 
 const datasource = v.pipe(
@@ -88,7 +89,8 @@ export const memory = defineConnector({
       "columns than KEY are possible; each way to join by them costs memory for an index.",
     opens: "with table",
     settings: lookupSettings,
-    open: async (settings, context) => new (await import("./lookup.ts")).MemoryLookup(settings, context),
+    // In place, not on first use: what is published right after the creation of the table belongs into it.
+    open: (settings, context) => new MemoryLookup(settings, context),
   },
   sink: {
     summary: "Writes rows to a topic.",

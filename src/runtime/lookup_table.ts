@@ -61,8 +61,8 @@ export class LookupTable {
   #answered = false;
   /** While a handle is being opened: settles when there is one, or a reason why there is none. Never rejects. */
   #opening: Promise<void> | undefined;
-  /** The end of the handle before. Never rejects. */
-  #closing: Promise<void> = Promise.resolve();
+  /** The end of the handle before, if there was one. Never rejects. */
+  #closing: Promise<void> | undefined;
   /** Why there is no handle. */
   #missing = "it is not open";
   #cancelRetry: () => void = () => {};
@@ -76,9 +76,12 @@ export class LookupTable {
     this.cache = options.cache === undefined ? undefined : new LookupCache(options.cache);
   }
 
-  /** Starts opening the store. Being unable to is a status, not an error. */
+  /**
+   * Starts opening the store. Being unable to is a status, not an error. A store that can be opened in place is: one in
+   * memory misses nothing of what is published from now on.
+   */
   start(): void {
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#open().finally(() => this.#opening = undefined);
   }
 
   /**
@@ -200,7 +203,7 @@ export class LookupTable {
   async #open(): Promise<void> {
     const { open, reportsStatus } = this.#options;
     try {
-      await this.#closing;
+      if (this.#closing !== undefined) await this.#closing;
       if (!reportsStatus) this.connection.report("connecting");
       this.#lookup = await open((state, message) => void this.connection.report(state, message));
       this.#answered = false;
@@ -208,8 +211,6 @@ export class LookupTable {
     } catch (error) {
       if (error instanceof DiagnosticError) this.#fail(error);
       else this.#retry(error);
-    } finally {
-      this.#opening = undefined;
     }
   }
 

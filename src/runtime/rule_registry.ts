@@ -364,7 +364,7 @@ export class RuleRegistry implements Rules {
   usersOfConnection(connection: string): string[] {
     return this.#running()
       .filter(({ prepared }) =>
-        [...prepared!.inputs.map((input) => input.source), ...prepared!.actions].some((role) =>
+        [...prepared!.inputs.map((input) => input.source), ...prepared!.lookups, ...prepared!.actions].some((role) =>
           role.connection?.named === connection
         )
       )

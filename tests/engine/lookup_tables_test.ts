@@ -17,7 +17,7 @@ import { prepareLookup } from "../../src/runtime/prepare_lookup.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { HandClock, settled } from "../hand_clock.ts";
+import { HandClock } from "../hand_clock.ts";
 
 const signal = new AbortController().signal;
 
@@ -51,7 +51,6 @@ async function withTables(definitions: readonly string[], work: (fixture: Fixtur
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);
   keeper.start(streams.list("table"));
-  await settled();
   const leases: LookupLease[] = [];
   const memory = connectors.find(({ name }) => name === "memory")!;
   try {
@@ -94,7 +93,6 @@ test("a memory lookup table fills from its creation on, also while no rule runs"
   withTables([], async ({ streams, acquire, publish }) => {
     await publish("devices", { id: 1, v: "too early" });
     streams.execute(create);
-    await settled();
     await publish("devices", { id: 1, v: "a" }, { id: 2, v: "b" });
     const first = acquire("t");
     assert.deepEqual(await find(first, 1), [{ id: 1, v: "a" }]);
@@ -119,7 +117,6 @@ test("a rule keeps the table that was dropped or replaced, and a later one gets 
     await publish("devices", { id: 1 });
     const old = acquire("t");
     streams.replace("table", "t", create.replace("devices", "others"));
-    await settled();
     await publish("others", { id: 2 });
     const next = acquire("t");
     assert.deepEqual([await find(old, 1), await find(old, 2)], [[{ id: 1 }], []]);
@@ -131,7 +128,6 @@ test("a rule keeps the table that was dropped or replaced, and a later one gets 
     await old.release();
     await assert.rejects(find(old, 3), /E510|it is closed/);
     streams.execute(create);
-    await settled();
     assert.deepEqual(await find(acquire("t"), 1), []);
   }));
 
