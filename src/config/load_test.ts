@@ -36,6 +36,7 @@ test("an empty file gives the defaults", async () => {
     listen: { hostname: "127.0.0.1", port: 9081 },
     log: { level: "info", format: "auto" },
     timezone: "Local",
+    properties: {},
     ignoreCase: false,
     reportedVersion: "2.4.0",
     cors: { allowOrigins: [] },
@@ -61,6 +62,7 @@ listen: "[::1]:9999"
 dataDir: /tmp/x
 log: { level: debug, format: json }
 timezone: Europe/Berlin
+properties: { site: north, line: 7 }
 ignoreCase: false
 reportedVersion: 2.5.0
 cors: { allowOrigins: ["https://ui.example"] }
@@ -72,6 +74,7 @@ connections: { mqtt: { cloud: { server: "ssl://b" } } }
 `);
   assert.deepEqual(config.listen, { hostname: "::1", port: 9999 });
   assert.deepEqual(config.log, { level: "debug", format: "json" });
+  assert.deepEqual(config.properties, { site: "north", line: 7 });
   assert.equal(config.rule.lateTolerance, 2000);
   assert.equal(config.rule.checkpointInterval, 60000);
   assert.deepEqual(config.sources.mqtt!.plant, { qos: 2 });
@@ -103,6 +106,7 @@ test("bad values are reported at their place", async () => {
     ["rule: { qos: 3 }", /"rule\.qos": expected one of 0, 1, 2, found 3/],
     ["rule: { lateTolerance: soon }", /"rule\.lateTolerance": expected milliseconds or a duration/],
     ["rule: { bufferLength: 0 }", /expected a whole number from 1 on/],
+    ["properties: { site: [north] }", /"properties\.site": expected a text, a number, true or false/],
     ["ignoreCase: 7", /expected true or false/],
     ["tls: { certFile: a }", /^E404: Missing setting "tls\.keyFile"/],
     ["sources: { mqtt: 5 }", /^E403: Bad value of "sources\.mqtt": expected keys with settings/],
