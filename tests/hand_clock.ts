@@ -2,6 +2,7 @@
  * A clock that stands until a test moves it.
  * @module
  */
+import { setImmediate } from "node:timers";
 import type { Clock } from "../src/connector/context.ts";
 import { sleepWith } from "../src/connector/sleep.ts";
 
@@ -52,5 +53,5 @@ export class HandClock implements Clock {
 
 /** Resolves when everything that can go on without time or the outside world has done so. */
 export function settled(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setImmediate(resolve));
 }

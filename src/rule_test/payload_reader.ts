@@ -38,9 +38,8 @@ export function createPayloadReader(
     ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
   });
   const validate = strictRows(definition, timezone, now)?.(wanted);
-  const toBytes = binaryFormats.includes(options.format) ? bytesOfBase64 : (text: string) => utf8.encode(text);
   return (payload) => {
-    const rows = decoder.decode(toBytes(payload));
+    const rows = decoder.decode(bytesOfPayload(definition, payload));
     return validate === undefined ? rows : rows.map(validate);
   };
 }
@@ -64,7 +63,13 @@ export function usesInt64({ name, options }: StreamDefinition): boolean {
   return readSettings(sourceSettings, Object.fromEntries(own), place).useInt64ForWholeNumber;
 }
 
-function bytesOfBase64(text: string): Uint8Array {
+/**
+ * The bytes of a payload as a case writes it.
+ *
+ * @throws {Error} when those of a binary format are no Base64.
+ */
+export function bytesOfPayload({ options }: StreamDefinition, text: string): Uint8Array {
+  if (!binaryFormats.includes(options.format)) return utf8.encode(text);
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error(`expected Base64, found "${text.slice(0, 60)}"`);
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }

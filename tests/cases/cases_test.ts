@@ -1,5 +1,6 @@
 /**
- * Every golden case of this folder, run as it is written, in batches, and cut by checkpoints.
+ * Every golden case of this folder: as it is written, in batches, cut by checkpoints; through `weir query`, its rows in
+ * files; and live, as a rule of a running engine.
  *
  * `weir test --update tests/cases` writes what came out into the files; read the difference before you commit it.
  * @module
@@ -11,6 +12,9 @@ import { fileURLToPath } from "node:url";
 import { type Case, parseCases } from "../../src/rule_test/case_file.ts";
 import { linesDiff, linesMatch, outcomeDiff, outcomeMatches } from "../../src/rule_test/diff.ts";
 import { type Manner, runCase } from "../../src/rule_test/run_case.ts";
+import { byEngine, whyNotByEngine } from "./by_engine.ts";
+import { byQuery, whyNotByQuery } from "./by_query.ts";
+import { observe, type Observed } from "./observed.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 
 const folder = fileURLToPath(new URL("./", import.meta.url));
@@ -65,8 +69,25 @@ async function check(c: Case): Promise<void> {
   }
 }
 
+/** Another way must see the same. */
+function assertSame(expected: Observed, found: Observed): void {
+  assertLines(expected.refused, found.refused, "refused");
+  assertLines(expected.results, found.results, "results");
+  assertLines(expected.errors, found.errors, "errors");
+  assertLines(expected.dropped, found.dropped, "dropped rows");
+}
+
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".case")).sort()) {
   for (const c of parseCases(readFileSync(`${folder}${file}`, "utf8"), `${folder}${file}`)) {
-    test(`${file}:${c.line} ${c.name}`, () => check(c));
+    const name = `${file}:${c.line} ${c.name}`;
+    test(name, () => check(c));
+    const notByQuery = whyNotByQuery(c);
+    test(`weir query: ${notByQuery === undefined ? name : `${name} (not run: ${notByQuery})`}`, {
+      skip: notByQuery !== undefined,
+    }, async () => assertSame(observe(await runCase(c), "rows"), await byQuery(c)));
+    const notByEngine = whyNotByEngine(c);
+    test(`live: ${notByEngine === undefined ? name : `${name} (not run: ${notByEngine})`}`, {
+      skip: notByEngine !== undefined,
+    }, async () => assertSame(observe(await runCase(c), "lists"), await byEngine(c)));
   }
 }

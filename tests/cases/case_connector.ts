@@ -1,0 +1,124 @@
+/**
+ * The connector of a case that runs live: its sources and lookup tables give what the case says, its sink keeps what
+ * comes out, with the time.
+ * @module
+ */
+import * as v from "valibot";
+import { type Connector, defineConnector } from "../../src/connector/declare.ts";
+import { EndOfInput } from "../../src/connector/errors.ts";
+import { text } from "../../src/connector/settings.ts";
+import type { Source, SourceBatch } from "../../src/connector/source.ts";
+import { RowsLookup } from "../../src/runtime/rows_lookup.ts";
+import type { Struct } from "../../src/value/value.ts";
+
+/** One stream or scan table: what was given, and who waits for it. */
+class Feeding implements Source {
+  readonly #given: (SourceBatch | "end")[] = [];
+  #wake: () => void = () => {};
+  isOpen = false;
+
+  give(batch: SourceBatch | "end"): void {
+    this.#given.push(batch);
+    this.#wake();
+  }
+
+  async read(signal: AbortSignal): Promise<SourceBatch> {
+    while (this.#given.length === 0) {
+      await new Promise<void>((resolve, reject) => {
+        this.#wake = resolve;
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    }
+    const next = this.#given.shift()!;
+    if (next === "end") throw new EndOfInput("the case ends");
+    return next;
+  }
+
+  close(): Promise<void> {
+    this.isOpen = false;
+    return Promise.resolve();
+  }
+}
+
+export class CaseConnector {
+  readonly #feedings = new Map<string, Feeding>();
+  readonly #lookups = new Map<string, RowsLookup>();
+  readonly #written: (message: string) => void;
+
+  /** @param written takes each message of the sink. */
+  constructor(written: (message: string) => void) {
+    this.#written = written;
+  }
+
+  /** One message of a stream or scan table. */
+  give(name: string, payload: Uint8Array, meta: Struct | undefined): void {
+    this.#feeding(name).give({ kind: "payloads", payloads: [payload], meta: () => meta });
+  }
+
+  /** Rows that a lookup table can be asked for. */
+  add(name: string, rows: readonly Struct[]): void {
+    this.#lookup(name).add(rows);
+  }
+
+  /** Ends all streams and tables that are read. */
+  end(): void {
+    for (const feeding of this.#feedings.values()) if (feeding.isOpen) feeding.give("end");
+  }
+
+  isOpen(name: string): boolean {
+    return this.#feeding(name).isOpen;
+  }
+
+  #feeding(name: string): Feeding {
+    let feeding = this.#feedings.get(name);
+    if (feeding === undefined) this.#feedings.set(name, feeding = new Feeding());
+    return feeding;
+  }
+
+  #lookup(name: string): RowsLookup {
+    let lookup = this.#lookups.get(name);
+    if (lookup === undefined) this.#lookups.set(name, lookup = new RowsLookup());
+    return lookup;
+  }
+
+  readonly connector: Connector = defineConnector({
+    name: "case",
+    status: "experimental",
+    summary: "For cases.",
+    source: {
+      summary: "Gives the rows of the case.",
+      delivery: "at-most-once",
+      emits: "payloads",
+      meta: [],
+      settings: v.strictObject({ datasource: text({ description: "The stream or table." }) }),
+      open: ({ datasource }) => {
+        const feeding = this.#feeding(datasource);
+        feeding.isOpen = true;
+        return feeding;
+      },
+    },
+    lookup: {
+      summary: "Finds the rows of the case.",
+      opens: "with rule",
+      settings: v.strictObject({ datasource: text({ description: "The table." }) }),
+      open: ({ datasource }) => ({
+        find: (keys, values, columns) => this.#lookup(datasource).keyed(keys).find(values, columns),
+        close: () => Promise.resolve(),
+      }),
+    },
+    sink: {
+      summary: "Keeps what comes out.",
+      delivery: "at-most-once",
+      accepts: "payloads",
+      settings: v.strictObject({}),
+      open: () => ({
+        write: (batch) => {
+          for (const payload of batch) this.#written(String(payload));
+          return Promise.resolve();
+        },
+        close: () => Promise.resolve(),
+      }),
+    },
+    examples: [],
+  });
+}
