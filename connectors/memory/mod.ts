@@ -7,6 +7,8 @@ import { defineConnector } from "../../src/connector/declare.ts";
 import { integer, refuseSetting, text } from "../../src/connector/settings.ts";
 import { MemoryBus } from "./bus.ts";
 import { MemoryLookup } from "./lookup.ts";
+import { MemorySink } from "./sink.ts";
+import { MemorySource } from "./source.ts";
 import { filterProblem } from "./topic.ts";
 
 const datasource = v.pipe(
@@ -57,6 +59,7 @@ export const sinkSettings = v.strictObject({
   }),
 });
 
+/** Everything opens in place, its code is there from the start: what is published from then on must not be missed. */
 export const memory = defineConnector({
   name: "memory",
   status: "stable",
@@ -80,7 +83,7 @@ export const memory = defineConnector({
     emits: "rows",
     meta: ["topic"],
     settings: sourceSettings,
-    open: async (settings, context) => new (await import("./source.ts")).MemorySource(settings, context),
+    open: (settings, context) => new MemorySource(settings, context),
   },
   lookup: {
     summary:
@@ -89,7 +92,6 @@ export const memory = defineConnector({
       "columns than KEY are possible; each way to join by them costs memory for an index.",
     opens: "with table",
     settings: lookupSettings,
-    // In place, not on first use: what is published right after the creation of the table belongs into it.
     open: (settings, context) => new MemoryLookup(settings, context),
   },
   sink: {
@@ -102,7 +104,7 @@ export const memory = defineConnector({
         refuseSetting("keyField", "rowkindField needs keyField, the column with the key of the row", "E404");
       }
     },
-    open: async (settings, context) => new (await import("./sink.ts")).MemorySink(settings, context),
+    open: (settings, context) => new MemorySink(settings, context),
   },
   examples: [
     { title: "All lines of plant 1", role: "source", settings: { datasource: "plant1/+/temperature" } },
