@@ -4,7 +4,7 @@
  */
 import type { AggregatePlan } from "../../sql/plan.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
-import { GroupTable } from "../windows/group_table.ts";
+import { compileGroups, GroupTable } from "../windows/group_table.ts";
 import type { Row } from "../../value/row.ts";
 
 export class AggregateOperator implements Operator {
@@ -14,7 +14,7 @@ export class AggregateOperator implements Operator {
   readonly #output: Output;
 
   constructor(plan: AggregatePlan, context: OperatorContext, output: Output) {
-    this.#groups = new GroupTable(plan.groupBy, plan.aggregates, context);
+    this.#groups = new GroupTable(compileGroups(plan.groupBy, plan.aggregates, context));
     this.#context = context;
     this.#output = output;
   }

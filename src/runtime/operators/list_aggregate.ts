@@ -7,7 +7,7 @@ import type { WindowAggregatePlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { emptySlots } from "../row_state.ts";
-import { GroupTable } from "../windows/group_table.ts";
+import { compileGroups, GroupTable } from "../windows/group_table.ts";
 
 export class ListAggregateOperator implements Operator {
   readonly #table: GroupTable;
@@ -16,7 +16,7 @@ export class ListAggregateOperator implements Operator {
   readonly #output: Output;
 
   constructor(plan: WindowAggregatePlan, context: OperatorContext, output: Output) {
-    this.#table = new GroupTable([], plan.aggregates, context);
+    this.#table = new GroupTable(compileGroups([], plan.aggregates, context));
     this.#slots = plan.aggregates.map((a) => a.slot);
     this.#context = context;
     this.#output = output;

@@ -10,7 +10,7 @@ import type { Operator, OperatorContext, Output } from "../operator.ts";
 import { GroupContent, RowContent, type WindowContent } from "./content.ts";
 import { GroupPanes } from "./group_panes.ts";
 import { CountWindow, LatestRows } from "./count.ts";
-import { GroupTable } from "./group_table.ts";
+import { compileGroups, GroupTable } from "./group_table.ts";
 import { HoppingWindow } from "./hopping.ts";
 import { type PaneContent, RowPanes } from "./pane_content.ts";
 import { SlidingWindow } from "./sliding.ts";
@@ -71,7 +71,7 @@ export function createWindow(
       return new CountWindow({ length: spec.length, interval }, content, context, output);
     }
     case "state":
-      return new StateWindow(spec, () => contentOf(plan, context), context, output);
+      return new StateWindow(spec, contentsOf(plan, context), context, output);
     default:
       // The planner refuses every other kind until it is built.
       throw new Error(`No operator for ${spec.type} windows`);
@@ -79,8 +79,15 @@ export function createWindow(
 }
 
 function contentOf(plan: WindowPlan | WindowedAggregatePlan, context: OperatorContext): WindowContent {
-  if (plan.kind === "window") return new RowContent(context);
-  return new GroupContent(new GroupTable(plan.groupBy, plan.aggregates, context), whereOf(plan, context), context);
+  return contentsOf(plan, context)();
+}
+
+/** Makes contents that share what was compiled for them. */
+function contentsOf(plan: WindowPlan | WindowedAggregatePlan, context: OperatorContext): () => WindowContent {
+  if (plan.kind === "window") return () => new RowContent(context);
+  const compiled = compileGroups(plan.groupBy, plan.aggregates, context);
+  const where = whereOf(plan, context);
+  return () => new GroupContent(new GroupTable(compiled), where, context);
 }
 
 function panesOf(plan: WindowPlan | WindowedAggregatePlan, context: OperatorContext): PaneContent {

@@ -102,19 +102,38 @@ export function rowOfNone(window: WindowSpan | undefined): Row {
   return row;
 }
 
-export class GroupTable {
-  /** True when there are group expressions; without them all rows are one group. */
+/** What tables of the same groups and aggregates have in common. */
+export interface CompiledGroups {
   readonly grouped: boolean;
-  readonly #keyOf: (row: Row) => string;
-  readonly #aggregates: readonly CompiledAggregate[];
-  readonly #changingSlots: readonly number[];
+  readonly keyOf: (row: Row) => string;
+  readonly aggregates: readonly CompiledAggregate[];
+  readonly changingSlots: readonly number[];
+}
+
+export function compileGroups(
+  groupBy: readonly Bound[],
+  aggregates: readonly BoundAggregate[],
+  context: CompileContext,
+): CompiledGroups {
+  return {
+    grouped: groupBy.length > 0,
+    keyOf: compileGroupKey(groupBy, context),
+    aggregates: aggregates.map((a) => compileAggregate(a, context)),
+    changingSlots: context.changingSlots,
+  };
+}
+
+export class GroupTable {
+  readonly #compiled: CompiledGroups;
   #groups = new Map<string, Group>();
 
-  constructor(groupBy: readonly Bound[], aggregates: readonly BoundAggregate[], context: CompileContext) {
-    this.grouped = groupBy.length > 0;
-    this.#keyOf = compileGroupKey(groupBy, context);
-    this.#aggregates = aggregates.map((a) => compileAggregate(a, context));
-    this.#changingSlots = context.changingSlots;
+  constructor(compiled: CompiledGroups) {
+    this.#compiled = compiled;
+  }
+
+  /** True when there are group expressions; without them all rows are one group. */
+  get grouped(): boolean {
+    return this.#compiled.grouped;
   }
 
   get size(): number {
@@ -123,15 +142,16 @@ export class GroupTable {
 
   /** @throws {RowError} when a key or an argument cannot be evaluated, or an aggregate refuses the value. */
   add(row: Row): void {
-    const key = this.#keyOf(row);
+    const { keyOf, aggregates } = this.#compiled;
+    const key = keyOf(row);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { first: row, states: this.#aggregates.map((a) => a.init()) };
+      group = { first: row, states: aggregates.map((a) => a.init()) };
       this.#groups.set(key, group);
     }
     const { states } = group;
     for (let i = 0; i < states.length; i++) {
-      const aggregate = this.#aggregates[i]!;
+      const aggregate = aggregates[i]!;
       try {
         states[i] = aggregate.add(states[i], row);
       } catch (error) {
@@ -145,9 +165,10 @@ export class GroupTable {
    * always one row; for an empty window all its aggregates are null.
    */
   take(window: WindowSpan | undefined): Row[] {
+    const { aggregates, changingSlots } = this.#compiled;
     const rows: Row[] = [];
     for (const { first, states } of this.#groups.values()) {
-      rows.push(resultRow(first, states, this.#aggregates, this.#changingSlots, window));
+      rows.push(resultRow(first, states, aggregates, changingSlots, window));
     }
     if (rows.length === 0 && !this.grouped) rows.push(rowOfNone(window));
     this.clear();

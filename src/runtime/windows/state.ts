@@ -42,8 +42,6 @@ export class StateWindow implements Operator {
   readonly #output: Output;
   /** By partition; those without an open window are not in it. */
   #open = new Map<string, OpenState>();
-  /** Contents of closed windows, empty, which the next ones take: making one compiles its aggregates. */
-  readonly #spare: WindowContent[] = [];
 
   constructor(shape: StateShape, createContent: () => WindowContent, context: OperatorContext, output: Output) {
     const [begin, emit] = shape.conditions;
@@ -94,14 +92,13 @@ export class StateWindow implements Operator {
   }
 
   #openWith(key: string, row: Row): void {
-    const content = this.#spare.pop() ?? this.#createContent();
+    const content = this.#createContent();
     content.add(row);
     this.#open.set(key, { start: row.time, content });
   }
 
   #close({ start, content }: OpenState, end: number): void {
     const list = content.close({ start, end, trigger: end });
-    this.#spare.push(content);
     if (list !== undefined) this.#output.push(list);
   }
 

@@ -28,12 +28,7 @@ function setUp(text: string) {
     fail: (error) => void errors.push((error as RowError).code),
     drop: () => assert.fail("nothing is dropped"),
   };
-  let contents = 0;
-  const createContent = () => {
-    contents++;
-    return new RowContent(context);
-  };
-  const window = new StateWindow(specOf(text), createContent, context, {
+  const window = new StateWindow(specOf(text), () => new RowContent(context), context, {
     push({ rows, window }) {
       assert.equal(window?.trigger, window?.end);
       lists.push([window!.start!, window!.end!, rows.map((row) => row.time)]);
@@ -46,7 +41,7 @@ function setUp(text: string) {
     return lists.splice(0);
   };
   const values = (...all: unknown[]) => push(...all.map((v) => ({ v }) as Struct));
-  return { window, errors, push, values, contentsMade: () => contents };
+  return { window, errors, push, values };
 }
 
 test("StateWindow with two conditions is open from begin to emit, both rows inside", () => {
@@ -101,12 +96,6 @@ test("StateWindow forgets the rows of a state that still lasts at the end", () =
   window.end();
   assert.equal(window.held(), 0);
   assert.deepEqual(values(13), []);
-});
-
-test("StateWindow uses the contents of closed windows again", () => {
-  const { values, contentsMade } = setUp("STATEWINDOW(v > 10, v < 3)");
-  values(12, 2, 12, 2, 12, 2);
-  assert.equal(contentsMade(), 1);
 });
 
 test("StateWindow goes on where a snapshot was taken, after any row", () => {
