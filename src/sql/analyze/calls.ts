@@ -46,7 +46,7 @@ export function bindCall(binder: Binder, call: Call): Bound {
   const literals = args.map((arg) => (arg.kind === "constant" ? arg.value : undefined));
   const problem = checkConstants(fn, literals);
   if (problem !== undefined) binder.report(problem.code, problem.message, call.span);
-  checkDelay(binder, call, fn);
+  checkDelay(binder, call, fn, args);
   const source = metadataFunctions.has(fn.name) ? metadataSource(binder, call.args[0]!) : undefined;
   const bound = { kind: "call" as const, fn, args, type: resultType(fn, args), span: call.span };
   return source === undefined ? bound : { ...bound, source };

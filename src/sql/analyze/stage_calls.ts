@@ -165,8 +165,12 @@ export function checkRowHits(binder: Binder, groupsOrJoins: boolean): void {
 const delayed: readonly Clause[] = ["select", "where", "having"];
 
 /** Reports a call that holds up the rule where no step waits for it. */
-export function checkDelay(binder: Binder, call: Call, fn: SqlFunction): void {
+export function checkDelay(binder: Binder, call: Call, fn: SqlFunction, args: readonly Bound[]): void {
   if (fn.kind !== "scalar" || fn.delays !== true) return;
+  // The step waits in front of the clause, whose hits it does not know.
+  if (hasHits(args[0]!)) {
+    binder.report("E216", `${call.name.name}() is computed before this value is there`, args[0]!.span);
+  }
   if (delayed.includes(binder.clause) && binder.inside === undefined) return;
   const where = binder.inside === undefined ? binder.clause.toUpperCase() : `an ${binder.inside} call`;
   binder.report("E216", `${call.name.name}() cannot stand in ${where}`, call.span);
