@@ -251,6 +251,15 @@ function lookupCases(connector: Connector, start: () => LookupPeer | Promise<Loo
       await lookup.close();
     }));
 
+  test(`${name}: answers several questions at once, each with its own rows`, () =>
+    withPeer(connector, start, async (peer, world) => {
+      const lookup = await filledLookup(connector, peer, world);
+      const ids = [3n, 1n, 9n, 2n];
+      const found = await Promise.all(ids.map((id) => lookup.find(["id"], [id], "all", signal)));
+      assert.deepEqual(found.map((rows) => rows.map(({ kind }) => kind)), [["pump"], ["pump"], [], ["valve"]]);
+      await lookup.close();
+    }));
+
   test(`${name}: finds several rows, by one column and by two`, (t) =>
     withPeer(connector, start, async (peer, world) => {
       if (peer.keyOnly !== undefined) return t.skip(peer.keyOnly);

@@ -8,6 +8,9 @@ import * as v from "valibot";
 import { conformance } from "./conformance.ts";
 import { defineConnector } from "./declare.ts";
 import { Disconnected } from "./errors.ts";
+import { lookupKey } from "./lookup_key.ts";
+import type { Lookup, Struct, Value } from "./lookup.ts";
+import { RowIndex } from "./row_index.ts";
 import { integer } from "./settings.ts";
 import type { PayloadSink } from "./sink.ts";
 import type { PayloadBatch, Source } from "./source.ts";
@@ -43,7 +46,7 @@ class LineSocket implements Source, PayloadSink {
     return new LineSocket(socket);
   }
 
-  async read(signal: AbortSignal): Promise<PayloadBatch> {
+  async read(signal: AbortSignal): Promise<PayloadBatch & { readonly payloads: readonly Uint8Array[] }> {
     signal.throwIfAborted();
     while (this.#lines.length === 0) {
       if (this.#socket.destroyed) throw new Disconnected("Connection closed");
@@ -54,6 +57,12 @@ class LineSocket implements Source, PayloadSink {
     }
     const payloads = this.#lines.splice(0).map((line) => new TextEncoder().encode(line));
     return { kind: "payloads", payloads };
+  }
+
+  async ask(line: string, signal: AbortSignal): Promise<{ readonly payloads: readonly Uint8Array[] }> {
+    if (this.#socket.destroyed) throw new Disconnected("Connection closed");
+    this.#socket.write(`${line}\n`);
+    return await this.read(signal);
   }
 
   /** The peer answers every line, so that a write knows that it arrived. */
@@ -71,6 +80,35 @@ class LineSocket implements Source, PayloadSink {
   }
 }
 
+/** A store behind a line: it is asked for the columns and the key of their values, and answers with `id`s and `kind`s. */
+class LineLookup implements Lookup {
+  readonly #socket: LineSocket;
+  /** Questions go out one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(socket: LineSocket) {
+    this.#socket = socket;
+  }
+
+  async find(
+    keys: readonly string[],
+    values: readonly Value[],
+    _columns: readonly string[] | "all",
+    signal: AbortSignal,
+  ): Promise<Struct[]> {
+    const key = lookupKey(values);
+    if (key === undefined) return [];
+    const asked = this.#last.then(() => this.#socket.ask(JSON.stringify([keys, key]), signal));
+    this.#last = asked.catch(() => {});
+    const { payloads: [answer] } = await asked;
+    return JSON.parse(new TextDecoder().decode(answer)) as Struct[];
+  }
+
+  close(): Promise<void> {
+    return this.#socket.close();
+  }
+}
+
 const lines = defineConnector({
   name: "lines",
   status: "experimental",
@@ -82,6 +120,12 @@ const lines = defineConnector({
     meta: [],
     settings,
     open: (settings) => LineSocket.open(settings),
+  },
+  lookup: {
+    summary: "Asks by lines.",
+    opens: "with rule",
+    settings,
+    open: async (settings) => new LineLookup(await LineSocket.open(settings)),
   },
   sink: {
     summary: "Writes lines.",
@@ -138,6 +182,15 @@ conformance(lines, {
       cut,
       close,
     };
+  },
+  lookup: async () => {
+    let rows: readonly Struct[] = [];
+    const { port, cut, close } = await startPeer((socket, line) => {
+      const [keys, key] = JSON.parse(line) as [string[], string | number | boolean];
+      const found = new RowIndex(keys, rows).get(key).map(({ id, kind }) => ({ id: Number(id), kind }));
+      socket.write(`${JSON.stringify(found)}\n`);
+    });
+    return { settings: { port }, fill: (given) => void (rows = given), cut, close };
   },
   sink: async () => {
     const got: number[] = [];
