@@ -16,20 +16,35 @@ import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { compileGroupKey } from "../windows/group_table.ts";
 
-type Step = (state: Value, active: boolean, ...args: Value[]) => { readonly state: Value; readonly result: Value };
+type Stepped = { readonly state: Value; readonly result: Value };
+type Step = (state: Value, active: boolean, ...args: Value[]) => Stepped;
+
+/** The step with its arguments evaluated; the common arities without an array per row. */
+function applied(step: Step, args: readonly Evaluator[]): (state: Value, active: boolean, row: Row) => Stepped {
+  const [a, b, c] = args;
+  switch (args.length) {
+    case 1:
+      return (state, active, row) => step(state, active, a!(row));
+    case 2:
+      return (state, active, row) => step(state, active, a!(row), b!(row));
+    case 3:
+      return (state, active, row) => step(state, active, a!(row), b!(row), c!(row));
+    default:
+      return (state, active, row) => step(state, active, ...args.map((evaluate) => evaluate(row)));
+  }
+}
 
 class AnalyticCall {
   readonly #slot: number;
   /** The source whose rows it sees; undefined for all rows. */
   readonly owner: number | undefined;
   readonly #name: string;
-  readonly #args: readonly Evaluator[];
   readonly #when: Evaluator | undefined;
   /** Of WHEN. */
   readonly #hits: HitCounter | undefined;
   readonly #keyOf: (row: Row) => string;
   readonly #init: () => Value;
-  readonly #step: Step;
+  readonly #step: (state: Value, active: boolean, row: Row) => Stepped;
   #states = new Map<string, Value>();
 
   constructor(bound: BoundAnalytic, owner: number | undefined, context: CompileContext) {
@@ -37,22 +52,22 @@ class AnalyticCall {
     this.owner = owner;
     this.#slot = bound.slot;
     this.#name = fn.name;
-    this.#args = compileArguments(fn, bound.args, context, (part) => compileExpression(part, context));
     this.#hits = hitCounterFor(bound.when);
     this.#when = bound.when === undefined ? undefined : compileExpression(bound.when, withHits(context, this.#hits));
     this.#keyOf = compileGroupKey(bound.partitionBy, context);
     this.#init = () => fn.init();
-    this.#step = fn.step as Step;
+    const args = compileArguments(fn, bound.args, context, (part) => compileExpression(part, context));
+    this.#step = applied(fn.step as Step, args);
   }
 
   run(row: Row): void {
     const key = this.#keyOf(row);
     const known = this.#states.get(key);
     const active = this.#when === undefined || this.#when(row) === true;
-    const args = this.#args.map((evaluate) => evaluate(row));
     try {
-      const { state, result } = this.#step(known === undefined ? this.#init() : known, active, ...args);
-      this.#states.set(key, state);
+      const { state, result } = this.#step(known === undefined ? this.#init() : known, active, row);
+      // Most functions change their state in place.
+      if (state !== known) this.#states.set(key, state);
       if (active) this.#hits?.pass(row.time);
       (row.slots ??= [])[this.#slot] = result ?? null;
     } catch (error) {
