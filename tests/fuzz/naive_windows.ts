@@ -20,6 +20,8 @@ export interface NaiveSpec {
   readonly single: boolean;
   /** Of a sliding window: what is exactly as old as it is long is not in it. */
   readonly openLeft: boolean;
+  /** Of a sliding window with a delay: one window up to the trigger, one behind it. */
+  readonly twice: boolean;
 }
 
 /** A row as it arrives, with what the conditions of the window say about it. */
@@ -52,6 +54,8 @@ export interface Setting {
 export interface NaiveWindow {
   readonly start: number;
   readonly end: number;
+  /** The end, when it is not given. */
+  readonly trigger?: number;
   readonly rows: readonly Arrival[];
 }
 
@@ -136,28 +140,33 @@ function hops({ kind, unit, length, second }: NaiveSpec, steps: readonly Step[],
   return all;
 }
 
-function slides(
-  { unit, length, second, openLeft }: NaiveSpec,
-  steps: readonly Step[],
-  { eventTime }: Setting,
-): NaiveWindow[] {
+function slides({ unit, length, second, openLeft, twice }: NaiveSpec, steps: readonly Step[], setting: Setting) {
   const [lengthMs, delay] = [length * unitsMs[unit], (second ?? 0) * unitsMs[unit]];
   const all: NaiveWindow[] = [];
   const rows: Arrival[] = [];
-  let pending: Arrival[] = [];
-  const emit = (time: number) => {
-    for (const row of pending.filter((row) => row.time + delay <= time)) {
-      const inside = (other: Arrival) =>
-        (openLeft ? other.time > row.time - lengthMs : other.time >= row.time - lengthMs) &&
-        (delay === 0 ? other.time <= row.time : other.time < row.time + delay);
-      all.push({ start: row.time - lengthMs, end: row.time + delay, rows: rows.filter(inside) });
-    }
-    pending = pending.filter((row) => row.time + delay > time);
+  let pending: { due: number; part: number; time: number }[] = [];
+  const windowOf = ({ part, time }: (typeof pending)[number]): NaiveWindow => {
+    const window = (start: number, end: number, isIn: (time: number) => boolean, trigger = end) => ({
+      ...{ start, end, trigger },
+      rows: rows.filter((row) => isIn(row.time)),
+    });
+    const [from, to] = [time - lengthMs, time + delay];
+    if (part === 1) return window(from, time, (t) => from < t && t <= time);
+    if (part === 2) return window(time, to, (t) => time < t && t <= to, time);
+    return window(from, to, (t) => (openLeft ? from < t : from <= t) && (delay === 0 ? t <= to : t < to));
+  };
+  const emit = (now: number) => {
+    const due = pending.filter((window) => window.due <= now).sort((a, b) => a.due - b.due || a.part - b.part);
+    all.push(...due.map(windowOf));
+    pending = pending.filter((window) => window.due > now);
   };
   for (const step of steps) {
-    if (!eventTime) emit(step.clock);
+    if (!setting.eventTime) emit(step.clock);
     rows.push(...step.rows);
-    pending.push(...step.rows.filter((row) => row.triggers));
+    for (const { time } of step.rows.filter((row) => row.triggers)) {
+      if (twice && delay > 0) pending.push({ due: time, part: 1, time }, { due: time + delay, part: 2, time });
+      else pending.push({ due: time + delay, part: 0, time });
+    }
     emit(step.watermark);
   }
   return all;

@@ -129,16 +129,16 @@ function listOf(trial: Trial, window: NaiveWindow, content: readonly Struct[]): 
   const late = trial.where && (setting.eventTime || !filteredEarly.has(spec.kind));
   const rows = late ? content.filter(holdsWhere) : content;
   if (late && rows.length === 0) return undefined;
-  const end = BigInt(window.end);
-  const times = { ws: BigInt(window.start), we: end, wt: end };
+  const trigger = BigInt(window.trigger ?? window.end);
+  const times = { ws: BigInt(window.start), we: BigInt(window.end), wt: trigger };
   const grouped = trial.grouped && spec.kind !== "state";
-  if (form === "rows" && !grouped) return rows.map(({ i, v }) => ({ i, v, t: end, ...times }));
+  if (form === "rows" && !grouped) return rows.map(({ i, v }) => ({ i, v, t: trigger, ...times }));
   const groups = grouped ? [...Map.groupBy(rows, (row) => row.g).values()] : [rows];
   if (groups.length === 0) return undefined;
-  return groups.map((group) => ({ ...aggregatesOf(form, group, end), ...times }));
+  return groups.map((group) => ({ ...aggregatesOf(form, group, trigger), ...times }));
 }
 
-function aggregatesOf(form: Trial["form"], group: readonly Struct[], end: bigint): Struct {
+function aggregatesOf(form: Trial["form"], group: readonly Struct[], trigger: bigint): Struct {
   const indices = group.map((row) => row.i as bigint);
   const values = group.map((row) => row.v as bigint);
   const none = group.length === 0;
@@ -152,9 +152,9 @@ function aggregatesOf(form: Trial["form"], group: readonly Struct[], end: bigint
     case "collected":
       return none ? { all: null } : { all: indices, i: indices[0], a: sum / BigInt(group.length) };
     case "late":
-      return { all: none ? null : indices, t: none ? null : indices.map(() => end) };
+      return { all: none ? null : indices, t: none ? null : indices.map(() => trigger) };
     case "rows":
-      return { i: indices[0], v: values[0], t: end };
+      return { i: indices[0], v: values[0], t: trigger };
   }
 }
 
@@ -176,6 +176,7 @@ function actualOf(trial: Trial): Outcome {
     isEventTime: setting.eventTime,
     lateTolerance: setting.lateTolerance,
     slidingOpenLeft: trial.spec.openLeft,
+    slidingTwice: trial.spec.twice,
   };
   const open = () =>
     new Query(sqlOf(trial), catalog, builtInFunctions, options, {
@@ -215,14 +216,27 @@ function drawSpec(random: SeededRandom, kind: NaiveSpec["kind"]): NaiveSpec {
     ? "ss"
     : random.pick<Unit>(["ms", "ss", "ss", "mi", "hh", "dd"]);
   const some = (most: number) => 1 + random.below(most);
-  const spec = { kind, unit, length: some(9), second: undefined, single: random.below(2) === 0, openLeft: false };
+  const spec = {
+    kind,
+    unit,
+    length: some(9),
+    second: undefined,
+    single: random.below(2) === 0,
+    openLeft: false,
+    twice: false,
+  };
   switch (kind) {
     case "tumbling":
       return { ...spec, length: some(40) };
     case "hopping":
       return { ...spec, second: some(12) };
     case "sliding":
-      return { ...spec, second: random.pick([undefined, undefined, 0, some(5)]), openLeft: random.below(4) === 0 };
+      return {
+        ...spec,
+        second: random.pick([undefined, 0, some(5), some(5)]),
+        openLeft: random.below(4) === 0,
+        twice: random.below(4) === 0,
+      };
     case "session":
       return { ...spec, length: some(random.pick([6, 30])), second: some(random.pick([3, 12])) };
     case "count":
@@ -330,7 +344,7 @@ function describe(trial: Trial, runSeed: number): string {
     return `${cut ? "cut\n" : ""}${together ? "  and" : `@${at - setting.start}`} ${shown}`;
   });
   return `WEIR_FUZZ_SEED=${runSeed} WEIR_FUZZ_RUNS=1\n${sqlOf(trial)}\n${
-    JSON.stringify({ ...setting, openLeft: spec.openLeft })
+    JSON.stringify({ ...setting, openLeft: spec.openLeft, twice: spec.twice })
   }\n${lines.join("\n")}\n`;
 }
 
