@@ -92,11 +92,13 @@ function bindAggregate(binder: Binder, call: Call, fn: Extract<SqlFunction, { ki
 
 function bindAnalytic(binder: Binder, call: Call, fn: Extract<SqlFunction, { kind: "analytic" }>): Bound {
   const allowed = binder.allowCall("analytic", call);
-  const outer = binder.inside;
+  const { inside, inWhen } = binder;
   binder.inside = "analytic";
+  binder.inWhen = false;
   const args = bindArguments(binder, call, fn);
   const { partitionBy, when } = bindOver(binder, call.over);
-  binder.inside = outer;
+  binder.inside = inside;
+  binder.inWhen = inWhen;
   const type = resultType(fn, args);
   if (!allowed) return { kind: "constant", value: null, type, span: call.span };
   const analytic: BoundAnalytic = {
@@ -121,9 +123,7 @@ function bindOver(binder: Binder, over: Over | undefined): { partitionBy: Bound[
   const partitionBy = over.partitionBy.map((expr) => binder.bind(expr));
   if (over.when === undefined) return { partitionBy, when: undefined };
   binder.inWhen = true;
-  const when = binder.bind(over.when);
-  binder.inWhen = false;
-  return { partitionBy, when };
+  return { partitionBy, when: binder.bind(over.when) };
 }
 
 /**
