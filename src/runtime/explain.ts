@@ -4,6 +4,7 @@
  */
 import type { OutputItem } from "../sql/analyze/analyze.ts";
 import type { WindowSpec } from "../sql/analyze/windows.ts";
+import type { Bound } from "../sql/bound.ts";
 import { inputsOf, type JoinStep, type LookupJoinPlan, type Plan, type StatementPlan } from "../sql/plan.ts";
 
 /** The names of plan nodes that eKuiper's tools know. */
@@ -63,14 +64,14 @@ function infoOf(plan: Plan, text: string, sources: readonly string[]): string {
     case "filter":
       return `${plan.clause === "where" ? "Condition" : "WindowFilter"}:{ ${written(plan.condition)} }`;
     case "window":
-      return windowInfo(plan.spec, plan.eventTime);
+      return windowInfo(plan.spec, plan.eventTime, all);
     case "list_aggregate":
       return `Funcs:${all(plan.aggregates)}`;
     case "aggregate":
       return `Dimension:${all(plan.groupBy)}, Funcs:${all(plan.aggregates)}`;
     case "windowed_aggregate": {
       const condition = plan.condition === undefined ? "" : `, Condition:{ ${written(plan.condition)} }`;
-      return `${windowInfo(plan.spec, plan.eventTime)}${condition}, Dimension:${all(plan.groupBy)}, Funcs:${
+      return `${windowInfo(plan.spec, plan.eventTime, all)}${condition}, Dimension:${all(plan.groupBy)}, Funcs:${
         all(plan.aggregates)
       }`;
     }
@@ -107,11 +108,12 @@ function lookupText({ type, table, keys, condition }: LookupJoinPlan, written: W
   return `${type.toUpperCase()} ${table.name}, Keys:[ ${equalities.join(", ")} ]${rest}`;
 }
 
-function windowInfo(spec: WindowSpec, eventTime: boolean): string {
+function windowInfo(spec: WindowSpec, eventTime: boolean, all: (parts: readonly Bound[]) => string): string {
   const interval = spec.interval === undefined ? "" : `, interval: ${spec.interval}`;
-  return `{ type: ${spec.type}, length: ${spec.length}${interval}, unit: ${spec.unit ?? "rows"}, time: ${
-    eventTime ? "event" : "processing"
-  } }`;
+  const shape = spec.type === "state"
+    ? `conditions: ${all(spec.conditions)}, partition: ${all(spec.partitionBy)}`
+    : `length: ${spec.length}${interval}, unit: ${spec.unit ?? "rows"}`;
+  return `{ type: ${spec.type}, ${shape}, time: ${eventTime ? "event" : "processing"} }`;
 }
 
 function itemText(item: OutputItem, written: (part: { span: { start: number; end: number } }) => string): string {

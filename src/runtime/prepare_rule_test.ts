@@ -234,6 +234,11 @@ test("explainPlan() prints a node a line, its input one tab deeper", () => {
     { op: "DataSourcePlan_2", info: "StreamName: s, Fields:[ a, b ]" },
   ]);
   assert.deepEqual(simple.map((line) => /^\t*/.exec(line)![0].length), [0, 1, 2]);
+  const state = explain("SELECT a FROM s GROUP BY STATEWINDOW(a > 1, b) OVER (PARTITION BY b)")[1]!;
+  assert.deepEqual(JSON.parse(state), {
+    op: "WindowPlan_1",
+    info: "{ type: state, conditions: [ a > 1, b ], partition: [ b ], time: processing }",
+  });
   const eventTime = { options: { isEventTime: true, lateTolerance: "2s" } };
   const windowed = explain(
     "SELECT count(*) AS n, b FROM s GROUP BY b, TUMBLINGWINDOW(ss, 10) HAVING count(*) > 1 ORDER BY b DESC LIMIT 3",
