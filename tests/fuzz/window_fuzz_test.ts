@@ -337,10 +337,15 @@ function alone(moment: Moment, i: number, moments: readonly Moment[]): Moment {
   return { ...moment, together: moment.together && before?.row !== undefined && before.at === moment.at };
 }
 
+/** Without the marks that tell ints from floats. */
+function readable(encoded: string): string {
+  return encoded.replace(/\["\\u0001i","(-?\d+)"\]/g, "$1");
+}
+
 function describe(trial: Trial, runSeed: number): string {
   const { setting, spec, moments } = trial;
   const lines = moments.map(({ at, row, together, cut }) => {
-    const shown = row === undefined ? "time alone" : encodeState(row);
+    const shown = row === undefined ? "time alone" : readable(encodeState(row));
     return `${cut ? "cut\n" : ""}${together ? "  and" : `@${at - setting.start}`} ${shown}`;
   });
   return `WEIR_FUZZ_SEED=${runSeed} WEIR_FUZZ_RUNS=1\n${sqlOf(trial)}\n${
@@ -359,7 +364,11 @@ for (const kind of kinds) {
       if (differenceOf(trial) === undefined) continue;
       const least = shrink(trial);
       const { actual, expected } = differenceOf(least)!;
-      assert.deepEqual(actual, expected, describe(least, seed + i) + JSON.stringify({ actual, expected }, null, 1));
+      const shown = (outcome: unknown) =>
+        outcome instanceof Error
+          ? outcome.stack
+          : [...(outcome as Outcome).results.map(readable), `${(outcome as Outcome).late} late`].join("\n");
+      assert.fail(`${describe(least, seed + i)}gives\n${shown(actual)}\ninstead of\n${shown(expected)}`);
     }
     assert.ok(runs < 100 || windows > runs, `only ${windows} windows`);
   });
