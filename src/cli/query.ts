@@ -10,7 +10,7 @@ import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { RowError } from "../diagnostics/row_error.ts";
 import { wantedColumns } from "../rule_test/payload_reader.ts";
 import { Query, type QueryOutput } from "../runtime/query.ts";
-import type { RuleDefinition } from "../runtime/rule_definition.ts";
+import { planOptionsOf, type RuleDefinition } from "../runtime/rule_definition.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
 import type { Struct } from "../value/value.ts";
 import { type Arguments, type CliContext, CliError, type Command, UsageError } from "./command.ts";
@@ -79,7 +79,7 @@ class QueryRun {
 
   #create(start: number): Query {
     const { rule, catalog, timezone, output } = this.#parts;
-    const options = { ...rule.options, timezone, ruleId: rule.id, start };
+    const options = { ...planOptionsOf(rule.options), timezone, ruleId: rule.id, start };
     return new Query(rule.sql, catalog, builtInFunctions, options, output);
   }
 
@@ -229,7 +229,7 @@ export const query: Command = {
       type: "string",
       value: "SQL",
       multiple: true,
-      summary: "CREATE STREAM … or CREATE TABLE …, for declared columns and tables",
+      summary: "CREATE STREAM … and CREATE TABLE …, separated by ;",
     },
     rule: {
       type: "string",

@@ -5,6 +5,7 @@
 import { schemaOf } from "../runtime/source_schema.ts";
 import { defineStream, type StreamDefinition } from "../runtime/stream_definition.ts";
 import type { Catalog, SourceSchema } from "../sql/catalog.ts";
+import { splitStatements } from "../sql/split_statements.ts";
 import { parseStatement } from "../sql/parse.ts";
 import { type Arguments, UsageError } from "./command.ts";
 
@@ -42,7 +43,7 @@ export class QueryCatalog implements Catalog {
   constructor(args: Arguments, inputs: readonly Input[]) {
     this.#eventTime = args.text("event-time");
     for (const { stream } of inputs) this.definitions.set(stream, undefined);
-    for (const text of args.texts("create")) {
+    for (const text of args.texts("create").flatMap(splitStatements)) {
       const statement = parseStatement(text);
       if (statement.kind !== "create") {
         throw new UsageError(`--create takes CREATE STREAM and CREATE TABLE statements, found ${statement.kind}`);

@@ -57,7 +57,7 @@ export function readMoment(args: Arguments, name: string, timezone: string): num
   throw new UsageError(`--${name} ${JSON.stringify(text)}: expected Unix milliseconds or a datetime`);
 }
 
-/** `--option NAME=VALUE`: numbers and booleans are such, everything else is text. */
+/** `--option NAME=VALUE`: numbers, booleans and JSON objects are such, everything else is text. */
 function readOptions(args: Arguments): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const text of args.texts("option")) {
@@ -65,14 +65,21 @@ function readOptions(args: Arguments): Record<string, unknown> {
     if (at < 1) {
       throw new UsageError(`--option ${JSON.stringify(text)}: expected NAME=VALUE, such as sendNilField=true`);
     }
-    const value = text.slice(at + 1);
-    const isPlain = /^(?:true|false|-?\d+)$/.test(value);
-    options[text.slice(0, at)] = isPlain ? JSON.parse(value) as unknown : value;
+    options[text.slice(0, at)] = optionValue(text.slice(at + 1));
   }
   const lateTolerance = readDuration(args, "late-tolerance");
   if (lateTolerance !== undefined) options.lateTolerance = lateTolerance;
   if (args.text("event-time") !== undefined) options.isEventTime = true;
   return options;
+}
+
+function optionValue(text: string): unknown {
+  if (!/^(?:true|false|-?\d+|\{.*\})$/s.test(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /**

@@ -16,6 +16,7 @@ import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { parseStatement } from "../sql/parse.ts";
 import { nextToken } from "../sql/scan.ts";
+import { splitStatements } from "../sql/split_statements.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
@@ -41,31 +42,6 @@ interface FileReport {
 interface Finding {
   readonly origin: string;
   readonly error: DiagnosticError;
-}
-
-/**
- * The statements of a .sql file. Each keeps its place: what stands before it becomes blanks, so that lines and columns
- * in messages are those of the file.
- */
-export function splitStatements(text: string): string[] {
-  const statements: string[] = [];
-  let start = 0;
-  let hasToken = false;
-  const keep = (end: number) => {
-    if (hasToken) statements.push(text.slice(0, start).replaceAll(/[^\n]/g, " ") + text.slice(start, end));
-    hasToken = false;
-  };
-  for (let at = 0;;) {
-    const token = nextToken(text, at);
-    if (token.kind === "end") break;
-    at = token.end;
-    if (token.kind === "symbol" && text.slice(token.start, token.end) === ";") {
-      keep(token.start);
-      start = token.end;
-    } else hasToken = true;
-  }
-  keep(text.length);
-  return statements;
 }
 
 function sqlParts(file: string, text: string): Part[] {

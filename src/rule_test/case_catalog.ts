@@ -2,7 +2,7 @@
  * The streams and tables of a case.
  * @module
  */
-import type { CreateStatement } from "../sql/ast.ts";
+import { diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { Catalog, SourceSchema } from "../sql/catalog.ts";
 import { parseStatement } from "../sql/parse.ts";
 import { schemaOf } from "../runtime/source_schema.ts";
@@ -16,7 +16,12 @@ export class CaseCatalog implements Catalog {
   constructor(statements: readonly string[]) {
     const texts = statements.length === 0 ? ["CREATE STREAM demo () WITH ()"] : statements;
     for (const text of texts) {
-      const definition = defineStream(parseStatement(text) as CreateStatement, text);
+      const statement = parseStatement(text);
+      if (statement.kind !== "create") {
+        const span = { start: text.search(/\S/), end: text.length };
+        throw new DiagnosticError([diagnostic("E703", "Expected CREATE STREAM or CREATE TABLE", { span })], text);
+      }
+      const definition = defineStream(statement, text);
       this.definitions.set(definition.name, definition);
     }
   }

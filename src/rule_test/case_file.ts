@@ -16,8 +16,8 @@
  *
  * - A file is a list of cases; `#` starts a comment line, blank lines are free. A section begins with its word and may
  *   go on in the lines below; what stands behind the word is its first line. An indented line never begins a section.
- * - `stream` and `table` are CREATE statements without CREATE, as often as wanted; without one there is the stream
- *   `demo`, schemaless.
+ * - `stream` and `table` are CREATE statements without CREATE, as often as wanted; `definitions` is the path of a file
+ *   with such statements, seen from the file of the case. Without any there is the stream `demo`, schemaless.
  * - `options` is one JSON object: the options of the rule, and besides `timezone` (UTC), `start` (when the rule starts,
  *   a time as in `rows`; `0s`), `ruleId`, and by name the `state` and `properties` that the rule reads.
  * - `sql` is the SELECT. `rule` stands instead of it: the JSON of a rule, whose actions are not run and may be left out,
@@ -34,7 +34,10 @@
  * - A case with neither is not finished: its update writes what comes out.
  * @module
  */
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { didYouMean } from "../diagnostics/suggest.ts";
+import { splitStatements } from "../sql/split_statements.ts";
 import { parseDateTime } from "../value/datetime_text.ts";
 import { parseGoDuration } from "../value/go_duration.ts";
 import type { Struct } from "../value/value.ts";
@@ -92,7 +95,7 @@ export class CaseFileError extends Error {
   }
 }
 
-const words = ["case", "stream", "table", "options", "sql", "rule", "rows", "gives", "refused"] as const;
+const words = ["case", "stream", "table", "definitions", "options", "sql", "rule", "rows", "gives", "refused"] as const;
 const sectionStart = new RegExp(`^(${words.join("|")})(?:[ \\t]+(.*))?$`);
 
 interface Line {
@@ -173,9 +176,11 @@ class CaseReader {
     const head = this.#sections[0]!;
     const outcome = this.#either("gives", "refused");
     const rule = this.#rule();
-    const statements = this.#sections.filter(({ word }) => word === "stream" || word === "table");
-    const streams = statements.map((each) => `CREATE ${each.word.toUpperCase()} ${textOf(each)}`);
-    const names = statements.map((each) => /^(?:`([^`]*)`|[^\s(]*)/.exec(textOf(each))!).map((m) => m[1] ?? m[0]);
+    const streams = this.#sections.flatMap((section) => this.#definitions(section));
+    const names = streams.flatMap((text) => {
+      const [, quoted, plain] = /\bCREATE\s+(?:STREAM|TABLE)\s+(?:`([^`]*)`|([^\s(]+))/i.exec(text) ?? [];
+      return quoted ?? plain ?? [];
+    });
     const rows = this.#rows(names);
     const { options, start } = this.#options();
     const last = this.#sections.at(-1)!.end;
@@ -196,6 +201,18 @@ class CaseReader {
         : { kind: outcome.word as Outcome["kind"], lines: outcome.lines.map(({ text }) => text) },
       outcomeLines: outcome === undefined ? [last, last] : [outcome.line - 1, outcome.end],
     };
+  }
+
+  /** The CREATE statements of a section. */
+  #definitions(section: Section): string[] {
+    const text = textOf(section);
+    if (section.word === "stream" || section.word === "table") return [`CREATE ${section.word.toUpperCase()} ${text}`];
+    if (section.word !== "definitions") return [];
+    try {
+      return splitStatements(readFileSync(resolve(dirname(this.#file), text), "utf8"));
+    } catch (error) {
+      this.#fail(section.line, `cannot read the definitions ${text}: ${(error as Error).message}`);
+    }
   }
 
   #fail(line: number, message: string): never {

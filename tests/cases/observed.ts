@@ -4,6 +4,7 @@
  */
 import { createJsonEncoder } from "../../src/codec/json_encode.ts";
 import { RowError } from "../../src/diagnostics/row_error.ts";
+import type { Case } from "../../src/rule_test/case_file.ts";
 import type { CaseRun } from "../../src/rule_test/run_case.ts";
 
 export interface Observed {
@@ -52,4 +53,10 @@ export function observe({ outcome, events, dropped }: CaseRun, form: "lists" | "
 /** The codes at the beginnings of lines, each once. */
 export function codesOf(lines: readonly string[]): string[] {
   return [...new Set(lines.flatMap((line) => /^(E\d+)\b/.exec(line)?.[1] ?? []))].sort();
+}
+
+/** The runner of cases draws the same number always, a rule does not. */
+export function drawsAtRandom({ rule }: Case): boolean {
+  const text = rule.kind === "sql" ? rule.sql : rule.kind === "json" ? rule.json : "";
+  return /\b(?:rand|newuuid|array_shuffle)\s*\(/i.test(text);
 }

@@ -189,6 +189,31 @@ gives [{"self":"aGVsbG8="}]
   });
 });
 
+test("weir test takes streams and tables from a file of definitions", async () => {
+  const sql = `-- What the plant sends.
+CREATE STREAM plant (id BIGINT, t FLOAT) WITH (DATASOURCE="plant/+", FORMAT="json");
+CREATE TABLE names (id BIGINT, name STRING) WITH (TYPE="memory", DATASOURCE="names", RETAIN_SIZE="10");
+`;
+  const text = `case names of hot machines
+definitions ../plant.sql
+sql SELECT names.name AS name FROM plant LEFT JOIN names ON plant.id = names.id WHERE t > 80
+rows
+names {"id":1,"name":"pump"}
+names {"id":2,"name":"fan"}
+plant {"id":2,"t":90}
+plant {"id":1,"t":20}
+gives [{"name":"fan"}]
+`;
+  await inFolder({ "cases/a.case": text, "plant.sql": sql }, async (path) => {
+    const { code, stdout } = await weir(["test", path]);
+    assert.deepEqual([code, stdout], [0, "1 case, 0 failed\n"]);
+    writeFileSync(join(path, "plant.sql"), `${sql}SELECT id FROM plant`);
+    const select = await weir(["test", path]);
+    assert.equal(select.code, 1);
+    assert.match(select.stdout, /E703: Expected CREATE STREAM or CREATE TABLE\n {3}--> sql:4:1/);
+  });
+});
+
 const broken: readonly [string, RegExp][] = [
   ["sql SELECT 1", /a\.case:1: "sql" before the first "case"/],
   ["nothing", /a\.case:1: expected "case", found "nothing"/],
@@ -200,6 +225,10 @@ const broken: readonly [string, RegExp][] = [
   ["case a\noptions {start:1}\nsql SELECT a FROM demo", /a\.case:2: expected a JSON object, found \{start:1\}/],
   ['case a\noptions {"isEventTimer":true}\nsql SELECT a FROM demo\ngives', /a\.case:1: E402: .*\n.*isEventTimer/],
   ['case a\noptions {"timezone":"Mars"}\nsql SELECT a FROM demo\ngives', /a\.case:1: option "timezone": expected an/],
+  [
+    "case a\ndefinitions nowhere.sql\nsql SELECT a FROM s\ngives",
+    /a\.case:2: cannot read the definitions nowhere\.sql: /,
+  ],
   ["case a\nrule nowhere.json\ngives", /a\.case:1: cannot read the rule nowhere\.json: /],
   ['case a\noptions {"qos":1}\nrule {"sql":"SELECT a FROM demo"}\ngives', /a\.case:1: option "qos" stands in the JSON/],
   [
