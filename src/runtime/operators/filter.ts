@@ -39,10 +39,11 @@ export class FilterOperator implements Operator {
     const kept: Row[] = [];
     const condition = this.#condition;
     const source = this.#source;
+    const hits = this.#hits;
     for (const row of rows) {
       try {
         if ((source === undefined || row.source === source) && !condition(row)) continue;
-        this.#hits?.pass(row.time);
+        hits?.pass(row.time);
         kept.push(row);
       } catch (error) {
         this.#context.fail(error);
