@@ -214,6 +214,45 @@ gives [{"name":"fan"}]
   });
 });
 
+test("the examples of the page about testing rules do what it says", async () => {
+  const page = readFileSync(new URL("../../docs/testing-rules.md", import.meta.url), "utf8");
+  const blocks = [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].map(([, language, text]) => ({
+    language,
+    text: text!,
+  }));
+  const one = (language: string) => blocks.find((block) => block.language === language)!.text;
+  const texts = blocks.filter(({ language }) => language === "text").map(({ text }) => text);
+  const [hotCase, tooCool, marked, refused] = texts as [string, string, string, string];
+  const files = {
+    "plant.sql": one("sql"),
+    "overheat.json": one("json"),
+    "overheat.case": hotCase,
+    "refused.case": refused,
+    "machines.ndjson": '{"id":"m1","name":"pump"}\n',
+    "recorded.ndjson": '{"at":1000,"id":"m1","temperature":81}\n{"at":9000,"id":"m1","temperature":83}\n',
+    "limits.case": `case the sum of two columns
+sql SELECT a + b AS sum FROM demo
+rows
+{"a":1,"b":2}
+{"a":3,"b":4}
+gives
+[{"sum":3}]
+[{"sum":5}]
+`,
+  };
+  await inFolder(files, async (path) => {
+    const at = (name: string) => join(path, name);
+    assert.equal((await weir(["test", at("overheat.case")])).stdout, "1 case, 0 failed\n");
+    assert.equal((await weir(["test", at("refused.case")])).stdout, "1 case, 0 failed\n");
+    assert.equal((await weir(["test", at("limits.case")])).stdout.replace(`${path}/`, ""), marked);
+    const rows = ["--stream", `machines=${at("machines.ndjson")}`, "--stream", `plant=${at("recorded.ndjson")}`];
+    const recorded = ["query", "--rule", at("overheat.json"), "--create", one("sql"), ...rows, "--arrival-time", "at"];
+    assert.equal((await weir(recorded)).stdout, '{"mean":82,"name":"pump"}\n');
+    writeFileSync(at("overheat.json"), one("json").replace("> 80", "> 83"));
+    assert.equal((await weir(["test", at("overheat.case")])).stdout.replace(`${path}/`, ""), tooCool);
+  });
+});
+
 const broken: readonly [string, RegExp][] = [
   ["sql SELECT 1", /a\.case:1: "sql" before the first "case"/],
   ["nothing", /a\.case:1: expected "case", found "nothing"/],
