@@ -45,7 +45,9 @@ function codesOf(sql: string): string[] {
 }
 
 function typesOf(items: string): string[] {
-  return analyzed(`SELECT ${items} FROM typed`).items.map((item) => (item.kind === "expression" ? item.expr.type : "*"));
+  return analyzed(`SELECT ${items} FROM typed`).items.map((
+    item,
+  ) => (item.kind === "expression" ? item.expr.type : "*"));
 }
 
 function itemOf(sql: string, index: number): Bound {
