@@ -131,14 +131,6 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
       }),
     );
   }
-  if (result.success && result.output.ignoreCase) {
-    mistakes.push(
-      diagnostic("E408", "ignoreCase is not supported yet: columns are always compared with regard to case", {
-        path: "ignoreCase",
-        hint: "leave it out, and write columns as the messages have them",
-      }),
-    );
-  }
   if (!result.success || mistakes.length > 0) throw new DiagnosticError(mistakes.sort(inFileOrder), document?.text);
   return { config: result.output, file, document };
 }

@@ -103,7 +103,7 @@ export const configSchema = v.strictObject({
     v.record(v.string(), v.union([text, v.number(), bool], "expected a text, a number, true or false")),
     {},
   ),
-  /** Column names in SQL without regard to case. Not honoured yet; `true` is refused with E408. */
+  /** A column that a row has not is taken from one that differs in the case of its letters only. */
   ignoreCase: v.optional(bool, false),
   /** What `GET /` shows as `version`: tools written for eKuiper decide on features by it. */
   reportedVersion: v.optional(text, "2.4.0"),

@@ -28,6 +28,8 @@ export interface EngineOptions {
     readonly rule?: Readonly<Record<string, unknown>>;
     /** IANA name, or `Local`. */
     readonly timezone: string;
+    /** Columns are found without regard to case. */
+    readonly ignoreCase?: boolean;
     /** System properties, by name. */
     readonly properties?: Readonly<Record<string, PropertySetting>>;
   };
@@ -88,6 +90,7 @@ export function createEngine(options: EngineOptions): Engine {
     streams,
     functions: options.functions ?? builtInFunctions,
     timezone: config.timezone,
+    ignoreCase: config.ignoreCase ?? false,
     resolvePath,
   };
   const keeper = new LookupKeeper(tables, environment, log);

@@ -8,24 +8,28 @@ import { RowError } from "../diagnostics/row_error.ts";
 import type { CompileContext } from "../sql/compile/evaluator.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
 import {
+  type CasePlan,
   inputsOf,
   type LookupJoinPlan,
   type MergePlan,
+  type OutputsPlan,
   type Plan,
   type ProjectPlan,
   type SourcePlan,
   sourcesOf,
   type StatementPlan,
+  type SwitchPlan,
 } from "../sql/plan.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Row } from "../value/row.ts";
-import type { Value } from "../value/value.ts";
+import type { Struct, Value } from "../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "./operator.ts";
 import type { KeyedLookup } from "./lookup_table.ts";
 import { AggregateOperator } from "./operators/aggregate.ts";
 import { AnalyticOperator } from "./operators/analytic.ts";
 import { DedupTriggerOperator } from "./operators/dedup_trigger.ts";
 import { DelayOperator } from "./operators/delay.ts";
+import { ExtendOperator } from "./operators/extend.ts";
 import { FilterOperator } from "./operators/filter.ts";
 import { HavingOperator } from "./operators/having.ts";
 import { JoinOperator } from "./operators/join.ts";
@@ -33,14 +37,21 @@ import { ListAggregateOperator } from "./operators/list_aggregate.ts";
 import { LookupJoinOperator } from "./operators/lookup_join.ts";
 import { Merge } from "./operators/merge.ts";
 import { OrderOperator } from "./operators/order.ts";
+import { PickOperator } from "./operators/pick.ts";
 import { ProjectOperator, type Results } from "./operators/project.ts";
 import { RowNumberOperator } from "./operators/row_number.ts";
+import { ScriptOperator } from "./operators/script.ts";
+import { SwitchOperator } from "./operators/switch.ts";
 import { Tee } from "./operators/tee.ts";
 import { WatermarkOperator } from "./operators/watermark.ts";
 import { createWindow } from "./windows/create.ts";
 
 /** Where a pipeline's results and errors go. */
-export interface PipelineOutput extends Results {
+export interface PipelineOutput {
+  /** Each row is a result of its own. `output` is the index of the end they came out of; 0 where there is one. */
+  rows(rows: Struct[], output: number): void;
+  /** A list of a window. `ofEmptyWindow` as in {@linkcode Results}. */
+  list(rows: Struct[], ofEmptyWindow: boolean, output: number): void;
   /** A row or list that failed, after it was counted. `node` is the failing operator's type. */
   failed(error: RowError, node: string): void;
   /** Rows left out for a reason that is not an error, after they were counted. */
@@ -72,6 +83,10 @@ const typeNames: Readonly<Record<OperatorPlan["kind"], string>> = {
   order: "order",
   dedup_trigger: "dedup_trigger",
   delay: "delay",
+  extend: "function",
+  pick: "pick",
+  switch: "switch",
+  script: "script",
   project: "project",
 };
 
@@ -160,6 +175,11 @@ export class Pipeline {
     return earliest;
   }
 
+  /** Gives back what operators hold outside of this pipeline. Nothing may be pushed any more. */
+  close(): void {
+    for (const { operator } of this.nodes) operator.close?.();
+  }
+
   /** The state of every operator, by position; null for those without. Only when it has settled. */
   snapshot(): Value {
     return this.nodes.map(({ operator }) => operator.snapshot?.() ?? null);
@@ -174,7 +194,7 @@ export class Pipeline {
 }
 
 /** A plan node that becomes an operator. */
-type OperatorPlan = Exclude<Plan, SourcePlan | MergePlan>;
+type OperatorPlan = Exclude<Plan, SourcePlan | MergePlan | CasePlan | OutputsPlan>;
 
 /** Builds the operators of a plan, from the result back to the sources. */
 function wire(plan: StatementPlan, parts: PipelineParts): {
@@ -186,6 +206,7 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
     rule,
     changingSlots: plan.changingSlots,
     ...(plan.sources.length > 1 ? { severalSources: true } : {}),
+    ...(plan.ignoreCase === true ? { ignoreCase: true } : {}),
   };
   const nodes: PipelineNode[] = [];
   const heads: (Output | undefined)[] = [];
@@ -193,6 +214,7 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
   /** What takes the rows of a plan node, known once the nodes behind it are built. */
   const takers = new Map<Plan, Taker[]>();
   for (const node of resultFirst(plan.root)) {
+    if (node.kind === "outputs") continue;
     const ports = takers.get(node) ?? [];
     if (node.kind === "source") {
       heads[node.position] = portOf(ports, undefined, rule, timing);
@@ -203,10 +225,16 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
       for (const input of node.inputs) addTaker(takers, input, { port: merge.port(), node: undefined });
       continue;
     }
+    if (node.kind === "case") {
+      addTaker(takers, node.input, { port: portOf(ports, undefined, rule, timing)!, node: undefined, ofCase: node.index });
+      continue;
+    }
     const type = node.kind === "filter" && node.clause === "window" ? "windowFilter" : typeNames[node.kind];
     const metrics = new NodeMetrics();
     const context = contextOf(type, metrics, compile, output);
-    const operator = create(node, context, portOf(ports, metrics, rule, timing), metrics, { output, lookup });
+    const operator = node.kind === "switch"
+      ? new SwitchOperator(node, context, caseOutputs(ports, metrics))
+      : create(node, context, portOf(ports, metrics, rule, timing), metrics, { output, lookup });
     const own: PipelineNode = { type, plan: node, operator, metrics };
     nodes.push(own);
     addTaker(takers, node.input, { port: operator, node: own });
@@ -223,6 +251,8 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
 interface Taker {
   readonly port: Output;
   readonly node: PipelineNode | undefined;
+  /** Of a switch: which case leads there. */
+  readonly ofCase?: number;
 }
 
 function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
@@ -241,6 +271,13 @@ function portOf(
   const edges = takers.map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
   const all = edges.length > 1 ? new Tee(edges) : edges[0];
   return from === undefined || all === undefined ? all : new CountedOutput(all, from);
+}
+
+/** The outputs of a switch, by case; cases that lead nowhere have none. */
+function caseOutputs(takers: readonly Taker[], metrics: NodeMetrics): (Output | undefined)[] {
+  const outputs: (Output | undefined)[] = [];
+  for (const { port, ofCase } of takers) outputs[ofCase!] = new CountedOutput(port, metrics);
+  return outputs;
 }
 
 /** Every node before those whose rows it takes. */
@@ -281,7 +318,7 @@ function contextOf(
 }
 
 function create(
-  plan: OperatorPlan,
+  plan: Exclude<OperatorPlan, SwitchPlan>,
   context: OperatorContext,
   output: Output | undefined,
   metrics: NodeMetrics,
@@ -317,6 +354,12 @@ function create(
       return new DelayOperator(plan, context, output!);
     case "order":
       return new OrderOperator(plan, context, output!);
+    case "extend":
+      return new ExtendOperator(plan, context, output!);
+    case "pick":
+      return new PickOperator(plan, context, output!);
+    case "script":
+      return new ScriptOperator(plan, context, output!);
     default:
       return plan satisfies never;
   }
@@ -328,14 +371,15 @@ function createProject(
   metrics: NodeMetrics,
   results: PipelineOutput,
 ): Operator {
+  const { output = 0 } = plan;
   const counted: Results = {
     rows(rows) {
       metrics.recordsOut += rows.length;
-      results.rows(rows);
+      results.rows(rows, output);
     },
     list(rows, ofEmptyWindow) {
       metrics.recordsOut++;
-      results.list(rows, ofEmptyWindow);
+      results.list(rows, ofEmptyWindow, output);
     },
   };
   return new ProjectOperator(plan, context, counted);

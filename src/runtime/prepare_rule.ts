@@ -4,7 +4,6 @@
  */
 import { codecOf } from "../codec/codecs.ts";
 import type { Column } from "../codec/codec.ts";
-import { createStrictValidator } from "../codec/strict.ts";
 import type {
   CheckContext,
   Connector,
@@ -18,8 +17,6 @@ import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "
 import type { Catalog, FunctionSet } from "../sql/catalog.ts";
 import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
-import { compilePattern, parseDateTime } from "../value/datetime_text.ts";
-import type { Struct } from "../value/value.ts";
 import { type ActionSettings, actionSettings } from "./action_settings.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import type { FeedOptions } from "./feed.ts";
@@ -38,6 +35,7 @@ import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import { schemaOf } from "./source_schema.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
+import { strictRows } from "./strict_rows.ts";
 
 /** What preparation looks things up in. */
 export interface RuleEnvironment {
@@ -47,6 +45,8 @@ export interface RuleEnvironment {
   readonly functions: FunctionSet;
   /** IANA name, or `Local`. */
   readonly timezone: string;
+  /** Columns are found without regard to case; see `PlanOptions`. */
+  readonly ignoreCase?: boolean;
   readonly resolvePath?: CheckContext["resolvePath"];
 }
 
@@ -103,7 +103,7 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
     definition.sql,
     catalogOf(environment.streams),
     environment.functions,
-    planOptionsOf(definition.options),
+    { ...planOptionsOf(definition.options), ignoreCase: environment.ignoreCase ?? false },
   );
   const problems: Diagnostic[] = [];
   const collect = <T>(work: () => T): T | undefined => {
@@ -204,33 +204,12 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
         ...(columns === undefined ? {} : { columns }),
         ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
       }),
-    createValidator: validatorOf(stream, environment.timezone),
+    createValidator: strictRows(stream, environment.timezone, () => Date.now()),
   };
 }
 
 function emitsOf({ emits }: PreparedSource["role"], settings: unknown): "payloads" | "rows" {
   return typeof emits === "function" ? emits(settings as never) : emits;
-}
-
-/** Strict validation applies to declared columns of formats that have columns. */
-function validatorOf(stream: StreamDefinition, timezone: string): FeedOptions["createValidator"] {
-  const { options, columns } = stream;
-  if (!options.strictValidation || columns === undefined || options.format === "binary") return undefined;
-  const builtIn = (text: string) => parseDateTime(text, timezone, Date.now());
-  const pattern = options.timestampFormat === undefined ? undefined : compilePattern(options.timestampFormat);
-  const parse = pattern === undefined
-    ? builtIn
-    : (text: string) => pattern.read(text, timezone, Date.now()) ?? builtIn(text);
-  return (wanted): (row: Struct) => Struct => {
-    const checked = columns
-      .filter((c) => wanted === "all" || wanted.has(c.name.name))
-      .map((c) => ({
-        name: c.name.name,
-        type: c.type,
-        ...(c.default === undefined ? {} : { default: c.default.value }),
-      }));
-    return createStrictValidator(checked, { parseDateTime: parse });
-  };
 }
 
 /** @throws {DiagnosticError} E402 to E408 for what is wrong with the properties, E405 for the type. */

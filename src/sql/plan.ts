@@ -9,14 +9,7 @@
 import type { OutputItem } from "./analyze/analyze.ts";
 import type { JoinType } from "./ast.ts";
 import type { WindowSpec } from "./analyze/windows.ts";
-import type {
-  Bound,
-  BoundAggregate,
-  BoundAnalytic,
-  BoundCall,
-  BoundDedupTrigger,
-  BoundRowNumber,
-} from "./bound.ts";
+import type { Bound, BoundAggregate, BoundAnalytic, BoundCall, BoundDedupTrigger, BoundRowNumber } from "./bound.ts";
 import type { SourceSchema } from "./catalog.ts";
 
 /** The rule options that change what a plan looks like. */
@@ -27,6 +20,8 @@ export interface PlanOptions {
   readonly sendNilField: boolean;
   /** Adds the row's metadata as the column `__meta`. */
   readonly sendMetaToSink: boolean;
+  /** A column that a row has not is taken from one that differs in the case of its letters only. */
+  readonly ignoreCase?: boolean;
   /** A sliding window with a delay gives two lists for each trigger: what came before, and what comes after it. */
   readonly slidingTwice?: boolean;
   /** What is exactly as old as a sliding window is long does not stand in it. */
@@ -211,6 +206,62 @@ export interface OrderPlan {
   readonly by: readonly { readonly expr: Bound; readonly descending: boolean }[];
 }
 
+/** Adds one column to each row. Without a value the row has no such column, also when it had one before. */
+export interface ExtendPlan {
+  readonly kind: "extend";
+  readonly input: Plan;
+  readonly name: string;
+  readonly expr: Bound;
+  /** Of joined rows: the position at which the added columns stand, behind those of all sources. */
+  readonly part: number | undefined;
+  readonly sendNilField: boolean;
+}
+
+/** A select list in the middle: rows with new columns go on. */
+export interface PickPlan {
+  readonly kind: "pick";
+  readonly input: Plan;
+  readonly items: readonly OutputItem[];
+  readonly sendNilField: boolean;
+  readonly precedence: readonly number[];
+}
+
+/**
+ * Judges rows, lists, or the groups of a list by several conditions; what a condition holds for goes to the `CasePlan` of
+ * its index. Data that a condition cannot be evaluated on goes nowhere.
+ */
+export interface SwitchPlan {
+  readonly kind: "switch";
+  readonly input: Plan;
+  readonly cases: readonly Bound[];
+  /** Only the first condition that holds counts. */
+  readonly stopAtFirstMatch: boolean;
+  /** What is judged: each row, independent or a group, or the list by its first row. */
+  readonly judges: "rows" | "lists";
+}
+
+/** What one case of a switch lets through. */
+export interface CasePlan {
+  readonly kind: "case";
+  readonly input: SwitchPlan;
+  readonly index: number;
+}
+
+/** Hands rows, or lists as a whole, to a function in JavaScript, which makes new ones of them. */
+export interface ScriptPlan {
+  readonly kind: "script";
+  readonly input: Plan;
+  /** Defines `exec`. */
+  readonly script: string;
+  /** Of lists: `exec` makes one row of each, instead of a list. */
+  readonly isAgg: boolean;
+  /** What aggregates have added to the rows. */
+  readonly fields: readonly { readonly name: string; readonly expr: Bound }[];
+  readonly precedence: readonly number[];
+  /** The position that the new rows of a list carry. */
+  readonly source: number;
+}
+
 /** The select list. */
 export interface ProjectPlan {
   readonly kind: "project";
@@ -221,6 +272,14 @@ export interface ProjectPlan {
   readonly sendMeta: boolean;
   /** Positions of the sources: where several have a column that `*` brings, the first one here wins. */
   readonly precedence: readonly number[];
+  /** Which of several results this is: the index of the sink of a graph. 0 when absent. */
+  readonly output?: number;
+}
+
+/** The root of a plan with several ends. */
+export interface OutputsPlan {
+  readonly kind: "outputs";
+  readonly inputs: readonly ProjectPlan[];
 }
 
 export type Plan =
@@ -240,7 +299,13 @@ export type Plan =
   | OrderPlan
   | DedupTriggerPlan
   | DelayPlan
-  | ProjectPlan;
+  | ExtendPlan
+  | PickPlan
+  | SwitchPlan
+  | CasePlan
+  | ScriptPlan
+  | ProjectPlan
+  | OutputsPlan;
 
 /** A plan with what the whole statement needs to know. */
 export interface StatementPlan {
@@ -250,6 +315,8 @@ export interface StatementPlan {
   readonly changingSlots: readonly number[];
   /** Names of the streams and tables it reads, in the order of FROM; their rows carry the position here. */
   readonly sources: readonly string[];
+  /** As in the options. */
+  readonly ignoreCase?: boolean;
   /** True when rows must carry the metadata of their source. */
   readonly usesMeta: boolean;
 }
@@ -260,6 +327,7 @@ export function inputsOf(plan: Plan): readonly Plan[] {
     case "source":
       return [];
     case "merge":
+    case "outputs":
       return plan.inputs;
     case "join":
       return [plan.input, ...plan.tables];
@@ -279,9 +347,9 @@ export function mapPlan(root: Plan, rewrite: (plan: Plan) => Plan): Plan {
     const mapped = rewrite(
       plan.kind === "source"
         ? plan
-        : plan.kind === "merge"
-        ? { ...plan, inputs: plan.inputs.map(map) }
-        : { ...plan, input: map(plan.input) },
+        : plan.kind === "merge" || plan.kind === "outputs"
+        ? { ...plan, inputs: plan.inputs.map(map) } as Plan
+        : { ...plan, input: map(plan.input) } as Plan,
     );
     known.set(plan, mapped);
     return mapped;

@@ -6,9 +6,8 @@ import { type Diagnostic, diagnostic, type Span } from "../diagnostics/diagnosti
 import type { AnalyzedJoin, AnalyzedSelect } from "./analyze/analyze.ts";
 import { type Bound, conjunction, conjuncts, sourcesUsed } from "./bound.ts";
 import type { JoinPlan, LookupJoinPlan, Plan, SourcePlan } from "./plan.ts";
-import { ownerOf } from "./plan_select.ts";
 
-type Report = (message: string, span: Span | undefined, hint?: string) => void;
+export type Report = (message: string, span: Span | undefined, hint?: string) => void;
 
 /**
  * Checks the joins and tells what they add to a plan of the statement's streams. What is wrong goes to `diagnostics`,
@@ -95,7 +94,8 @@ function checkJoin(
   }
 }
 
-function planLookup(
+/** `sources` by position. Undefined after a report. */
+export function planLookup(
   join: AnalyzedJoin,
   sources: readonly SourcePlan[],
   analytics: LookupJoinPlan["analytics"],
@@ -152,4 +152,11 @@ export function precedenceOf(select: AnalyzedSelect): readonly number[] {
   let order = [0];
   for (const { type, source } of select.joins) order = type === "right" ? [source, ...order] : [...order, source];
   return order;
+}
+
+/** The one source whose columns an expression uses; undefined for none, several, or one that is not known. */
+export function ownerOf(bound: Bound, sourceCount: number): number | undefined {
+  if (sourceCount === 1) return undefined;
+  const used = sourcesUsed(bound);
+  return used.size === 1 && !used.has(-1) ? [...used][0] : undefined;
 }

@@ -18,7 +18,7 @@ import {
 import type { SourceSchema } from "./catalog.ts";
 import { type Delays, planDelays } from "./plan_delays.ts";
 import type { AnalyticPlan, FilterPlan, Plan, PlanOptions, SourcePlan, StatementPlan, WatermarkPlan } from "./plan.ts";
-import { planJoins, precedenceOf } from "./plan_joins.ts";
+import { ownerOf, planJoins, precedenceOf } from "./plan_joins.ts";
 
 /**
  * Makes the plan of a statement.
@@ -90,6 +90,7 @@ export function planSelect(analyzed: AnalyzedSelect, options: PlanOptions, text?
     slotCount: select.slotCount,
     changingSlots: select.changingSlots,
     sources: select.sources.map((s) => s.name),
+    ...(options.ignoreCase === true ? { ignoreCase: true } : {}),
     usesMeta: select.usesMeta || options.sendMetaToSink,
   };
 }
@@ -112,12 +113,6 @@ function watermark(input: Plan, streams: readonly SourcePlan[], options: PlanOpt
 function analytic(input: Plan, select: AnalyzedSelect): AnalyticPlan {
   const owners = select.analytics.map((call) => ownerOf(call, select.sources.length));
   return { kind: "analytic", input, calls: select.analytics, owners };
-}
-
-export function ownerOf(bound: Bound, sourceCount: number): number | undefined {
-  if (sourceCount === 1) return undefined;
-  const used = sourcesUsed(bound);
-  return used.size === 1 && !used.has(-1) ? [...used][0] : undefined;
 }
 
 /** Analytic functions run on rows as they come in, before tables are joined to them. */
@@ -223,14 +218,16 @@ function earlySource(part: Bound, select: AnalyzedSelect): number | undefined | 
 }
 
 function wantedColumns(source: ScopeSource, options: PlanOptions): ReadonlySet<string> | "all" {
-  if (source.wanted === "all") return "all";
+  // Which of its columns a message writes in other letters is not known before.
+  if (source.wanted === "all" || options.ignoreCase === true) return "all";
   const wanted = new Set(source.wanted);
   const { kind, timestamp } = source.schema;
   if (options.isEventTime && kind === "stream" && timestamp !== undefined) wanted.add(timestamp);
   return wanted;
 }
 
-function checkTimestamp(schema: SourceSchema, diagnostics: Diagnostic[]): void {
+/** Reports a stream that cannot give event time: E302, E407. */
+export function checkTimestamp(schema: SourceSchema, diagnostics: Diagnostic[]): void {
   if (schema.timestamp === undefined) {
     diagnostics.push(diagnostic("E302", `Event time needs the TIMESTAMP option on stream "${schema.name}"`, {
       hint: 'create the stream WITH (…, TIMESTAMP="column")',

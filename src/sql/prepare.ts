@@ -17,5 +17,5 @@ export function prepareSelect(
   options: PlanOptions,
 ): StatementPlan {
   const select = parseSelect(text);
-  return rewritePlan(planSelect(analyze(select, catalog, functions, text), options, text));
+  return rewritePlan(planSelect(analyze(select, catalog, functions, text, options.ignoreCase), options, text));
 }

@@ -17,18 +17,17 @@ import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { HandClock, settled } from "../hand_clock.ts";
 import { CaseConnector } from "./case_connector.ts";
-import { codesOf, droppedTexts, errorText, type Observed } from "./observed.ts";
+import { codesOf, drawsAtRandom, droppedTexts, errorText, type Observed } from "./observed.ts";
 
 /** Options of a case that no option of a rule stands for. */
-const outside: readonly string[] = ["slidingTwice", "slidingOpenLeft"];
+const outside: readonly string[] = ["slidingTwice", "slidingOpenLeft", "ignoreCase"];
 
 /** An engine with nothing left to wait for ends its rule within a few turns of the event loop. */
 const turnsMax = 1000;
 
 /** Why a case cannot run live; undefined when it can. */
 export function whyNotByEngine(c: Case): string | undefined {
-  const statement = c.rule.kind === "sql" ? c.rule.sql : "";
-  if (/\b(?:rand|newuuid|array_shuffle)\s*\(/i.test(statement)) return "draws at random";
+  if (drawsAtRandom(c)) return "draws at random";
   if (Object.keys(c.options).some((name) => outside.includes(name))) return "reads what only a case can set";
   return undefined;
 }
@@ -133,6 +132,7 @@ class LiveCase {
     const { connector } = this.#connector;
     const store = new MemoryStore();
     const { state = {}, properties = {} } = this.#case.options as Record<string, Record<string, never>>;
+    const ignoreCase = this.#case.options.ignoreCase === true;
     const states = new KeyedStates(store);
     for (const [key, value] of Object.entries(state)) states.put(key, JSON.stringify(value));
     const configs = new ConfigRegistry({ store, ...connectorConfigs([connector]) });
@@ -142,7 +142,7 @@ class LiveCase {
       store,
       streams,
       configs,
-      config: { timezone, properties },
+      config: { timezone, properties, ignoreCase },
       log: this.#log(),
       clock: this.#clock,
     });

@@ -114,17 +114,22 @@ export interface AnalyzedSelect {
 const diagnosticsMax = 50;
 
 /** @throws {DiagnosticError} with everything that is wrong; `text` is what the spans point into. */
-export function analyze(select: Select, catalog: Catalog, functions: FunctionSet, text?: string): AnalyzedSelect {
+export function analyze(
+  select: Select,
+  catalog: Catalog,
+  functions: FunctionSet,
+  text?: string,
+  ignoreCase = false,
+): AnalyzedSelect {
   const diagnostics: Diagnostic[] = [];
   const report = (d: Diagnostic) => {
     diagnostics.push(d);
     if (diagnostics.length === diagnosticsMax) throwIfAny(diagnostics, text);
   };
-  const scope = new Scope([select.from, ...select.joins.map((j) => j.source)], catalog, report);
+  const scope = new Scope([select.from, ...select.joins.map((j) => j.source)], catalog, report, ignoreCase);
   const binder = new Binder(scope, functions, report);
 
-  collectAliases(binder, select.items, report);
-  const items = bindItems(binder, select.items, report);
+  const finishItems = bindSelectList(binder, select.items, report);
   const where = select.where === undefined ? undefined : binder.bindIn("where", select.where);
   requireBoolean(binder, where, "WHERE");
   const { window, groupBy } = bindGroupBy(binder, select);
@@ -149,7 +154,7 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
   throwIfAny(diagnostics, text);
   return {
     sources: scope.sources,
-    items: items.map((item) => withSlot(binder, item)),
+    items: finishItems(),
     where,
     window,
     groupBy,
@@ -161,12 +166,31 @@ export function analyze(select: Select, catalog: Catalog, functions: FunctionSet
     rowNumbers: binder.rowNumbers,
     dedupTrigger: binder.dedupTrigger,
     slotCount: binder.slotCount,
-    changingSlots: [...binder.aliases.values()].flatMap(({ slot, bound }) =>
-      slot !== undefined && bound !== undefined && changesOnTheWay(bound) ? [slot] : []
-    ),
+    changingSlots: changingSlotsOf(binder),
     usesMeta: binder.usesMeta,
     joins,
   };
+}
+
+/**
+ * Binds a select list. What it gives is called when everything that may use its aliases is bound too: an alias gets a
+ * slot where something else uses it.
+ */
+export function bindSelectList(
+  binder: Binder,
+  items: readonly SelectItem[],
+  report: (d: Diagnostic) => void,
+): () => OutputItem[] {
+  collectAliases(binder, items, report);
+  const bound = bindItems(binder, items, report);
+  return () => bound.map((item) => withSlot(binder, item));
+}
+
+/** Slots of aliases whose value on a row is another one behind a window or an aggregation. */
+export function changingSlotsOf(binder: Binder): number[] {
+  return [...binder.aliases.values()].flatMap(({ slot, bound }) =>
+    slot !== undefined && bound !== undefined && changesOnTheWay(bound) ? [slot] : []
+  );
 }
 
 function collectAliases(binder: Binder, items: readonly SelectItem[], report: (d: Diagnostic) => void): void {
@@ -298,7 +322,7 @@ function bindStarItem(binder: Binder, item: SelectItem): OutputStar | undefined 
 }
 
 /** The name of an item without alias, or undefined for `kuiper_field_N`. */
-function outputName(binder: Binder, expr: Expr): string | undefined {
+export function outputName(binder: Binder, expr: Expr): string | undefined {
   switch (expr.kind) {
     case "name":
       return expr.name;
@@ -313,7 +337,8 @@ function outputName(binder: Binder, expr: Expr): string | undefined {
   }
 }
 
-function requireBoolean(binder: Binder, condition: Bound | undefined, clause: string): void {
+/** Reports what cannot be a condition. */
+export function requireBoolean(binder: Binder, condition: Bound | undefined, clause: string): void {
   if (condition !== undefined && condition.type !== "boolean" && condition.type !== "unknown") {
     binder.report("E213", `${clause} needs a condition, found ${condition.type}`, condition.span);
   }

@@ -24,7 +24,7 @@ const depthMax = 400;
 
 /**
  * The clause an expression stands in; it decides which aliases and calls are allowed. `trigger` is WHEN of a sliding
- * window, `window` all else that stands in a window.
+ * window, `window` all else that stands in a window, `switch` a case of a switch node in a graph rule.
  */
 export type Clause =
   | "select"
@@ -35,6 +35,7 @@ export type Clause =
   | "filter"
   | "over"
   | "on"
+  | "switch"
   | "window"
   | "trigger";
 
@@ -64,7 +65,7 @@ export class Binder {
   dedupTrigger: BoundDedupTrigger | undefined = undefined;
   readonly #report: (d: Diagnostic) => void;
   readonly #defining: AliasEntry[] = [];
-  #slots = 0;
+  #slots: number;
   #depth = 0;
   /** The greatest depth reached since the definition that is being bound began. */
   #deepest = 0;
@@ -78,7 +79,9 @@ export class Binder {
   /** Set while WHEN of an analytic call is bound. */
   inWhen = false;
 
-  constructor(scope: Scope, functions: FunctionSet, report: (d: Diagnostic) => void) {
+  /** `firstSlot` where others have taken slots of the rows before: the nodes of a graph are bound one by one. */
+  constructor(scope: Scope, functions: FunctionSet, report: (d: Diagnostic) => void, firstSlot = 0) {
+    this.#slots = firstSlot;
     this.scope = scope;
     this.functions = functions;
     this.#report = report;

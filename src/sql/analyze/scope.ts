@@ -4,7 +4,7 @@
  */
 import { type Diagnostic, diagnostic, type Span } from "../../diagnostics/diagnostic.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
-import type { Source } from "../ast.ts";
+import type { ColumnDefinition, Source } from "../ast.ts";
 import type { Bound } from "../bound.ts";
 import type { Catalog, SourceSchema } from "../catalog.ts";
 import { typeOfColumn } from "../types.ts";
@@ -27,9 +27,11 @@ function standIn(name: string): SourceSchema {
 export class Scope {
   readonly sources: ScopeSource[] = [];
   readonly #report: (d: Diagnostic) => void;
+  readonly #ignoreCase: boolean;
 
-  constructor(from: readonly Source[], catalog: Catalog, report: (d: Diagnostic) => void) {
+  constructor(from: readonly Source[], catalog: Catalog, report: (d: Diagnostic) => void, ignoreCase = false) {
     this.#report = report;
+    this.#ignoreCase = ignoreCase;
     for (const source of from) {
       const schema = catalog.source(source.name.name);
       if (schema === undefined) {
@@ -69,6 +71,13 @@ export class Scope {
     }
   }
 
+  /** The column that a schema declares by this name. */
+  #declared({ columns }: SourceSchema, name: string): ColumnDefinition | undefined {
+    const exact = columns?.find((c) => c.name.name === name);
+    if (exact !== undefined || !this.#ignoreCase) return exact;
+    return columns?.find((c) => c.name.name.toLowerCase() === name.toLowerCase());
+  }
+
   /** A bare column name. */
   column(name: string, span: Span): Bound {
     if (this.sources.length === 1) return this.columnOf(0, name, span);
@@ -76,7 +85,7 @@ export class Scope {
       this.want(-1, name);
       return { kind: "column", source: -1, name, type: "unknown", span };
     }
-    const owners = this.sources.flatMap((s, i) => (s.schema.columns!.some((c) => c.name.name === name) ? [i] : []));
+    const owners = this.sources.flatMap((s, i) => (this.#declared(s.schema, name) === undefined ? [] : [i]));
     if (owners.length === 1) return this.columnOf(owners[0]!, name, span);
     if (owners.length > 1) {
       this.#report(diagnostic("E215", `Ambiguous column "${name}"`, {
@@ -99,7 +108,7 @@ export class Scope {
     this.want(position, name);
     const columns = source.schema.columns;
     if (columns === undefined) return { kind: "column", source: position, name, type: "unknown", span };
-    const column = columns.find((c) => c.name.name === name);
+    const column = this.#declared(source.schema, name);
     if (column === undefined) {
       this.#report(diagnostic(
         "E204",
@@ -113,7 +122,7 @@ export class Scope {
     return {
       kind: "column",
       source: position,
-      name,
+      name: column.name.name,
       type: typeOfColumn(column.type, source.schema.strictValidation),
       span,
     };

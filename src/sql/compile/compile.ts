@@ -112,16 +112,21 @@ function isInherited(name: string): boolean {
 /** Stands for the row of a source that had none to join. */
 const noRow = new Row({}, 0);
 
-function compileColumn({ source, name }: BoundColumn, { severalSources }: CompileContext): Evaluator {
-  const read: (values: Struct) => Value = isInherited(name)
+function compileColumn({ source, name }: BoundColumn, { severalSources, ignoreCase }: CompileContext): Evaluator {
+  const read: (values: Struct) => Value = ignoreCase === true
+    ? (values) => values[keyOf(values, name)]
+    : isInherited(name)
     ? (values) => getOwn(values, name)
     : (values) => values[name];
-  if (severalSources !== true) return isInherited(name) ? (row) => getOwn(row.values, name) : (row) => row.values[name];
+  const isPlain = ignoreCase !== true && !isInherited(name);
+  if (severalSources !== true) return isPlain ? (row) => row.values[name] : (row) => read(row.values);
   if (source === -1) {
     return (row) => {
       if (row.parts === undefined) return read(row.values);
       for (const part of row.parts) {
-        if (part !== undefined && Object.hasOwn(part.values, name)) return read(part.values);
+        if (part === undefined) continue;
+        const key = ignoreCase === true ? keyOf(part.values, name) : name;
+        if (Object.hasOwn(part.values, key)) return part.values[key];
       }
       return undefined;
     };
@@ -131,6 +136,17 @@ function compileColumn({ source, name }: BoundColumn, { severalSources }: Compil
     return part === undefined ? undefined : read(part.values);
   };
 }
+
+/** The key of a row that is `name`, or else the first one that differs in the case of its letters only. */
+function keyOf(values: Struct, name: string): string {
+  if (Object.hasOwn(values, name)) return name;
+  const lower = name.toLowerCase();
+  for (const key of Object.keys(values)) if (key.toLowerCase() === lower) return key;
+  return noSuchKey;
+}
+
+/** No JSON key that a source delivers is found by it on a row: it is not a name that objects inherit either. */
+const noSuchKey = "\u0000";
 
 /** The row of one source in a row, which may be a joined one. */
 export function partOf(row: Row, source: number): Row | undefined {

@@ -22,6 +22,8 @@ export interface Hits {
 /** What compiled code may ask the running rule. */
 export interface CompileContext {
   readonly rule: RuleContext;
+  /** True when a column that a row has not may be one written in other letters. */
+  readonly ignoreCase?: boolean;
   /** True when rows are of several sources, or joined ones. */
   readonly severalSources?: boolean;
   /** Slots of aliases to empty where a row leaves a window or is given aggregates; see `StatementPlan`. */
