@@ -1,11 +1,14 @@
 /**
  * The running aggregates of one group in a window that moves: rows come in at the new end, and go at the old end.
  *
- * Aggregates cannot take a row back, so there are two stacks, as in the queue that is made of two. The back one has a
- * state for each position; what comes in is added there. The front one has, for each position, the state of everything
- * from there to its end, so that its oldest position is taken away by dropping one entry. When the front one is empty,
- * the back one is turned over, with one merge for each position. So each position costs a fixed number of merges,
- * however long the window is, and everything together is front ⊕ back.
+ * Aggregates cannot take a row back, so there are two parts, as in the queue that is made of two stacks. What comes in is
+ * added to the back part, of which the aggregates are always known. Of the front part, the aggregates from each position
+ * to its end are known, so that its oldest position goes away at no cost. When the front part is used up, the back one
+ * takes its place. Everything together is front ⊕ back.
+ *
+ * Those aggregates of the front part are only kept for its oldest block of positions; of the others one for each block is
+ * enough until their turn comes. So a position costs two additions and two merges at most, however long the window is,
+ * and a long window needs little more memory than the first row of each position.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
@@ -34,27 +37,44 @@ export function failureOf(state: Value): FailedRow {
 
 /** Running aggregates; the states mean nothing once there is a failure. */
 interface Running {
-  readonly states: Value[];
-  readonly failure: FailedRow | undefined;
+  states: Value[];
+  failure: FailedRow | undefined;
 }
 
-/** The aggregates of one position, or in the front stack of everything from there to its end. */
-interface Pane extends Running {
+/** What stands at one position. */
+interface Pane {
   at: number;
   /** The first row at this position, and its number. */
   readonly row: Row;
   readonly sequence: number;
-  failure: FailedRow | undefined;
+  /** Undefined as long as there is one row only: it says all, and is cheaper to keep. */
+  running: Running | undefined;
 }
+
+/** Positions that lie together in the front part. */
+interface Block {
+  /** The place in `#panes` where it ends. */
+  readonly end: number;
+  /** Everything in the front part behind it. */
+  readonly rest: Running | undefined;
+}
+
+const panesInBlock = 64;
 
 export class PaneQueue {
   readonly #aggregates: readonly CompiledAggregate[];
-  /** The oldest one is last. */
-  #front: Pane[] = [];
-  /** The newest one is last, and takes what comes in. */
-  #back: Pane[] = [];
-  /** Everything in the back stack but its last one. */
-  #settled: Running | undefined;
+  /** Oldest first. Those before `#head` are forgotten, those from `#middle` on are the back part. */
+  #panes: Pane[] = [];
+  #head = 0;
+  #middle = 0;
+  /** The blocks of the front part; the oldest one is last. */
+  #blocks: Block[] = [];
+  /** From each position of the oldest block to the end of the front part; the oldest one is last. */
+  #suffixes: Running[] = [];
+  /** The aggregates of the back part's blocks that are full. */
+  #backBlocks: Running[] = [];
+  /** Everything in the back part. */
+  #back: Running | undefined;
   /** Everything, until something changes. */
   #all: Running | undefined;
 
@@ -64,66 +84,147 @@ export class PaneQueue {
 
   /** The oldest position; undefined when there is nothing. */
   get first(): { readonly row: Row; readonly sequence: number } | undefined {
-    return this.#front.length > 0 ? this.#front[this.#front.length - 1] : this.#back[0];
+    return this.#panes[this.#head];
   }
 
   /** `at` is never smaller than that of the row before; `sequence` grows with every row. */
   add(row: Row, at: number, sequence: number): void {
     this.#all = undefined;
-    const aggregates = this.#aggregates;
-    let pane = this.#back[this.#back.length - 1];
-    if (pane === undefined || pane.at !== at) {
-      if (pane !== undefined) this.#settled = this.#settled === undefined ? pane : this.#merge(this.#settled, pane);
-      pane = { states: aggregates.map((a) => a.init()), failure: undefined, at, row, sequence };
-      this.#back.push(pane);
-    } else if (pane.failure !== undefined) {
-      return;
+    const panes = this.#panes;
+    const last = panes.length > this.#middle ? panes[panes.length - 1]! : undefined;
+    if (last !== undefined && last.at === at) {
+      last.running ??= this.#runningOf(last);
+      this.#addTo(last.running, row, sequence);
+    } else {
+      const start = this.#middle + this.#backBlocks.length * panesInBlock;
+      if (panes.length - start === panesInBlock) this.#backBlocks.push(this.#fold(start, panes.length));
+      panes.push({ at, row, sequence, running: undefined });
     }
-    const { states } = pane;
+    this.#back ??= this.#empty();
+    this.#addTo(this.#back, row, sequence);
+  }
+
+  #empty(): Running {
+    const states: Value[] = [];
+    for (let i = 0; i < this.#aggregates.length; i++) states.push(this.#aggregates[i]!.init());
+    return { states, failure: undefined };
+  }
+
+  #addTo(running: Running, row: Row, sequence: number): void {
+    if (running.failure !== undefined) return;
+    const { states } = running;
     for (let i = 0; i < states.length; i++) {
+      const aggregate = this.#aggregates[i]!;
       try {
-        states[i] = aggregates[i]!.add(states[i], row);
+        states[i] = aggregate.add(states[i], row);
       } catch (error) {
-        pane.failure = { sequence, error: functionError(aggregates[i]!.name, error) };
+        running.failure = { sequence, error: functionError(aggregate.name, error) };
         return;
       }
     }
   }
 
-  /** Forgets the positions before `from`. */
-  evict(from: number): void {
-    const front = this.#front;
-    const before = front.length;
-    while (front.length > 0 && front[front.length - 1]!.at < from) front.pop();
-    if (front.length !== before) this.#all = undefined;
-    if (front.length === 0 && this.#back.length > 0 && this.#back[0]!.at < from) this.#turnOver(from);
+  #runningOf(pane: Pane): Running {
+    if (pane.running !== undefined) return pane.running;
+    const running = this.#empty();
+    this.#addTo(running, pane.row, pane.sequence);
+    return running;
   }
 
-  #turnOver(from: number): void {
-    const back = this.#back;
-    this.#back = [];
-    this.#settled = undefined;
-    this.#all = undefined;
-    let rest: Running | undefined;
-    for (let i = back.length - 1; i >= 0 && back[i]!.at >= from; i--) {
-      const { at, row, sequence } = back[i]!;
-      rest = rest === undefined ? back[i]! : this.#merge(back[i]!, rest);
-      this.#front.push({ states: rest.states, failure: rest.failure, at, row, sequence });
+  /** The aggregates of the positions from `start` up to `end`, of which there is at least one. */
+  #fold(start: number, end: number): Running {
+    let all: Running | undefined;
+    // Single rows in a row are added. What a merge has given is not, as it may be somebody else's state.
+    let single: Running | undefined;
+    for (let i = start; i < end; i++) {
+      const { running, row, sequence } = this.#panes[i]!;
+      if (running === undefined) {
+        this.#addTo(single ??= this.#empty(), row, sequence);
+        continue;
+      }
+      if (single !== undefined) all = this.#merge(all, single, sequence);
+      single = undefined;
+      all = this.#merge(all, running, sequence);
     }
+    return single === undefined ? all! : this.#merge(all, single, this.#panes[start]!.sequence);
+  }
+
+  /** Forgets the positions before `from`. */
+  evict(from: number): void {
+    const panes = this.#panes;
+    const before = this.#head;
+    if (before === panes.length || panes[before]!.at >= from) return;
+    this.#all = undefined;
+    // The end of the front part is not passed before there is a new one.
+    while (this.#head < this.#middle && panes[this.#head]!.at < from) this.#head++;
+    if (this.#head === this.#middle) {
+      this.#turnOver();
+      while (this.#head < panes.length && panes[this.#head]!.at < from) this.#head++;
+    }
+    while (this.#blocks.length > 0 && this.#blocks[this.#blocks.length - 1]!.end <= this.#head) {
+      this.#blocks.pop();
+      this.#suffixes.length = 0;
+    }
+    this.#expand();
+    if (this.#head * 2 > panes.length) this.#cutOff();
+  }
+
+  /** The back part becomes the front part, which must be used up. */
+  #turnOver(): void {
+    const middle = this.#middle;
+    const end = this.#panes.length;
+    this.#blocks.length = 0;
+    this.#suffixes.length = 0;
+    let rest: Running | undefined;
+    for (let i = Math.ceil((end - middle) / panesInBlock) - 1; i >= 0; i--) {
+      const start = middle + i * panesInBlock;
+      const block = { end: Math.min(start + panesInBlock, end), rest };
+      this.#blocks.push(block);
+      if (i === 0) break;
+      const running = this.#backBlocks[i] ?? this.#fold(start, block.end);
+      rest = rest === undefined ? running : this.#merge(running, rest, this.#panes[block.end]!.sequence);
+    }
+    this.#backBlocks.length = 0;
+    this.#back = undefined;
+    this.#middle = end;
+  }
+
+  /** Sees to it that the oldest block has an aggregate for each of its positions that is left. */
+  #expand(): void {
+    const block = this.#blocks[this.#blocks.length - 1];
+    if (block === undefined) return;
+    if (this.#suffixes.length > 0) {
+      this.#suffixes.length = block.end - this.#head;
+      return;
+    }
+    let suffix = block.rest;
+    for (let i = block.end - 1; i >= this.#head; i--) {
+      const running = this.#runningOf(this.#panes[i]!);
+      suffix = suffix === undefined ? running : this.#merge(running, suffix, this.#panes[i + 1]!.sequence);
+      this.#suffixes.push(suffix);
+    }
+  }
+
+  /** Lets go of what is forgotten; only when it is the larger half, so that forgetting stays linear. */
+  #cutOff(): void {
+    const cut = this.#head;
+    this.#panes = this.#panes.slice(cut);
+    this.#head = 0;
+    this.#middle -= cut;
+    this.#blocks = this.#blocks.map(({ end, rest }) => ({ end: end - cut, rest }));
   }
 
   /** The aggregates of everything that is held, of which there must be something. */
   all(): Running {
     if (this.#all !== undefined) return this.#all;
-    let all: Running | undefined = this.#front[this.#front.length - 1];
-    const last = this.#back[this.#back.length - 1];
-    if (this.#settled !== undefined) all = all === undefined ? this.#settled : this.#merge(all, this.#settled);
-    if (last !== undefined) all = all === undefined ? last : this.#merge(all, last);
-    this.#all = all;
-    return all!;
+    const front = this.#suffixes[this.#suffixes.length - 1];
+    this.#all = this.#back === undefined ? front : this.#merge(front, this.#back, this.#panes[this.#middle]!.sequence);
+    return this.#all!;
   }
 
-  #merge(left: Running, right: Running): Running {
+  /** @param middle The number of the first row of `right`. */
+  #merge(left: Running | undefined, right: Running, middle: number): Running {
+    if (left === undefined) return right;
     const failure = left.failure ?? right.failure;
     if (failure !== undefined) return { states: left.states, failure };
     const aggregates = this.#aggregates;
@@ -132,46 +233,39 @@ export class PaneQueue {
       try {
         states.push(aggregates[i]!.merge!(left.states[i], right.states[i]));
       } catch (error) {
-        // Each side is well by itself: which row the aggregate minds is not known, but it is none before the right side.
-        const sequence = "sequence" in right ? (right as Pane).sequence : Infinity;
-        return { states, failure: { sequence, error: functionError(aggregates[i]!.name, error) } };
+        // Both sides are well by themselves. Which row the aggregate minds is not known; it is none before the right side.
+        return { states, failure: { sequence: middle, error: functionError(aggregates[i]!.name, error) } };
       }
     }
     return { states, failure: undefined };
   }
 
   shift(delta: number): void {
-    for (const pane of this.#front) pane.at += delta;
-    for (const pane of this.#back) pane.at += delta;
+    for (const pane of this.#panes) pane.at += delta;
   }
 
   snapshot(): Value {
-    return [this.#front.map(paneToValue), this.#back.map(paneToValue)];
+    return this.#panes.slice(this.#head).map(({ at, row, sequence, running }) => [
+      at,
+      rowToValue(row),
+      sequence,
+      running === undefined
+        ? null
+        : [running.states, running.failure === undefined ? null : failureToState(running.failure)],
+    ]);
   }
 
+  /** Everything that was held is the front part then: how it is divided makes no difference to the results. */
   restore(state: Value): void {
-    const [front, back] = state as [Value[], Value[]];
-    this.#front = front.map(paneFromValue);
-    this.#back = back.map(paneFromValue);
-    this.#settled = undefined;
-    for (const pane of this.#back.slice(0, -1)) {
-      this.#settled = this.#settled === undefined ? pane : this.#merge(this.#settled, pane);
-    }
-    this.#all = undefined;
+    this.#panes = (state as [number, Value, number, [Value[], Value] | null][]).map(([at, row, sequence, running]) => ({
+      at,
+      row: rowFromValue(row),
+      sequence,
+      running: running === null
+        ? undefined
+        : { states: running[0], failure: running[1] === null ? undefined : failureOf(running[1]) },
+    }));
+    this.#turnOver();
+    this.#expand();
   }
-}
-
-function paneToValue({ at, row, sequence, states, failure }: Pane): Value {
-  return [at, rowToValue(row), sequence, states, failure === undefined ? null : failureToState(failure)];
-}
-
-function paneFromValue(value: Value): Pane {
-  const [at, row, sequence, states, failure] = value as [number, Value, number, Value[], Value];
-  return {
-    states,
-    failure: failure === null ? undefined : failureOf(failure),
-    at,
-    row: rowFromValue(row),
-    sequence,
-  };
 }
