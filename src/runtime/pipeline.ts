@@ -79,7 +79,7 @@ const typeNames: Readonly<Record<OperatorPlan["kind"], string>> = {
   aggregate: "aggregate",
   windowed_aggregate: "inc_agg_window",
   having: "having",
-  row_number: "row_number",
+  row_number: "windowFunc",
   order: "order",
   dedup_trigger: "dedup_trigger",
   delay: "delay",
