@@ -88,7 +88,8 @@ export function mergeSums(left: NumberSum, right: NumberSum): NumberSum {
   if (right.seen === "none") return left;
   if (left.seen === "none") return right;
   const sum: NumberSum = {
-    ints: left.ints + right.ints,
+    // A sum of bigints is a new object, also that of zeros.
+    ints: right.ints === 0n ? left.ints : left.ints + right.ints,
     floats: left.floats.slice(),
     infinite: left.infinite + right.infinite,
     seen: left.seen === "int" ? right.seen : "float",
