@@ -78,8 +78,8 @@ class FileRun {
         else failure = outcomeDiff(c, caseRun);
       }
     } catch (error) {
-      if (!(error instanceof CaseFileError)) throw error;
-      failure = error.message;
+      // Even a bug of ours must not keep the other cases from being run.
+      failure = error instanceof CaseFileError ? error.message : `a bug: ${(error as Error).stack ?? String(error)}`;
     }
     return { name: c.name, line: c.line, seconds: (performance.now() - started) / 1000, failure };
   }

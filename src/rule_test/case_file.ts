@@ -18,8 +18,9 @@
  *   go on in the lines below; what stands behind the word is its first line. An indented line never begins a section.
  * - `stream` and `table` are CREATE statements without CREATE, as often as wanted; `definitions` is the path of a file
  *   with such statements, seen from the file of the case. Without any there is the stream `demo`, schemaless.
- * - `options` is one JSON object: the options of the rule, and besides `timezone` (UTC), `start` (when the rule starts,
- *   a time as in `rows`; `0s`), `ruleId`, and by name the `state` and `properties` that the rule reads.
+ * - `options` is one JSON object: the options of the rule, and besides `start` (when the rule starts, a time as in
+ *   `rows`; `0s`), `ruleId`, and what is of the agent: `timezone` (UTC), `ignoreCase`, and by name the `state` and
+ *   `properties` that the rule reads.
  * - `sql` is the SELECT. `rule` stands instead of it: the JSON of a rule, whose actions are not run and may be left out,
  *   or the path of a file with it, seen from the file of the case.
  * - `rows`: one payload a line, in the FORMAT of its stream, binary ones as Base64. In front of it stand optionally the

@@ -51,7 +51,9 @@ function suite(report: FileReport): string {
 }
 
 function problem(element: "failure" | "error", text: string): string {
-  return `      <${element}${attributes({ message: text.split("\n")[0]! })}>${escaped(text)}</${element}>\n`;
+  // Lines that are as expected are indented.
+  const message = text.split("\n").find((line) => !line.startsWith("  ")) ?? text;
+  return `      <${element}${attributes({ message })}>${escaped(text)}</${element}>\n`;
 }
 
 function attributes(values: Readonly<Record<string, string | number>>): string {

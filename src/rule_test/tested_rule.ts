@@ -28,8 +28,8 @@ export function outsideOf({ options }: Case): Pick<QueryOptions, "state" | "prop
 /** Options of a case that are none of the rule. */
 const ownOptions: readonly string[] = ["start", "timezone", "ruleId", "state", "properties"];
 
-/** Options of a plan that no option of a rule sets. */
-const planOptions: readonly (keyof PlanOptions)[] = ["slidingTwice", "slidingOpenLeft"];
+/** Options of a plan that are settings of the agent. */
+const planOptions: readonly (keyof PlanOptions)[] = ["ignoreCase"];
 
 /** Nothing of an action runs, so the JSON need not name one. */
 const noActions = [{ nop: {} }];

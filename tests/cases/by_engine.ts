@@ -27,9 +27,7 @@ const turnsMax = 1000;
 
 /** Why a case cannot run live; undefined when it can. */
 export function whyNotByEngine(c: Case): string | undefined {
-  if (drawsAtRandom(c)) return "draws at random";
-  if (Object.keys(c.options).some((name) => outside.includes(name))) return "reads what only a case can set";
-  return undefined;
+  return drawsAtRandom(c) ? "draws at random" : undefined;
 }
 
 /** Runs the case as a rule; resolves when the rule has ended. */

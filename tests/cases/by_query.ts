@@ -13,8 +13,8 @@ import { prepareSelect } from "../../src/sql/prepare.ts";
 import { weir } from "../cli/fixture.ts";
 import { codesOf, drawsAtRandom, errorText, type Observed } from "./observed.ts";
 
-/** Options of a case that are no options of a rule, and nothing that the command line can say. */
-const outside: readonly string[] = ["state", "properties", "slidingTwice", "slidingOpenLeft", "ignoreCase"];
+/** What the agent of a rule brings, and no file of rows. */
+const outside: readonly string[] = ["state", "properties", "ignoreCase"];
 
 const arrivalField = "__at";
 
@@ -62,7 +62,7 @@ function sourcesOf(c: Case): string[] {
 export function whyNotByQuery(c: Case): string | undefined {
   if (c.rows.some(({ meta }) => meta !== undefined)) return "rows of files have no metadata";
   if (c.streams.some((text) => /\bFORMAT\s*=\s*"(?!json")/i.test(text))) return "weir query reads NDJSON and CSV";
-  if (Object.keys(c.options).some((name) => outside.includes(name))) return "reads what only a case can set";
+  if (Object.keys(c.options).some((name) => outside.includes(name))) return "reads what only an agent has";
   if (drawsAtRandom(c)) return "draws at random";
   if (isTimed(c) && arrivalsOf(c).some(({ payload }) => payload.startsWith("["))) {
     return "a line with several rows has no place for the time of its arrival";

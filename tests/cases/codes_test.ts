@@ -32,10 +32,7 @@ const instead: Partial<Record<Code, string>> = {
   }gives ! E511`,
 };
 
-/**
- * Codes about options of rules, and about stores that are away, which a statement alone does not provoke:
- * tests/engine/codes_test.ts does.
- */
+/** What a statement alone does not provoke: tests/engine/codes_test.ts does, and joins_test.ts for stores that are away. */
 const ofRules: ReadonlySet<Code> = new Set(["E301", "E510"]);
 
 /** The rows that `provokes` describes behind its SQL. */

@@ -125,7 +125,7 @@ test("weir test --junit writes the form that CI systems read", async () => {
   </testsuite>
   <testsuite name="P/odd.case" tests="1" failures="1" errors="0">
     <testcase classname="P/odd.case" name="a &lt; b &amp; &quot;c&quot;" file="P/odd.case" line="2">
-      <failure message="  [{&quot;a&quot;:1,&quot;b&quot;:2}]">  [{&quot;a&quot;:1,&quot;b&quot;:2}]
+      <failure message="- [{&quot;a&quot;:2,&quot;b&quot;:4}]">  [{&quot;a&quot;:1,&quot;b&quot;:2}]
 - [{&quot;a&quot;:2,&quot;b&quot;:4}]
 + [{&quot;a&quot;:2,&quot;b&quot;:3}]
               ^ differs in &quot;b&quot;</failure>
