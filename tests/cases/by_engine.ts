@@ -19,9 +19,6 @@ import { HandClock, settled } from "../hand_clock.ts";
 import { CaseConnector } from "./case_connector.ts";
 import { codesOf, drawsAtRandom, droppedTexts, errorText, type Observed } from "./observed.ts";
 
-/** Options of a case that no option of a rule stands for. */
-const outside: readonly string[] = ["slidingTwice", "slidingOpenLeft", "ignoreCase"];
-
 /** An engine with nothing left to wait for ends its rule within a few turns of the event loop. */
 const turnsMax = 1000;
 
