@@ -150,7 +150,7 @@ function compare({ expected, found }: Step): { column?: number; remark?: string 
   while (column < expected.length && expected[column] === found[column]) column++;
   const [a, b] = [rowsOf(expected), rowsOf(found)];
   if (a === undefined || b === undefined) return { column };
-  if (a.length !== b.length) return { column, remark: `${a.length} rows expected, found ${b.length}` };
+  if (a.length !== b.length) return { column, remark: `${a.length} expected, ${b.length} found` };
   const parts = a.flatMap((row, i) => {
     const keys = keysThatDiffer(row, b[i]!);
     if (keys.length === 0) return [];
