@@ -1,7 +1,5 @@
 import { any, defineAggregate } from "./declare.ts";
-import { addToSum, emptySum, mergeSums, type NumberSum, sumValue } from "./number_sum.ts";
-
-type AvgState = { sum: NumberSum; count: number };
+import { addToSum, emptySum, mergeSums, sumValue } from "./number_sum.ts";
 
 export const avg = defineAggregate({
   name: "avg",
@@ -18,15 +16,16 @@ export const avg = defineAggregate({
     { sql: "avg(x)", rows: [{}], gives: null },
     { sql: "avg(x)", rows: [{ x: "a" }], fails: "E506" },
   ],
-  init: (): AvgState => ({ sum: emptySum(), count: 0 }),
+  init: emptySum,
   add(state, x) {
-    if (addToSum(state.sum, x, "avg")) state.count++;
+    addToSum(state, x, "avg");
     return state;
   },
-  result({ sum, count }) {
-    if (count === 0) return null;
-    const total = sumValue(sum);
-    return typeof total === "bigint" ? total / BigInt(count) : total! / count;
+  result(state) {
+    const { count } = state;
+    const total = sumValue(state);
+    if (total === null) return null;
+    return typeof total === "bigint" ? total / BigInt(count) : total / count;
   },
-  merge: (left, right) => ({ sum: mergeSums(left.sum, right.sum), count: left.count + right.count }),
+  merge: mergeSums,
 });

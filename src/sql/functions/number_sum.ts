@@ -12,13 +12,23 @@ import { type Value, wrapInt } from "../../value/value.ts";
 import { describe } from "./arguments.ts";
 
 /**
- * `ints` is the sum of all ints, not wrapped; `floats` that of the finite floats, smallest part first; `infinite` that
- * of infinities and NaN. `seen` is `float` from the first float on.
+ * `count` numbers were added. `ints` is the sum of all ints, not wrapped; `infinite` that of infinities and NaN. That of
+ * the finite floats is `high` + `low` + `rest`: two parts nearly always say all, so that these stand for themselves;
+ * `rest` has smaller ones, smallest first. `seen` is `float` from the first float on.
  */
-export type NumberSum = { ints: bigint; floats: number[]; infinite: number; seen: "none" | "int" | "float" };
+export type NumberSum = {
+  count: number;
+  ints: bigint;
+  high: number;
+  low: number;
+  /** Never changed, only replaced. */
+  rest: number[] | null;
+  infinite: number;
+  seen: "none" | "int" | "float";
+};
 
 export function emptySum(): NumberSum {
-  return { ints: 0n, floats: [], infinite: 0, seen: "none" };
+  return { count: 0, ints: 0n, high: 0, low: 0, rest: null, infinite: 0, seen: "none" };
 }
 
 /** Adds `x` and says whether it was a number; false for null. Throws E506 for anything else. */
@@ -34,14 +44,39 @@ export function addToSum(sum: NumberSum, x: Value, functionName: string): boolea
   } else {
     throw new RowError("E506", `${functionName}() needs numbers, found ${describe(x)}`);
   }
+  sum.count++;
   return true;
 }
 
 function addFloat(sum: NumberSum, x: number): void {
-  const total = addExactly(sum.floats, x);
-  if (Number.isFinite(total)) return;
-  sum.infinite += total;
-  sum.floats = [];
+  if (sum.rest === null) {
+    // `addExactly` for two parts, of which two are left.
+    const { high, low } = sum;
+    const first = x + low;
+    const firstBack = first - x;
+    const firstLost = (x - (first - firstBack)) + (low - firstBack);
+    const second = first + high;
+    const secondBack = second - first;
+    const secondLost = (first - (second - secondBack)) + (high - secondBack);
+    if ((firstLost === 0 || secondLost === 0) && Number.isFinite(second)) {
+      sum.high = second;
+      sum.low = firstLost + secondLost;
+      return;
+    }
+  }
+  const parts = partsOf(sum);
+  const largest = addExactly(parts, x);
+  if (!Number.isFinite(largest)) {
+    sum.infinite += largest;
+    parts.length = 0;
+  }
+  sum.high = parts.pop() ?? 0;
+  sum.low = parts.pop() ?? 0;
+  sum.rest = parts.length === 0 ? null : parts;
+}
+
+function partsOf({ high, low, rest }: NumberSum): number[] {
+  return rest === null ? [low, high] : [...rest, low, high];
 }
 
 /** Adds `x` to the parts of a sum, keeping every bit; returns the largest part, which is not finite on overflow. */
@@ -88,13 +123,18 @@ export function mergeSums(left: NumberSum, right: NumberSum): NumberSum {
   if (right.seen === "none") return left;
   if (left.seen === "none") return right;
   const sum: NumberSum = {
+    count: left.count + right.count,
     // A sum of bigints is a new object, also that of zeros.
     ints: right.ints === 0n ? left.ints : left.ints + right.ints,
-    floats: left.floats.slice(),
+    high: left.high,
+    low: left.low,
+    rest: left.rest,
     infinite: left.infinite + right.infinite,
     seen: left.seen === "int" ? right.seen : "float",
   };
-  for (let i = 0; i < right.floats.length; i++) addFloat(sum, right.floats[i]!);
+  if (right.rest !== null) { for (const part of right.rest) addFloat(sum, part); }
+  if (right.low !== 0) addFloat(sum, right.low);
+  addFloat(sum, right.high);
   return sum;
 }
 
@@ -103,8 +143,9 @@ export function sumValue(sum: NumberSum): bigint | number | null {
   if (sum.seen === "none") return null;
   if (sum.seen === "int") return wrapInt(sum.ints);
   if (sum.infinite !== 0) return sum.infinite;
-  if (sum.ints === 0n) return rounded(sum.floats);
-  const parts = sum.floats.slice();
+  // One addition rounds once. A sum of negative zeros is zero, as one that starts from zero.
+  if (sum.ints === 0n && sum.rest === null) return sum.high + sum.low + 0;
+  const parts = partsOf(sum);
   // An int of more than 53 bits is two floats or more.
   for (let rest = sum.ints; rest !== 0n;) {
     const part = Number(rest);
