@@ -64,6 +64,8 @@ export class LiveRule implements InletOwner {
   /** Streams that will bring more rows. */
   #running: number;
   #stopped = false;
+  /** All streams have ended, and what stood in open windows has come out: nothing can be lost any more. */
+  #complete = false;
   /** What ends the watching of lookup tables. */
   readonly #cancels: (() => void)[] = [];
   readonly #stopping = new AbortController();
@@ -259,6 +261,7 @@ export class LiveRule implements InletOwner {
     await this.room();
     if (this.#stopped) return;
     await this.pipeline.end(this.#options.clock.now());
+    this.#complete = true;
     this.#flush(undefined);
     await Promise.all(this.actions.map((action) => action.idle()));
     if (!this.#stopped) this.#options.onEnded(reason);
@@ -343,7 +346,7 @@ export class LiveRule implements InletOwner {
     // Another rule that left before, and still finishes, must not close the source under this one.
     const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
     this.#abandonBacklog();
-    const held = this.pipeline.abandon("stopped");
+    const held = this.#complete ? 0 : this.pipeline.abandon("stopped");
     if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     for (const cancel of this.#cancels) cancel();
