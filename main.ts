@@ -25,6 +25,7 @@ const stderr = new Outlet(process.stderr);
 const context: CliContext = {
   environment: process.env,
   stdout: (text) => stdout.write(text),
+  stdoutReady: () => stdout.ready(),
   stderr: (text) => stderr.write(text),
   stdin: readStdin,
   stdinBytes: () => process.stdin,

@@ -43,6 +43,8 @@ export interface CliContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Text for the result, written as it is. */
   readonly stdout: (text: string) => void;
+  /** Resolves when what reads the result has caught up; undefined when it has. Absent where nothing is held for it. */
+  readonly stdoutReady?: () => Promise<void> | undefined;
   /** Text for people: errors, progress. */
   readonly stderr: (text: string) => void;
   /** All of standard input. */

@@ -57,6 +57,7 @@ interface RunParts {
   readonly catalog: QueryCatalog;
   readonly timezone: string;
   readonly output: QueryOutput;
+  readonly outputReady: CliContext["stdoutReady"];
 }
 
 /** Pushes the rows of the files through one query. */
@@ -111,20 +112,22 @@ class QueryRun {
 
   /** One file after the other, tables first. */
   async inOrder(options: ReaderOptions, start: number): Promise<void> {
+    const { outputReady } = this.#parts;
     const query = this.#query = this.#create(start);
     const readings = this.#readings();
     const isTable = ({ source }: typeof readings[number]) => source.schema.kind !== "stream";
     for (const { input, source } of [...readings.filter(isTable), ...readings.filter((each) => !isTable(each))]) {
-      const rows = reading(input.file, readBatches(input, source, options));
+      const rows = reading(input.file, readBatches(input, source, options), outputReady);
       for await (const batch of rows) await this.#push(query, batch, source.position);
     }
   }
 
   /** All files together, by the times of their rows. Without `start` the clock begins with the first row. */
   async byTime(options: ReaderOptions, start: number | undefined): Promise<void> {
+    const { outputReady } = this.#parts;
     const timed = this.#readings().map(({ input, source }) => {
       const each = readTimed(input, source, options);
-      return { ...each, batches: reading(input.file, each.batches) };
+      return { ...each, batches: reading(input.file, each.batches, outputReady) };
     });
     const setsClock = options.arrivalTime !== undefined;
     const early: Arrival[] = [];
@@ -154,10 +157,18 @@ class QueryRun {
   }
 }
 
-/** Batches of a file, whose errors name it. */
-async function* reading(file: string, batches: AsyncIterator<Struct[] | readonly Struct[]>) {
+/** Batches of a file, whose errors name it. What reads the results must keep up, or they would fill the memory. */
+async function* reading(
+  file: string,
+  batches: AsyncIterator<Struct[] | readonly Struct[]>,
+  outputReady: CliContext["stdoutReady"],
+) {
   try {
-    for (let next = await batches.next(); next.done !== true; next = await batches.next()) yield next.value;
+    for (let next = await batches.next(); next.done !== true; next = await batches.next()) {
+      yield next.value;
+      const ready = outputReady?.();
+      if (ready !== undefined) await ready;
+    }
   } catch (error) {
     if (error instanceof DiagnosticError || typeof (error as { code?: unknown }).code !== "string") throw error;
     throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
@@ -178,7 +189,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   }
   const printer = createPrinter(readOutput(args), context.stdout, createJsonEncoder());
   const failures = failureLog(context);
-  const queryRun = new QueryRun({ rule, inputs, catalog, timezone, output: outputOf(printer, failures.tell) });
+  const output = outputOf(printer, failures.tell);
+  const queryRun = new QueryRun({ rule, inputs, catalog, timezone, output, outputReady: context.stdoutReady });
   const options: ReaderOptions = {
     catalog,
     format,
