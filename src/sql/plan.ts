@@ -67,6 +67,8 @@ export interface WatermarkPlan {
   readonly timestamps: readonly TimestampColumn[];
   /** Milliseconds. */
   readonly lateTolerance: number;
+  /** Rows are released at each rise of the watermark, one by one: session windows look at every one of them. */
+  readonly eachRise: boolean;
 }
 
 /** Runs the analytic functions of the whole statement on every row, before any filter. */

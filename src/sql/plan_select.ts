@@ -43,7 +43,7 @@ export function planSelect(analyzed: AnalyzedSelect, options: PlanOptions, text?
 
   const inputs = sources.filter((s) => s.schema.kind === "stream");
   let plan: Plan = inputs.length === 1 ? inputs[0]! : { kind: "merge", inputs };
-  if (options.isEventTime) plan = watermark(plan, inputs, options);
+  if (options.isEventTime) plan = watermark(plan, inputs, options, select.window?.type === "session");
   if (select.analytics.length > 0) plan = analytic(plan, select);
   const { window } = select;
   const { early, late } = splitWhere(select, options);
@@ -100,13 +100,18 @@ function sourcePlan(source: ScopeSource, position: number, options: PlanOptions)
   return { kind: "source", name, position, schema, columns: wantedColumns(source, options) };
 }
 
-function watermark(input: Plan, streams: readonly SourcePlan[], options: PlanOptions): WatermarkPlan {
+function watermark(
+  input: Plan,
+  streams: readonly SourcePlan[],
+  options: PlanOptions,
+  eachRise: boolean,
+): WatermarkPlan {
   const timestamps = streams.map(({ position, schema }) => ({
     source: position,
     column: schema.timestamp!,
     format: schema.timestampFormat,
   }));
-  return { kind: "watermark", input, timestamps, lateTolerance: options.lateTolerance };
+  return { kind: "watermark", input, timestamps, lateTolerance: options.lateTolerance, eachRise };
 }
 
 /** A call sees the rows of the one stream whose columns it uses, or else all rows. */

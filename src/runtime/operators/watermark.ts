@@ -4,7 +4,8 @@
  *
  * Invariants: the watermark is the largest time that every stream has seen, minus the tolerance, and never falls; every row handed on has a
  * time at or below the watermark and no smaller than any row handed on before; ties keep their order of arrival; a row
- * below the watermark at its arrival is late and dropped.
+ * below the watermark at its arrival is late and dropped. Results do not depend on how rows come together in batches:
+ * what a batch releases goes on in one piece only where nobody can tell.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
@@ -69,18 +70,22 @@ export class WatermarkOperator implements Operator {
   /** By position in FROM. */
   readonly #bySource: (StreamTime | undefined)[] = [];
   readonly #lateTolerance: number;
+  readonly #eachRise: boolean;
   readonly #context: OperatorContext;
   readonly #output: Output;
   /** Rows that wait, sorted by time; `#head` is the first that has not left. */
   #waiting: Row[] = [];
   #head = 0;
   #watermark = -Infinity;
+  /** Whether the watermark has risen since rows were released. */
+  #risen = false;
   #processing = -Infinity;
 
   constructor(plan: WatermarkPlan, context: OperatorContext, output: Output) {
     this.#streams = plan.timestamps.map((timestamp) => new StreamTime(timestamp, context.rule));
     for (const stream of this.#streams) this.#bySource[stream.source] = stream;
     this.#lateTolerance = plan.lateTolerance;
+    this.#eachRise = plan.eachRise;
     this.#context = context;
     this.#output = output;
   }
@@ -100,12 +105,15 @@ export class WatermarkOperator implements Operator {
       if (isLate) {
         late++;
       } else {
+        // A sliding window that ends at this time has been complete since the watermark reached it.
+        if (time === this.#watermark && this.#risen) this.#release();
         row.time = time;
         this.#insert(row);
       }
       if (time > stream.newest) {
         stream.newest = time;
         this.#raise();
+        if (this.#eachRise) this.#release();
       }
     }
     if (late > 0) this.#context.drop("late", late);
@@ -116,7 +124,10 @@ export class WatermarkOperator implements Operator {
   #raise(): void {
     let slowest = Infinity;
     for (const { newest } of this.#streams) slowest = Math.min(slowest, newest);
-    this.#watermark = Math.max(this.#watermark, slowest - this.#lateTolerance);
+    const watermark = slowest - this.#lateTolerance;
+    if (watermark <= this.#watermark) return;
+    this.#watermark = watermark;
+    this.#risen = true;
   }
 
   /** Most rows come in order, so the search starts at the end. */
@@ -137,6 +148,7 @@ export class WatermarkOperator implements Operator {
   }
 
   #release(): void {
+    this.#risen = false;
     let end = this.#head;
     while (end < this.#waiting.length && this.#waiting[end]!.time <= this.#watermark) end++;
     if (end > this.#head) {

@@ -15,6 +15,7 @@ function setUp(options: Partial<WatermarkPlan> = {}) {
     input: { kind: "source" } as WatermarkPlan["input"],
     timestamps: [{ source: 0, column: "ts", format: undefined }],
     lateTolerance: 1000,
+    eachRise: false,
     ...options,
   };
   const context = {
@@ -73,6 +74,7 @@ test("WatermarkOperator sorts rows that come in reverse, keeping equal ones in o
       input: { kind: "source" } as never,
       timestamps: [{ source: 0, column: "ts", format: undefined }],
       lateTolerance: 1e6,
+      eachRise: false,
     },
     {
       rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
@@ -113,4 +115,15 @@ test("WatermarkOperator goes on where a snapshot was taken", () => {
   const after = setUp();
   after.operator.restore(decodeState(encodeState(before.operator.snapshot())));
   assert.deepEqual(after.push(3000, 6000), ["- late 1", 4200, 5000, "w 5000"]);
+});
+
+test("WatermarkOperator releases alike however rows come together", () => {
+  const singly = setUp({ lateTolerance: 0 });
+  const rows = [5000, 5000, 7000, 7000, 6000].flatMap((time) => singly.push(time));
+  assert.deepEqual(rows, [5000, "w 5000", 5000, "w 5000", 7000, "w 7000", 7000, "w 7000", "- late 1", "w 7000"]);
+  const together = setUp({ lateTolerance: 0 });
+  assert.deepEqual(
+    together.push(5000, 5000, 7000, 7000, 6000),
+    [5000, "w 5000", 5000, 7000, "w 7000", "- late 1", 7000, "w 7000"],
+  );
 });

@@ -35,6 +35,9 @@ export const unitMs: Readonly<Record<TimeUnit, number>> = {
   ms: 1,
 };
 
+/** A row that stands in more hopping windows than this would hold up the agent when they close. */
+const overlapMax = 100_000;
+
 /** A length in milliseconds must stay a safe integer with room for sums. */
 const lengthMsMax = 2 ** 50;
 
@@ -154,6 +157,14 @@ function finish(
   node: WindowCall | WindowClause,
   shape: Pick<WindowSpec, "type" | "unit" | "length" | "interval" | "conditions">,
 ): WindowSpec {
+  if (shape.type === "hopping" && shape.length / shape.interval! > overlapMax) {
+    binder.report(
+      "E210",
+      `A row would stand in more than ${overlapMax} hopping windows`,
+      node.span,
+      "take a longer hop, or a shorter length",
+    );
+  }
   const filter = node.filter === undefined ? undefined : binder.bindIn("filter", node.filter);
   const clause = shape.type === "sliding" ? "trigger" : "window";
   const triggerWhen = node.over?.when === undefined ? undefined : binder.bindIn(clause, node.over.when);
