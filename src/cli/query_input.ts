@@ -103,9 +103,17 @@ function decodeLine(
   const from = line === 1 && startsWithMark(bytes) ? start + 3 : start;
   if (isBlank(bytes, from, end)) return;
   try {
-    for (const row of decoder.decode(bytes, from, end)) {
-      rows.push(options.accept === undefined ? row : options.accept(row));
-    }
+    for (const row of decoder.decode(bytes, from, end)) acceptInto(rows, row, line, options);
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
+    options.onFailure(line, error);
+  }
+}
+
+/** A row that is refused does not take the others of its line along. */
+function acceptInto(rows: Struct[], row: Struct, line: number, options: InputOptions): void {
+  try {
+    rows.push(options.accept === undefined ? row : options.accept(row));
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
     options.onFailure(line, error);

@@ -3,15 +3,17 @@
  * @module
  */
 import { codecOf } from "../codec/codecs.ts";
+import type { StrictValidator } from "../codec/strict.ts";
 import { readSettings } from "../connector/settings.ts";
+import { RowError } from "../diagnostics/row_error.ts";
 import { sourceSettings } from "../runtime/source_settings.ts";
 import type { StreamDefinition } from "../runtime/stream_definition.ts";
 import type { SourcePlan } from "../sql/plan.ts";
 import { strictRows } from "../runtime/strict_rows.ts";
 import type { Struct } from "../value/value.ts";
 
-/** Gives the rows of one payload; throws RowError. */
-export type PayloadReader = (payload: string) => Struct[];
+/** Gives the rows of one payload, an error in place of each that is not valid; throws RowError when none can be read. */
+export type PayloadReader = (payload: string) => (Struct | RowError)[];
 
 const utf8 = new TextEncoder();
 
@@ -40,8 +42,17 @@ export function createPayloadReader(
   const validate = strictRows(definition, timezone, now)?.(wanted);
   return (payload) => {
     const rows = decoder.decode(bytesOfPayload(definition, payload));
-    return validate === undefined ? rows : rows.map(validate);
+    return validate === undefined ? rows : rows.map((row) => validRow(row, validate));
   };
+}
+
+function validRow(row: Struct, validate: StrictValidator): Struct | RowError {
+  try {
+    return validate(row);
+  } catch (error) {
+    if (error instanceof RowError) return error;
+    throw error;
+  }
 }
 
 /** The columns that a statement needs of a stream or table, which may stand in FROM under several names. */

@@ -181,7 +181,10 @@ class Run {
       // Rows of a stream that the rule does not read go nowhere.
       const rows = this.#readers.get(name)?.(payload) ?? [];
       this.#pending ??= { rows: [], source, meta: row.meta };
-      this.#pending.rows.push(...rows);
+      for (const each of rows) {
+        if (each instanceof RowError) this.#emit(this.#query.now, each);
+        else this.#pending.rows.push(each);
+      }
     } catch (error) {
       if (error instanceof RowError) this.#emit(this.#query.now, error);
       else throw new CaseFileError(this.#case.file, row.line, (error as Error).message);

@@ -3,6 +3,7 @@
  * @module
  */
 import { DiagnosticError } from "../../src/diagnostics/diagnostic.ts";
+import { RowError } from "../../src/diagnostics/row_error.ts";
 import type { Clock, LogFields, Logger } from "../../src/connector/context.ts";
 import { CaseCatalog } from "../../src/rule_test/case_catalog.ts";
 import { type Case, timeText } from "../../src/rule_test/case_file.ts";
@@ -167,7 +168,8 @@ class LiveCase {
       if (row.payload === undefined) continue;
       const stream = this.#catalog.definitions.get(row.source ?? first)!;
       if (stream.options.kind === "lookup") {
-        this.#connector.add(stream.name, createPayloadReader(stream, "all", timezone, () => 0)(row.payload));
+        const rows = createPayloadReader(stream, "all", timezone, () => 0)(row.payload);
+        this.#connector.add(stream.name, rows.flatMap((each) => each instanceof RowError ? [] : [each]));
       } else if (this.#connector.isOpen(stream.name)) {
         this.#connector.give(stream.name, bytesOfPayload(stream, row.payload), row.meta);
       }
