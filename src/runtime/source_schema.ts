@@ -12,6 +12,7 @@ export function schemaOf(stream: StreamDefinition): SourceSchema {
     kind: stream.target === "stream" ? "stream" : options.kind === "lookup" ? "lookup_table" : "scan_table",
     columns: stream.columns,
     strictValidation: options.strictValidation,
+    ...(options.format === "delimited" || options.format === "urlencoded" ? { givesText: true } : {}),
     timestamp: options.timestamp,
     timestampFormat: options.timestampFormat,
     ...(stream.target === "table" && options.kind === "scan" ? { retainSize: options.retainSize } : {}),

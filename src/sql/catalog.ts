@@ -12,6 +12,8 @@ export interface SourceSchema {
   /** Undefined when schemaless. */
   readonly columns: readonly ColumnDefinition[] | undefined;
   readonly strictValidation: boolean;
+  /** True when the format gives texts, whatever the columns are declared as. */
+  readonly givesText?: boolean;
   /** The column of event time. */
   readonly timestamp: string | undefined;
   readonly timestampFormat: string | undefined;

@@ -4,6 +4,7 @@
  */
 import { type Kind, kindOf, type Value } from "../value/value.ts";
 import type { ColumnType } from "./ast.ts";
+import type { SourceSchema } from "./catalog.ts";
 
 /**
  * A static type. `unknown` can be anything, `number` is int or float. Every type includes null: columns may be absent.
@@ -17,12 +18,16 @@ export function typeOfLiteral(value: bigint | number | string | boolean): Static
 }
 
 /** The static type of a declared column. Without strict validation a datetime column keeps numbers and strings. */
-export function typeOfColumn(type: ColumnType, strict: boolean): StaticType {
+export function typeOfColumn(
+  type: ColumnType,
+  { strictValidation, givesText = false }: Pick<SourceSchema, "strictValidation" | "givesText">,
+): StaticType {
+  if (givesText) return "unknown";
   switch (type.kind) {
     case "bigint":
       return "int";
     case "datetime":
-      return strict ? "datetime" : "unknown";
+      return strictValidation ? "datetime" : "unknown";
     case "float":
     case "string":
     case "boolean":

@@ -123,7 +123,7 @@ export class Scope {
       kind: "column",
       source: position,
       name: column.name.name,
-      type: typeOfColumn(column.type, source.schema.strictValidation),
+      type: typeOfColumn(column.type, source.schema),
       span,
     };
   }
