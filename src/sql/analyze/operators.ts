@@ -40,7 +40,8 @@ function bitType(left: StaticType, right: StaticType): StaticType | undefined {
   const ints = canBe(left, "int") && canBe(right, "int");
   const booleans = canBe(left, "boolean") && canBe(right, "boolean");
   if (!ints && !booleans) return undefined;
-  return ints && booleans ? "unknown" : ints ? "int" : "boolean";
+  // With a null on either side ints give false as well, so nothing is known about them.
+  return ints ? "unknown" : "boolean";
 }
 
 function canBe(type: StaticType, kind: StaticType): boolean {
