@@ -83,7 +83,8 @@ function place(span: Span, text: string | undefined): Record<string, number> {
   return text === undefined ? { ...span } : { ...span, ...position(text, span.start) };
 }
 
-function diagnosticJson(d: Diagnostic, text: string | undefined): Record<string, unknown> {
+function diagnosticJson(d: Diagnostic, ofStage: string | undefined): Record<string, unknown> {
+  const text = d.text ?? ofStage;
   return {
     code: d.code,
     message: d.message,

@@ -140,6 +140,18 @@ export const codes = {
     explanation: "The expression is valid, but not in this clause.",
     provokes: "SELECT abs(*) FROM demo",
   },
+  E217: {
+    stage: "analyze",
+    title: "Bad graph",
+    explanation: "The nodes of a graph rule, or the arrows between them, do not fit together.",
+    provokes: "a graph rule whose edges name a node that does not exist",
+  },
+  E218: {
+    stage: "analyze",
+    title: "Bad property of a graph node",
+    explanation: "A property of a node of a graph rule is missing, of the wrong kind, or misspelt.",
+    provokes: "a filter node without expr",
+  },
   // ---- plan and compile
   E301: {
     stage: "plan",
@@ -268,6 +280,12 @@ export const codes = {
     title: "Lookup failed",
     explanation: "The store behind a lookup table did not answer: the row that asked for it fails.",
     provokes: "a lookup table whose database is away",
+  },
+  E512: {
+    stage: "row",
+    title: "Script failed",
+    explanation: "The function of a script node threw an error, took too long, or returned something that is no row.",
+    provokes: "a script node with function exec(msg) { throw new Error('no') }",
   },
   E511: {
     stage: "row",

@@ -23,6 +23,8 @@ export interface Diagnostic {
   readonly code: Code;
   readonly message: string;
   readonly span?: Span;
+  /** What `span` points into, where that is not the text of the stage: the expression that stands at `path`. */
+  readonly text?: string;
   readonly path?: string;
   readonly hint?: string;
   readonly notes?: readonly Note[];

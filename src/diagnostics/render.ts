@@ -36,9 +36,11 @@ function excerpt(text: string, span: Span, remark: string, origin: string | unde
   ];
 }
 
-/** One diagnostic as lines of text without a final line break. */
-export function renderDiagnostic(d: Diagnostic, text?: string, origin?: string): string {
+/** One diagnostic as lines of text without a final line break. `ofStage` is what its spans point into. */
+export function renderDiagnostic(d: Diagnostic, ofStage?: string, ofFile?: string): string {
   const lines = [`${d.code}: ${d.message}`];
+  const text = d.text ?? ofStage;
+  const origin = d.text === undefined ? ofFile : [ofFile ?? [], d.path ?? []].flat().join(": ");
   if (d.span !== undefined && text !== undefined) {
     lines.push(...excerpt(text, d.span, d.hint ?? "", origin));
   } else {

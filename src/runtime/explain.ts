@@ -25,15 +25,25 @@ const names: Readonly<Record<Plan["kind"], string>> = {
   order: "OrderPlan",
   dedup_trigger: "DedupTriggerPlan",
   delay: "DelayPlan",
+  extend: "FuncPlan",
+  pick: "ProjectPlan",
+  switch: "SwitchPlan",
+  case: "SwitchCasePlan",
+  script: "ScriptPlan",
+  outputs: "OutputsPlan",
   project: "ProjectPlan",
 };
 
 /** `text` is the statement: expressions are shown as they were written. */
 export function explainPlan(plan: StatementPlan, text: string): string {
   const lines: string[] = [];
+  const shown = new Set<Plan>();
   const add = (node: Plan, depth: number): void => {
     const op = `${names[node.kind]}_${lines.length}`;
     lines.push("\t".repeat(depth) + JSON.stringify({ op, info: infoOf(node, text, plan.sources) }));
+    // What several nodes of a graph take rows from is shown with its inputs once.
+    if (shown.has(node)) return;
+    shown.add(node);
     for (const input of inputsOf(node)) add(input, depth + 1);
   };
   add(plan.root, 0);
@@ -54,6 +64,7 @@ function infoOf(plan: Plan, text: string, sources: readonly string[]): string {
         plan.timestamps.map(({ column }) => column).join(", ")
       }, LateTolerance:${plan.lateTolerance}ms`;
     case "merge":
+    case "outputs":
       return `Inputs:${plan.inputs.length}`;
     case "join":
       return `Joins:[ ${plan.steps.map((step) => joinText(step, sources, written)).join(", ")} ]`;
@@ -86,6 +97,16 @@ function infoOf(plan: Plan, text: string, sources: readonly string[]): string {
       return `SortFields:[ ${
         plan.by.map((by) => `${written(by.expr)} ${by.descending ? "DESC" : "ASC"}`).join(", ")
       } ]`;
+    case "extend":
+      return `Funcs:[ ${written(plan.expr)} ], Field:${plan.name}`;
+    case "pick":
+      return `Fields:[ ${plan.items.map((item) => itemText(item, written)).join(", ")} ]`;
+    case "switch":
+      return `Cases:${all(plan.cases)}${plan.stopAtFirstMatch ? ", StopAtFirstMatch:true" : ""}`;
+    case "case":
+      return `Case:${plan.index}`;
+    case "script":
+      return `Script:${plan.script.length} characters${plan.isAgg ? ", IsAgg:true" : ""}`;
     case "project": {
       const limit = plan.limit === undefined ? "" : `, Limit:${plan.limit}`;
       return `Fields:[ ${plan.items.map((item) => itemText(item, written)).join(", ")} ]${limit}`;

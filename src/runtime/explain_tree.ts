@@ -46,12 +46,16 @@ export type Written = (part: { readonly span: { readonly start: number; readonly
 /** `text` is the statement, of which expressions are shown as they were written. */
 export function explainTree(plan: StatementPlan, text: string, live?: LiveRule): ExplainedStep {
   const written: Written = ({ span }) => text.slice(span.start, span.end);
+  const shown = new Set<Plan>();
   const explain = (node: Plan): ExplainedStep => {
+    // What several steps of a graph take rows from is shown with its own inputs once.
+    const isNew = !shown.has(node);
+    shown.add(node);
     const work = live === undefined ? undefined : workOf(node, live);
     return {
       ...describe(node, plan.sources, written),
       ...(work === undefined ? {} : { work }),
-      inputs: inputsOf(node).map(explain),
+      inputs: isNew ? inputsOf(node).map(explain) : [],
     };
   };
   return explain(plan.root);
@@ -97,6 +101,18 @@ function describe(
       return { step: plan.schema.kind.replace("_", " "), does: sourceText(plan) };
     case "merge":
       return { step: "merge", does: "rows of all inputs in the order they come" };
+    case "outputs":
+      return { step: "sinks", does: `results of ${plan.inputs.length} ends` };
+    case "extend":
+      return { step: "function", does: `${written(plan.expr)} as ${plan.name}` };
+    case "pick":
+      return { step: "pick", does: plan.items.map((item) => itemText(item, sources, written)).join(", ") };
+    case "switch":
+      return { step: "switch", does: all(plan.cases) + (plan.stopAtFirstMatch ? ", the first that holds" : "") };
+    case "case":
+      return { step: "case", does: written(plan.input.cases[plan.index]!) };
+    case "script":
+      return { step: "script", does: `${plan.script.length} characters of JavaScript` };
     case "watermark":
       return {
         step: "event time",

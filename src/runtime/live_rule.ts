@@ -96,9 +96,9 @@ export class LiveRule implements InletOwner {
     this.pipeline = new Pipeline(plan, {
       rule,
       output: {
-        rows: (rows) => this.#rows(rows),
-        list: (rows, ofEmptyWindow) => this.#list(rows, ofEmptyWindow),
-        failed: (error) => this.#failed(error),
+        rows: (rows, output) => this.#rows(rows, this.#actionsOf(output)),
+        list: (rows, ofEmptyWindow, output) => this.#list(rows, ofEmptyWindow, this.#actionsOf(output)),
+        failed: (error, _node, outputs) => this.#failed(error, outputs),
         dropped: (reason, count, node) => this.#dropped(reason, count, node),
       },
       lookup: ({ table, keys }) => {
@@ -269,24 +269,29 @@ export class LiveRule implements InletOwner {
 
   // ---------------------------------------------------------------- results go out
 
-  #rows(rows: readonly Struct[]): void {
-    for (const action of this.actions) {
+  /** A statement has one result for all actions; each sink of a graph has its own. */
+  #actionsOf(output: number): readonly Action[] {
+    return this.prepared.definition.graph === undefined ? this.actions : [this.actions[output]!];
+  }
+
+  #rows(rows: readonly Struct[], actions: readonly Action[]): void {
+    for (const action of actions) {
       for (const row of rows) action.collect([row]);
     }
   }
 
-  #list(rows: readonly Struct[], ofEmptyWindow: boolean): void {
-    for (const action of this.actions) action.collect(rows, ofEmptyWindow);
+  #list(rows: readonly Struct[], ofEmptyWindow: boolean, actions: readonly Action[]): void {
+    for (const action of actions) action.collect(rows, ofEmptyWindow);
   }
 
-  #failed(error: RowError): void {
+  #failed(error: RowError, outputs: readonly number[]): void {
     this.#options.log.warn("A row failed", { reason: `${error.code}: ${error.message}` });
-    this.#passOn(error);
+    this.#passOn(error, outputs.flatMap((output) => this.#actionsOf(output)));
   }
 
-  #passOn(error: RowError): void {
+  #passOn(error: RowError, actions: readonly Action[] = this.actions): void {
     if (!this.#sendError) return;
-    for (const action of this.actions) action.collect([{ error: error.message }]);
+    for (const action of actions) action.collect([{ error: error.message }]);
   }
 
   #dropped(reason: string, count: number, node: string): void {
@@ -348,6 +353,7 @@ export class LiveRule implements InletOwner {
     this.#abandonBacklog();
     const held = this.#complete ? 0 : this.pipeline.abandon("stopped");
     if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
+    this.pipeline.close();
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     for (const cancel of this.#cancels) cancel();
     await Promise.all([

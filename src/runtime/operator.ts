@@ -52,6 +52,8 @@ export interface Operator extends Output {
   held?(): number;
   /** Of the step that knows event time: how far it has come; -Infinity while it is not known. */
   watermark?(): number;
+  /** Gives back what it holds outside of its pipeline. Absent on operators that hold nothing there. */
+  close?(): void;
   /** The state, as a value that can be stored. Absent, with `restore`, on operators without state. */
   snapshot?(): Value;
   /** Takes back what `snapshot` gave. Called at most once, before the first row. */

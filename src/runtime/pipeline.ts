@@ -52,8 +52,11 @@ export interface PipelineOutput {
   rows(rows: Struct[], output: number): void;
   /** A list of a window. `ofEmptyWindow` as in {@linkcode Results}. */
   list(rows: Struct[], ofEmptyWindow: boolean, output: number): void;
-  /** A row or list that failed, after it was counted. `node` is the failing operator's type. */
-  failed(error: RowError, node: string): void;
+  /**
+   * A row or list that failed, after it was counted. `node` is the failing operator's type; `outputs` are the indexes of
+   * the ends that it did not come to.
+   */
+  failed(error: RowError, node: string, outputs: readonly number[]): void;
   /** Rows left out for a reason that is not an error, after they were counted. */
   dropped?(reason: string, count: number, node: string): void;
 }
@@ -213,6 +216,7 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
   const timing: Timing = { behindMs: 0 };
   /** What takes the rows of a plan node, known once the nodes behind it are built. */
   const takers = new Map<Plan, Taker[]>();
+  const ends = endsOf(plan.root);
   for (const node of resultFirst(plan.root)) {
     if (node.kind === "outputs") continue;
     const ports = takers.get(node) ?? [];
@@ -226,12 +230,16 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
       continue;
     }
     if (node.kind === "case") {
-      addTaker(takers, node.input, { port: portOf(ports, undefined, rule, timing)!, node: undefined, ofCase: node.index });
+      addTaker(takers, node.input, {
+        port: portOf(ports, undefined, rule, timing)!,
+        node: undefined,
+        ofCase: node.index,
+      });
       continue;
     }
     const type = node.kind === "filter" && node.clause === "window" ? "windowFilter" : typeNames[node.kind];
     const metrics = new NodeMetrics();
-    const context = contextOf(type, metrics, compile, output);
+    const context = contextOf(type, metrics, compile, output, ends.get(node)!);
     const operator = node.kind === "switch"
       ? new SwitchOperator(node, context, caseOutputs(ports, metrics))
       : create(node, context, portOf(ports, metrics, rule, timing), metrics, { output, lookup });
@@ -294,11 +302,23 @@ function resultFirst(root: Plan): Plan[] {
   return order.reverse();
 }
 
+/** The outputs that the rows of each node may come to. */
+function endsOf(root: Plan): ReadonlyMap<Plan, readonly number[]> {
+  const ends = new Map<Plan, readonly number[]>();
+  for (const node of resultFirst(root)) {
+    const own = node.kind === "project" ? [node.output ?? 0] : ends.get(node) ?? [];
+    ends.set(node, own);
+    for (const input of inputsOf(node)) ends.set(input, [...new Set([...ends.get(input) ?? [], ...own])]);
+  }
+  return ends;
+}
+
 function contextOf(
   type: string,
   metrics: NodeMetrics,
   compile: CompileContext,
   output: PipelineOutput,
+  outputs: readonly number[],
 ): OperatorContext {
   return {
     ...compile,
@@ -308,7 +328,7 @@ function contextOf(
         ? error
         : new RowError("E506", `Internal error in ${type}: ${String(error)}`, { cause: error });
       metrics.fail(`${rowError.code}: ${rowError.message}`, compile.rule.now);
-      output.failed(rowError, type);
+      output.failed(rowError, type, outputs);
     },
     drop(reason, count) {
       metrics.drop(reason, count);

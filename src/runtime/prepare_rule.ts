@@ -14,9 +14,9 @@ import type {
 } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
-import type { Catalog, FunctionSet } from "../sql/catalog.ts";
+import type { FunctionSet } from "../sql/catalog.ts";
+import { propsPath } from "../sql/graph/graph.ts";
 import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
-import { prepareSelect } from "../sql/prepare.ts";
 import { type ActionSettings, actionSettings } from "./action_settings.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import type { FeedOptions } from "./feed.ts";
@@ -30,9 +30,9 @@ import {
   withoutOthers,
   withSettings,
 } from "./prepare_role.ts";
-import { type ActionDefinition, planOptionsOf, type RuleDefinition } from "./rule_definition.ts";
+import { planRule } from "./plan_rule.ts";
+import type { ActionDefinition, RuleDefinition } from "./rule_definition.ts";
 import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
-import { schemaOf } from "./source_schema.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
 import { strictRows } from "./strict_rows.ts";
@@ -75,6 +75,10 @@ export interface PreparedInput {
 export interface PreparedRule {
   readonly definition: RuleDefinition;
   readonly plan: StatementPlan;
+  /** The statement, or the expressions of a graph: what the spans of the plan point into. */
+  readonly text: string;
+  /** Names of the definitions that it reads; those of the streams that a graph defines itself are not among them. */
+  readonly reads: readonly string[];
   /** In the order of FROM. */
   readonly inputs: readonly PreparedInput[];
   /** Lookup tables that it joins with. */
@@ -82,29 +86,14 @@ export interface PreparedRule {
   readonly actions: readonly PreparedAction[];
 }
 
-/** The streams and tables as SQL sees them. */
-export function catalogOf(streams: RuleEnvironment["streams"]): Catalog {
-  return {
-    source: (name) => {
-      const stream = streams.get(name);
-      return stream === undefined ? undefined : schemaOf(stream);
-    },
-    sourceNames: () => streams.names(),
-  };
-}
-
 /**
  * Checks a rule as a whole.
  *
- * @throws {DiagnosticError} everything that is wrong with the SQL; else everything that is wrong with the settings.
+ * @throws {DiagnosticError} everything that is wrong with the SQL or the graph; else everything that is wrong with the
+ * settings.
  */
 export function prepareRule(definition: RuleDefinition, environment: RuleEnvironment): PreparedRule {
-  const plan = prepareSelect(
-    definition.sql,
-    catalogOf(environment.streams),
-    environment.functions,
-    { ...planOptionsOf(definition.options), ignoreCase: environment.ignoreCase ?? false },
-  );
+  const { plan, text, own } = planRule(definition, environment);
   const problems: Diagnostic[] = [];
   const collect = <T>(work: () => T): T | undefined => {
     try {
@@ -118,20 +107,21 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
   const inputs: PreparedInput[] = [];
   const lookups: PreparedLookup[] = [];
   for (const [name, plans] of Map.groupBy(sourcesOf(plan.root), (source) => source.name)) {
-    const stream = environment.streams.get(name)!;
+    const stream = own.get(name) ?? environment.streams.get(name)!;
     checkTogether(definition, stream, problems);
     if (plans[0]!.schema.kind === "lookup_table") {
       const lookup = collect(() => prepareLookup(stream, environment));
       if (lookup !== undefined) lookups.push(lookup);
       continue;
     }
-    const source = collect(() => prepareSource(stream, environment));
+    const source = collect(() => prepareSource(stream, environment, own.has(name) ? propsPath(name) : undefined));
     if (source === undefined) continue;
     inputs.push({ source, positions: plans.map((each) => each.position), columns: columnsOf(plans) });
   }
   const actions = definition.actions.map((action) => collect(() => prepareAction(action, environment)));
   throwIfAny(problems);
-  return { definition, plan, inputs, lookups, actions: actions.filter((a) => a !== undefined) };
+  const reads = plan.sources.filter((name) => !own.has(name));
+  return { definition, plan, text, reads, inputs, lookups, actions: actions.filter((a) => a !== undefined) };
 }
 
 /** The columns that any of several readers of one stream needs. */
@@ -159,7 +149,11 @@ function checkTogether(definition: RuleDefinition, stream: StreamDefinition, pro
 }
 
 /** @throws {DiagnosticError} E402 to E408 for what is wrong with the settings, E405 for the type. */
-export function prepareSource(stream: StreamDefinition, environment: RuleEnvironment): PreparedSource {
+export function prepareSource(
+  stream: StreamDefinition,
+  environment: RuleEnvironment,
+  path = `stream ${stream.name}`,
+): PreparedSource {
   const { options } = stream;
   const connector = environment.connectors.find((c) => c.name === options.type && c.source !== undefined);
   if (connector?.source === undefined) {
@@ -167,11 +161,10 @@ export function prepareSource(stream: StreamDefinition, environment: RuleEnviron
       "source",
       options.type,
       environment.connectors.filter((c) => c.source !== undefined),
-      `stream ${stream.name}`,
+      path,
     );
   }
   const role = connector.source as SourceRole<SettingsSchema, never>;
-  const path = `stream ${stream.name}`;
   const resolved = environment.configs.resolve("source", options.type, {
     confKey: options.confKey,
     extra: options.extra,

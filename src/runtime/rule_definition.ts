@@ -6,6 +6,8 @@ import * as v from "valibot";
 import { choice, duration, flag, ignored, integer, readSettings, unsupported } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { PlanOptions } from "../sql/plan.ts";
+import { type Graph, propsPath } from "../sql/graph/graph.ts";
+import { readGraph } from "../sql/graph/read_graph.ts";
 import { nameProblem } from "./names.ts";
 
 const restartStrategy = v.strictObject({
@@ -108,7 +110,11 @@ export interface ActionDefinition {
 export interface RuleDefinition {
   readonly id: string;
   readonly name: string;
+  /** Empty for a graph rule. */
   readonly sql: string;
+  /** What a graph rule does instead of a statement. */
+  readonly graph?: Graph;
+  /** Those of a graph are its sinks, in their order. */
   readonly actions: readonly ActionDefinition[];
   readonly options: RuleOptions;
   readonly triggered: boolean;
@@ -166,8 +172,8 @@ function take<T extends "string" | "boolean">(
 /**
  * Reads a rule. With `id` (of the path of the request) the JSON need not have one, but must not have another.
  *
- * @throws {DiagnosticError} E703 for what is no rule, E704 for a bad id, E303 and E402 to E408 for options, E301 for
- * graph rules.
+ * @throws {DiagnosticError} E703 for what is no rule, E704 for a bad id, E303 and E402 to E408 for options, E217 and E218
+ * for a graph.
  */
 export function readRule(json: string, defaults: RuleDefaults, id?: string): RuleDefinition {
   const fields = fieldsOf(json);
@@ -182,14 +188,15 @@ export function readRule(json: string, defaults: RuleDefaults, id?: string): Rul
   const sql = take(fields, "sql", "string") ?? "";
   const { graph } = fields;
   if (graph !== undefined && sql !== "") invalid(`Rule ${ruleId} has both sql and graph.`);
-  if (graph !== undefined) fail("E301", "Graph rules are not supported yet", { path: "graph" });
-  if (sql === "") invalid(`Rule ${ruleId} has neither sql nor graph.`);
+  if (graph === undefined && sql === "") invalid(`Rule ${ruleId} has neither sql nor graph.`);
 
+  const read = graph === undefined ? undefined : readGraph(graph);
   return {
     id: ruleId,
     name: take(fields, "name", "string") ?? "",
     sql,
-    actions: readActions(fields.actions),
+    ...(read === undefined ? {} : { graph: read }),
+    actions: read === undefined ? readActions(fields.actions) : sinksOf(read),
     options: readOptions(ruleId, fields.options, defaults),
     triggered: take(fields, "triggered", "boolean") ?? true,
     tags: readTags(fields.tags),
@@ -197,6 +204,14 @@ export function readRule(json: string, defaults: RuleDefaults, id?: string): Rul
     version: take(fields, "version", "string") ?? "",
     json: given === ruleId ? json : JSON.stringify({ ...JSON.parse(json) as object, id: ruleId }),
   };
+}
+
+function sinksOf({ nodes, sinks }: Graph): ActionDefinition[] {
+  return sinks.map((name) => {
+    const sink = nodes.find((node) => node.name === name);
+    if (sink?.type !== "sink") throw new Error(`"${name}" is no sink`);
+    return { type: sink.nodeType, path: propsPath(name), properties: sink.props };
+  });
 }
 
 function readActions(actions: unknown): ActionDefinition[] {

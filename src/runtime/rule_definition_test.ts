@@ -81,7 +81,7 @@ const wrong: [rule: unknown, message: RegExp, path?: string][] = [
   [{ ...minimal, sql: "" }, /Rule r has neither sql nor graph\./],
   [{ id: "r", actions: [{ log: {} }] }, /Rule r has neither sql nor graph\./],
   [{ ...minimal, graph: {} }, /Rule r has both sql and graph\./],
-  [{ id: "r", graph: {}, actions: [{ log: {} }] }, /^E301: Graph rules are not supported yet/, "graph"],
+  [{ id: "r", graph: {} }, /^E217: The nodes of a graph must be an object/, "graph.nodes"],
   [{ id: "r", sql: "x" }, /Missing rule actions\./, "actions"],
   [{ ...minimal, actions: [] }, /Missing rule actions\./, "actions"],
   [{ ...minimal, actions: {} }, /actions must be an array/, "actions"],

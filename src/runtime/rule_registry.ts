@@ -334,14 +334,14 @@ export class RuleRegistry implements Rules {
   }
 
   explain(id: string): string {
-    const { definition, prepared } = this.#preparedOf(this.#require(id));
-    return explainPlan(prepared.plan, definition.sql);
+    const { prepared } = this.#preparedOf(this.#require(id));
+    return explainPlan(prepared.plan, prepared.text);
   }
 
   explainTree(id: string): RuleExplanation {
     const entry = this.#require(id);
-    const { definition, prepared } = this.#preparedOf(entry);
-    const root = explainTree(prepared.plan, definition.sql, entry.live);
+    const { prepared } = this.#preparedOf(entry);
+    const root = explainTree(prepared.plan, prepared.text, entry.live);
     return { id, state: entry.state, since: entry.live?.startedAt ?? 0, root };
   }
 
@@ -357,7 +357,7 @@ export class RuleRegistry implements Rules {
   }
 
   usersOf(stream: string): string[] {
-    return this.#running().filter((entry) => entry.prepared?.plan.sources.includes(stream)).map((entry) => entry.id);
+    return this.#running().filter((entry) => entry.prepared?.reads.includes(stream)).map((entry) => entry.id);
   }
 
   /** Ids of the running rules that stand on a named connection. */
@@ -376,7 +376,11 @@ export class RuleRegistry implements Rules {
     const columns = new Set<string>();
     for (const { live } of this.#running()) {
       for (const { source, columns: own } of live!.prepared.inputs) {
-        if (source.stream.name === stream && own !== "all") { for (const column of own) columns.add(column); }
+        if (source.stream.name === stream && live!.prepared.reads.includes(stream) && own !== "all") {
+          for (const column of own) {
+            columns.add(column);
+          }
+        }
       }
     }
     return [...columns].sort();

@@ -42,7 +42,7 @@ export function nodesOf(rule: LiveRule): StatusNodes {
   };
   const { prepared, pipeline } = rule;
   /** The name of the node that gives the rows of a source, by position. */
-  const ends: string[] = [];
+  const heads: string[] = [];
   const sources = prepared.inputs.map(({ source, positions }, i) => {
     const { feed } = rule.inlets[i]!;
     const { shared } = source.stream.options;
@@ -66,7 +66,7 @@ export function nodesOf(rule: LiveRule): StatusNodes {
     if (isNamed(source)) add("emitter", feed.sourceMetrics);
     add("decoder", feed.decoderMetrics);
     add("preprocessor", feed.validatorMetrics);
-    for (const position of positions) ends[position] = end;
+    for (const position of positions) heads[position] = end;
     return head.name;
   });
   const names = new Map<Plan, string>();
@@ -74,32 +74,38 @@ export function nodesOf(rule: LiveRule): StatusNodes {
     const { name } = op(node.type, node.metrics, "", node.operator.held !== undefined);
     names.set(node.plan, name);
     for (const input of givers(node.plan)) {
-      const giver = input.kind === "source" ? ends[input.position] : names.get(input);
+      const giver = input.kind === "source" ? heads[input.position] : names.get(input);
       if (giver !== undefined) connect(giver, name);
     }
   }
-  const last = pipeline.nodes.at(-1)!;
-  for (const action of rule.actions) addAction(action, names.get(last.plan)!, nodes, connect);
+  const ends = pipeline.nodes.filter(({ plan }) => plan.kind === "project");
+  for (const [i, action] of rule.actions.entries()) {
+    // A statement has one result for all actions; a sink of a graph has its own, perhaps from several nodes.
+    const own = prepared.definition.graph === undefined
+      ? ends
+      : ends.filter(({ plan }) => plan.kind === "project" && (plan.output ?? 0) === i);
+    addAction(action, own.map(({ plan }) => names.get(plan)!), nodes, connect);
+  }
   return { nodes, sources, edges };
 }
 
-/** The nodes that a node gets rows from; a merge is none by itself. */
+/** The nodes that a node gets rows from; a merge and the case of a switch are none by themselves. */
 function givers(plan: Plan): readonly Plan[] {
-  return inputsOf(plan).flatMap((input) => input.kind === "merge" ? input.inputs : [input]);
+  return inputsOf(plan).flatMap((input) => input.kind === "merge" || input.kind === "case" ? givers(input) : [input]);
 }
 
 function addAction(
   action: Action,
-  giver: string,
+  givers: readonly string[],
   nodes: StatusNode[],
   connect: (from: string, to: string) => void,
 ): void {
   const id = `${action.type}_${action.index}`;
-  let end = giver;
+  let ends = givers;
   const add = (node: StatusNode) => {
     nodes.push(node);
-    connect(end, node.name);
-    end = node.name;
+    for (const end of ends) connect(end, node.name);
+    ends = [node.name];
   };
   const op = { kind: "op" as const, connection: undefined, drops: false };
   add({ ...op, name: `op_${id}_0_transform`, metrics: action.transformMetrics });

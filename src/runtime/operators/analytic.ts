@@ -105,9 +105,11 @@ export class AnalyticOperator implements Operator {
         kept.push(row);
       } catch (error) {
         this.#context.fail(error);
+        // A list, as nodes of a graph may give it to analytic functions, is dropped as a whole.
+        if (batch.window !== undefined) return;
       }
     }
-    if (kept.length > 0) this.#output.push({ rows: kept, window: batch.window });
+    if (kept.length > 0 || batch.window !== undefined) this.#output.push({ rows: kept, window: batch.window });
   }
 
   advance(progress: Progress): void {

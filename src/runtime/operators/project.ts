@@ -111,7 +111,7 @@ export class ProjectOperator implements Operator {
 }
 
 /** `changes` are those of the plan's items; they are written last, when nothing else can fail any more. */
-function compileProjection(
+export function compileProjection(
   plan: ProjectPlan,
   context: CompileContext,
   changes: readonly ChangedColumns[],

@@ -1,0 +1,164 @@
+/**
+ * The scripts of all rules, in a thread beside the agent's: whatever a script does, the agent goes on.
+ *
+ * The thread starts with the first script and ends with the last. When it gives no sign of life it is ended, the call it
+ * was at fails, and the rest goes on in a new one; what scripts kept in their global variables is lost then.
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { callMsMax, type CallResult, type Request, type Response } from "./messages.ts";
+
+/** Longest wait for a sign of life, milliseconds: the thread may have to start, on a busy machine. */
+const silenceMsMax = 20 * callMsMax;
+/** The start of the thread, with the engine of the scripts. */
+const startMsMax = 10_000;
+
+interface Run {
+  readonly script: Script;
+  readonly calls: readonly string[];
+  readonly results: CallResult[];
+  readonly done: (results: readonly CallResult[]) => void;
+}
+
+/** A script that can be called. */
+export class Script {
+  readonly id: number;
+  readonly text: string;
+  readonly #host: ScriptHost;
+
+  constructor(id: number, text: string, host: ScriptHost) {
+    this.id = id;
+    this.text = text;
+    this.#host = host;
+  }
+
+  /** Calls `exec` with each of `calls`, the arguments as JSON arrays. Runs are carried out in the order of the calls. */
+  run(calls: readonly string[]): Promise<readonly CallResult[]> {
+    return this.#host.run(this, calls);
+  }
+
+  /** Runs that are not done are left undone. */
+  close(): void {
+    this.#host.close(this);
+  }
+}
+
+/** Where the code of the thread lies: beside this file, or, in a binary, at its path from the root. */
+function workerUrl(): URL {
+  const beside = import.meta.url.endsWith("/scripts/host.ts");
+  return new URL(beside ? "./worker.ts" : "./src/runtime/scripts/worker.ts", import.meta.url);
+}
+
+export class ScriptHost {
+  readonly #scripts = new Set<Script>();
+  #nextId = 0;
+  #worker: Worker | undefined;
+  /** False until the thread has answered once. */
+  #alive = false;
+  #queue: Run[] = [];
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
+
+  open(text: string): Script {
+    const script = new Script(this.#nextId++, text, this);
+    this.#scripts.add(script);
+    if (this.#worker === undefined) this.#start();
+    else this.#send({ kind: "open", script: script.id, text });
+    return script;
+  }
+
+  close(script: Script): void {
+    if (!this.#scripts.delete(script)) return;
+    const isRunning = this.#queue[0]?.script === script;
+    this.#queue = this.#queue.filter((run) => run.script !== script);
+    if (this.#scripts.size === 0) return this.#end();
+    // The results of what runs would be taken for those of the next run.
+    if (isRunning) this.#restart();
+    else this.#send({ kind: "close", script: script.id });
+  }
+
+  run(script: Script, calls: readonly string[]): Promise<readonly CallResult[]> {
+    return new Promise((done) => {
+      this.#queue.push({ script, calls, results: [], done });
+      if (this.#queue.length === 1) this.#next();
+    });
+  }
+
+  #next(): void {
+    const [run] = this.#queue;
+    if (run === undefined) return;
+    this.#send({ kind: "run", script: run.script.id, calls: run.calls.slice(run.results.length) });
+    this.#watch();
+  }
+
+  #watch(): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(
+      () => this.#lost(`it did not end within ${silenceMsMax} ms`),
+      this.#alive ? silenceMsMax : startMsMax,
+    );
+  }
+
+  #received({ results }: Response): void {
+    this.#alive = true;
+    const [run] = this.#queue;
+    if (run === undefined) return;
+    run.results.push(...results);
+    this.#finish(run);
+  }
+
+  #finish(run: Run): void {
+    clearTimeout(this.#watchdog);
+    if (run.results.length < run.calls.length) return this.#watch();
+    this.#queue.shift();
+    run.done(run.results);
+    this.#next();
+  }
+
+  /** The call that the thread was at has failed. */
+  #lost(reason: string): void {
+    const [run] = this.#queue;
+    if (run !== undefined) {
+      run.results.push({ error: reason });
+      if (run.results.length === run.calls.length) {
+        this.#queue.shift();
+        run.done(run.results);
+      }
+    }
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.#end();
+    this.#start();
+    this.#next();
+  }
+
+  #start(): void {
+    const worker = new Worker(workerUrl());
+    this.#worker = worker;
+    this.#alive = false;
+    worker.on("message", (response: Response) => {
+      if (this.#worker === worker) this.#received(response);
+    });
+    worker.on("error", (error: unknown) => {
+      if (this.#worker === worker) this.#lost(`its thread ended: ${error instanceof Error ? error.message : error}`);
+    });
+    // A thread that waits keeps no process from ending.
+    worker.unref();
+    for (const { id, text } of this.#scripts) this.#send({ kind: "open", script: id, text });
+  }
+
+  #end(): void {
+    clearTimeout(this.#watchdog);
+    const worker = this.#worker;
+    this.#worker = undefined;
+    void worker?.terminate();
+  }
+
+  #send(request: Request): void {
+    this.#worker?.postMessage(request);
+  }
+}
+
+/** One thread for all rules of the process. */
+export const scriptHost: ScriptHost = new ScriptHost();

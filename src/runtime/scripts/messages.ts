@@ -1,0 +1,28 @@
+/**
+ * What the thread of the scripts and the agent say to each other.
+ * @module
+ */
+
+/** To the thread. */
+export type Request =
+  | { readonly kind: "open"; readonly script: number; readonly text: string }
+  | { readonly kind: "close"; readonly script: number }
+  /** Calls `exec` once for each; the arguments are a JSON array, as {@linkcode encodeArguments} writes them. */
+  | { readonly kind: "run"; readonly script: number; readonly calls: readonly string[] };
+
+/** What one call gave: JSON, or why it failed. */
+export type CallResult = { readonly json: string } | { readonly error: string };
+
+/** From the thread: the results of the next calls of the run, in order. At least one. */
+export interface Response {
+  readonly results: readonly CallResult[];
+}
+
+/** A call may take this long, milliseconds. */
+export const callMsMax = 100;
+
+/** Memory of one script. */
+export const scriptBytesMax = 32 * 1024 * 1024;
+
+/** Stack of one script: recursion ends with an error well before. */
+export const stackBytesMax = 512 * 1024;
