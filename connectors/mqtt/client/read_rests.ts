@@ -1,43 +1,33 @@
 /**
  * Reads a busy socket in fewer, larger pieces.
  *
- * A broker writes each message by itself, so a fast subscriber is woken for one or two messages at a time, and a wake
- * costs many times what the message does. As network cards do with interrupts, a socket that brings more than 1,600
- * pieces a second is left alone for two milliseconds after each, so that the next one holds all that came since. A socket
- * that is not that busy is read at once, and so is one whose peer waits for acknowledgements or sends some: there a rest
- * would slow both sides down.
- *
- * It works only on a socket whose `readableHighWaterMark` is 1 ({@linkcode restingSocketOptions}): a paused stream goes on
- * reading ahead up to that mark, and hands what it has read on one piece for each rest, so that a queue builds up.
+ * A broker writes each message by itself, so a fast subscriber is woken for one or a few messages at a time, and a wake
+ * costs many times what a message does. As network cards do with interrupts, a socket that brings more than 500 pieces a
+ * second is left alone for four milliseconds after each, so that the next one holds all that came since. A socket that is
+ * not that busy is read at once, and so is one whose peer waits for acknowledgements or sends some: there a rest would
+ * slow both sides down.
  * @module
  */
-import type { SocketConstructorOpts } from "node:net";
-
-const readableBytesAhead = 1;
-
-/** Options of a socket that can rest. The types of `node:net` leave out what a socket takes as a stream. */
-export const restingSocketOptions = { readableHighWaterMark: readableBytesAhead } as SocketConstructorOpts;
 
 export interface RestingSocket {
-  /** Bytes that have been read from the system and not handed on yet. */
-  readonly readableLength: number;
+  /** Stops reading at once: a stream that would go on reading ahead is of no use here. */
   pause(): unknown;
   resume(): unknown;
 }
 
 /** This many pieces are timed together. */
-const windowPieces = 64;
-/** A window that is over sooner makes the socket a busy one. */
-const busyWindowMs = 40;
-const restMs = 2;
-/** So long a busy socket is read with rests before it is looked at again without. */
-const busyMs = 250;
+const windowPieces = 32;
+/** A socket is busy while it makes its reader wait less than this for a piece, on average of a window, rests left out. */
+const busyWaitMs = 2;
+const restMs = 4;
 
 export class ReadRests {
   readonly #socket: RestingSocket;
-  #windowStart = 0;
+  /** Since when the next piece is waited for. */
+  #waitingSince = 0;
+  #waitedMs = 0;
   #pieces = 0;
-  #busyUntil = 0;
+  #busy = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pausedByOwner = false;
 
@@ -48,33 +38,29 @@ export class ReadRests {
   /** A piece has been handled; `patient` when nobody waits for an answer in what comes next. */
   after(patient: boolean): void {
     if (!patient) {
-      this.#busyUntil = 0;
+      this.#busy = false;
       this.#pieces = 0;
-    } else if (this.#busyUntil > 0) {
-      this.#rest();
-    } else {
-      this.#observe();
+      return;
     }
+    this.#observe();
+    if (this.#busy && this.#timer === undefined) this.#rest();
   }
 
   #observe(): void {
-    if (this.#pieces++ === 0) this.#windowStart = performance.now();
-    if (this.#pieces < windowPieces) return;
     const now = performance.now();
-    if (now - this.#windowStart < busyWindowMs) this.#busyUntil = now + busyMs;
+    if (this.#pieces === 0) this.#waitedMs = 0;
+    else this.#waitedMs += now - this.#waitingSince;
+    this.#waitingSince = now;
+    if (++this.#pieces <= windowPieces) return;
+    this.#busy = this.#waitedMs < windowPieces * busyWaitMs;
     this.#pieces = 0;
   }
 
   #rest(): void {
-    if (performance.now() > this.#busyUntil) {
-      this.#busyUntil = 0;
-      return;
-    }
-    // What has been read already is handed on first.
-    if (this.#timer !== undefined || this.#socket.readableLength > 0) return;
     this.#socket.pause();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
+      this.#waitingSince = performance.now();
       if (!this.#pausedByOwner) this.#socket.resume();
     }, restMs);
   }

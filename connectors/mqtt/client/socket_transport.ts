@@ -6,9 +6,12 @@ import { Buffer } from "node:buffer";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Pem, TlsOptions } from "./connection.ts";
-import { ReadRests, restingSocketOptions } from "./read_rests.ts";
+import { ReadRests } from "./read_rests.ts";
 import type { ServerAddress } from "./server_address.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
+
+/** Room for one read; what it brought is copied out, and only the part in use takes memory. */
+const readBytes = 65_536;
 
 /** Opens a socket to the address. Never throws: what goes wrong arrives at `onClose`. */
 export function openSocket(
@@ -16,20 +19,23 @@ export function openSocket(
   options: TlsOptions | undefined,
   events: TransportEvents,
 ): Transport {
-  const socket = connectSocket(address, options ?? {});
   let failure: Error | undefined;
   let closed = false;
+  const take = (chunk: Uint8Array): void => {
+    if (!closed) events.onData(chunk);
+  };
+  const takeAndRest = (chunk: Uint8Array): void => {
+    take(chunk);
+    if (!closed) reads.after(events.patient);
+  };
+  const socket = address.secure ? connectTls(address, options ?? {}) : connectPlain(address, takeAndRest);
+  // Only a plain socket rests: TLS has a stream below that would go on reading ahead.
+  if (address.secure) socket.on("data", take);
+  const reads = new ReadRests(socket);
   socket.on(address.secure ? "secureConnect" : "connect", () => {
     if (closed) return;
     socket.setNoDelay(true);
     events.onOpen();
-  });
-  const reads = new ReadRests(socket);
-  socket.on("data", (chunk: Uint8Array) => {
-    if (closed) return;
-    events.onData(chunk);
-    // TLS has a stream of its own below, which would read ahead.
-    if (!address.secure) reads.after(events.patient && !closed);
   });
   socket.on("drain", () => {
     if (!closed) events.onDrain();
@@ -62,10 +68,21 @@ export function openSocket(
   };
 }
 
-/** Also what a WebSocket runs over. */
-export function connectSocket(address: ServerAddress, options: TlsOptions): net.Socket {
-  const { host, port } = address;
-  if (!address.secure) return new net.Socket(restingSocketOptions).connect({ host, port });
+/**
+ * With `onread` the socket hands over what it reads without a stream in between: that costs less, and a paused stream
+ * would go on reading ahead, so that its next piece is one that has waited.
+ */
+function connectPlain({ host, port }: ServerAddress, take: (chunk: Uint8Array) => void): net.Socket {
+  const callback = (length: number, bytes: Uint8Array): boolean => {
+    const chunk = Buffer.allocUnsafe(length);
+    chunk.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    take(chunk);
+    return true;
+  };
+  return net.connect({ host, port, onread: { buffer: Buffer.allocUnsafeSlow(readBytes), callback } });
+}
+
+function connectTls({ host, port }: ServerAddress, options: TlsOptions): net.Socket {
   const serverName = options.serverName ?? (net.isIP(host) === 0 ? host : undefined);
   return tls.connect({
     host,
