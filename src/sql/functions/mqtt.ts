@@ -12,7 +12,8 @@ export const mqtt = defineRowFunction({
     { sql: "mqtt(qos)", fails: "E214" },
   ],
   compile(constants) {
-    const key = (constants.key ?? "").toLowerCase();
+    // The source writes the name of its metadata in two words.
+    const key = constants.key?.toLowerCase() === "messageid" ? "messageId" : "topic";
     return (row) => (row.meta === undefined ? null : getOwn(row.meta, key) ?? null);
   },
 });
