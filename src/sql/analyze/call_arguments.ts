@@ -15,14 +15,11 @@ export function arityFits(binder: Binder, call: Call, fn: SqlFunction): boolean 
   const least = params.filter((p) => p.optional !== true).length;
   const most = params.at(-1)?.variadic === true ? Infinity : params.length;
   const count = call.args.length;
-  if (count >= least && count <= most) return true;
-  const wanted = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
-  binder.report(
-    "E203",
-    `${call.name.name}() takes ${wanted} argument${wanted === "1" ? "" : "s"}, found ${count}`,
-    call.span,
-    signature(fn),
-  );
+  const inRange = count >= least && count <= most;
+  if (inRange && fn.arity?.fits(count) !== false) return true;
+  const range = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+  const wanted = fn.arity?.wanted ?? `${range} argument${range === "1" ? "" : "s"}`;
+  binder.report("E203", `${call.name.name}() takes ${wanted}, found ${count}`, call.span, signature(fn));
   return false;
 }
 

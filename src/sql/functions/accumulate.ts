@@ -27,6 +27,7 @@ function accumulation({ name, returns, doc, examples, add, result }: Accumulatio
     category: "analytic",
     returns,
     params: [any("x"), boolean("begin", { optional: true }), boolean("reset", { optional: true })],
+    arity: { wanted: "1 or 3 arguments", fits: (count) => count !== 2 },
     doc:
       `${doc} Nulls are skipped. With \`begin\` and \`reset\` it counts from a row whose \`begin\` is true up to one ` +
       "whose `reset` is true, and is 0 otherwise.",
@@ -34,8 +35,11 @@ function accumulation({ name, returns, doc, examples, add, result }: Accumulatio
     init: (): AccState => ({ on: false, count: 0, value: 0 }),
     step(state, active, x, begin, reset) {
       if (!active) return { state, result: result(state) };
-      // Undefined is an argument that was left out; a condition that is null arrives as null, and is not true.
-      if (begin === true || (begin === undefined && reset === undefined)) state.on = true;
+      // Undefined is an argument that was left out; a condition that is null arrives as null.
+      if (begin === null || reset === null) {
+        throw new RowError("E506", `${name}() needs booleans as "begin" and "reset", found null`);
+      }
+      if (begin !== false) state.on = true;
       if (!state.on) return { state, result: result(state) };
       if (x !== null && x !== undefined) {
         state.count++;
@@ -62,6 +66,8 @@ export const accSum = accumulation({
     { sql: "acc_sum(v)", rows: [{ v: 1n }, {}, { v: 2.5 }], givesEach: [1, 1, 3.5] },
     { sql: "acc_sum(v, begin, reset)", rows: withConditions(), givesEach: [0, 5, 6, 6, 7] },
     { sql: "acc_sum(v)", rows: [{ v: "a" }], fails: "E506" },
+    { sql: "acc_sum(v, begin, reset)", rows: [{ v: 1, begin: true }], fails: "E506" },
+    { sql: "acc_sum(v, begin)", rows: [{ v: 1, begin: true }], fails: "E203" },
   ],
   add: (sum, x) => sum + x,
   result: ({ value }) => value,

@@ -26,7 +26,8 @@ export type ReaderContext = Pick<RuleContext, "timezone" | "now">;
 
 /**
  * The conversion of one argument. Null stays null, and so does a missing column: undefined is left to mean an argument
- * that was left out. What null means is up to the function's null rule, which is applied before.
+ * that was left out. What null means is up to the function's null rule, which is applied before. Empty arrays and maps
+ * are null where they are of another kind than the parameter.
  *
  * @param position Of the argument in the call, from 1; only for messages.
  * @returns A reader that throws `RowError` E506 for a value the parameter cannot take. `any` gives undefined, so that
@@ -77,9 +78,9 @@ function converterOf(type: ParamType, context: ReaderContext): Converter | undef
     case "boolean":
       return (value) => (typeof value === "boolean" ? value : undefined);
     case "array":
-      return (value) => (Array.isArray(value) ? value : undefined);
+      return (value) => (Array.isArray(value) ? value : isNullLike(value) ? null : undefined);
     case "struct":
-      return (value) => (isStruct(value) ? value : undefined);
+      return (value) => (isStruct(value) ? value : isNullLike(value) ? null : undefined);
     case "time":
       return (value) => toTime(value, context);
     default:
@@ -160,12 +161,9 @@ export function checkLiteral(
   if (expected !== undefined) {
     return { code: "E205", message: `${where}: expected ${expected}, found ${describe(value)}` };
   }
-  if (param.oneOf !== undefined) {
-    const text = String(value).toLowerCase();
-    if (!param.oneOf.some((allowed) => allowed.toLowerCase() === text)) {
-      const allowed = param.oneOf.map((one) => `"${one}"`).join(", ");
-      return { code: "E214", message: `${where}: expected one of ${allowed}, found ${describe(value)}` };
-    }
+  if (param.oneOf?.includes(String(value)) === false) {
+    const allowed = param.oneOf.map((one) => `"${one}"`).join(", ");
+    return { code: "E214", message: `${where}: expected one of ${allowed}, found ${describe(value)}` };
   }
   if (param.least !== undefined && Number(value) < param.least) {
     return { code: "E214", message: `${where}: expected at least ${param.least}, found ${describe(value)}` };

@@ -95,7 +95,7 @@ const literals: readonly [param: Param, value: Literal, code: Code | undefined][
   [{ name: "x", type: "time" }, "2-29", undefined],
   [{ name: "x", type: "time" }, "soon", "E205"],
   [{ name: "x", type: "time" }, 5n, "E205"],
-  [{ name: "x", type: "string", oneOf: ["a", "b"] }, "B", undefined],
+  [{ name: "x", type: "string", oneOf: ["a", "b"] }, "B", "E214"],
   [{ name: "x", type: "string", oneOf: ["a", "b"] }, "c", "E214"],
   [{ name: "x", type: "any" }, "c", undefined],
 ];

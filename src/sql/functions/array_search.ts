@@ -70,17 +70,19 @@ export const arrayContainsAny = defineFunction({
   returns: "boolean",
   nulls: "sees",
   params: [array("a"), array("b")],
-  doc: "True when `a` and `b` have an element in common. False for a null `a`; a null `b` is refused.",
+  doc:
+    "True when `a` and `b` have an element in common. False for a null or empty `a`; a null or empty `b` is refused.",
   examples: [
     { sql: "array_contains_any(a, b)", rows: [{ a: [1n, 2n], b: [2, 3] }], gives: true },
     { sql: "array_contains_any(a, b)", rows: [{ a: [1n, 2n], b: [3n] }], gives: false },
     { sql: "array_contains_any(a, b)", rows: [{ b: [3n] }], gives: false },
     { sql: "array_contains_any(a, b)", rows: [{ a: [1n] }], fails: "E506" },
+    { sql: "array_contains_any(a, b)", rows: [{ a: [1n], b: [] }], fails: "E506" },
   ],
   compile: () => (a, b) => {
-    if (a === null || a === undefined) return false;
-    if (b === null || b === undefined) {
-      throw new RowError("E506", "array_contains_any() needs two arrays, the second is null");
+    if (a === null || a === undefined || a.length === 0) return false;
+    if (b === null || b === undefined || b.length === 0) {
+      throw new RowError("E506", "array_contains_any() needs two arrays, the second is null or empty");
     }
     const wanted = new Set(b.map(elementKey));
     return a.some((element) => wanted.has(elementKey(element)));
@@ -93,15 +95,16 @@ export const arrayRemove = defineFunction({
   returns: "array",
   nulls: "sees",
   params: [array("a"), any("v")],
-  doc: "`a` without all elements `v`. Null for a null array.",
+  doc: "`a` without all elements `v`. Null for a null or empty array.",
   examples: [
     { sql: "array_remove(a, 2)", rows: mixed, gives: [1n, "x", null] },
     { sql: "array_remove(a, v)", rows: mixed, gives: [1n, 2, "x", 2n] },
     { sql: "array_remove(a, 2)", gives: null },
+    { sql: "array_remove(a, 2)", rows: [{ a: [] }], gives: null },
     { sql: "array_remove(a, 2)", rows: [{ a: 2n }], fails: "E506" },
   ],
   compile: () => (a, v) => {
-    if (a === null || a === undefined) return null;
+    if (a === null || a === undefined || a.length === 0) return null;
     const key = elementKey(v);
     return a.filter((element) => elementKey(element) !== key);
   },

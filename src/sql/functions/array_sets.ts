@@ -56,15 +56,16 @@ export const arrayExcept = defineFunction({
   returns: "array",
   nulls: "sees",
   params: [array("a"), array("b")],
-  doc: "The distinct elements of `a` that are not in `b`. Null for a null `a`; a null `b` counts as empty.",
+  doc: "The distinct elements of `a` that are not in `b`. Null for a null or empty `a`; a null `b` counts as empty.",
   examples: [
     { sql: "array_except(a, b)", rows: [{ a: [1n, 2n, 1n, 3n], b: [3, 4] }], gives: [1n, 2n] },
     { sql: "array_except(a, b)", rows: [{ a: [1n, 1n] }], gives: [1n] },
     { sql: "array_except(a, b)", rows: [{ b: [1n] }], gives: null },
+    { sql: "array_except(a, b)", rows: [{ a: [], b: [1n] }], gives: null },
     { sql: "array_except(a, b)", rows: [{ a: 1n, b: [1n] }], fails: "E506" },
   ],
   compile: () => (a, b) => {
-    if (a === null || a === undefined) return null;
+    if (a === null || a === undefined || a.length === 0) return null;
     const unwanted = new Set((b ?? []).map(elementKey));
     return distinct(a, (element) => !unwanted.has(elementKey(element)));
   },

@@ -47,7 +47,7 @@ export const decode = defineFunction({
 
 /** For encodings that are no literals and so have not been checked yet. */
 function checkEncoding(functionName: string, encoding: string): void {
-  if (encoding.toLowerCase() !== "base64") {
+  if (encoding !== "base64") {
     throw new RowError("E506", `${functionName}() does not know the encoding "${encoding}"`);
   }
 }

@@ -20,7 +20,7 @@ const types = ["bigint", "float", "string", "boolean", "datetime", "bytea"] as c
 export const cast = defineFunction({
   name: "cast",
   category: "transform",
-  returns: (_, literals) => castTypes[String(literals?.[1]).toLowerCase()] ?? "unknown",
+  returns: (_, literals) => castTypes[String(literals?.[1])] ?? "unknown",
   nulls: "propagate",
   params: [any("x"), string("type", { oneOf: types })],
   doc: "`x` converted to `bigint`, `float`, `string`, `boolean`, `datetime` or `bytea`. Floats are truncated toward " +
@@ -36,6 +36,7 @@ export const cast = defineFunction({
     { sql: "cast(x, 'bigint')", gives: null },
     { sql: "cast('a', 'bigint')", fails: "E506" },
     { sql: "cast(x, 'integer')", fails: "E214" },
+    { sql: "cast(x, 'BIGINT')", fails: "E214" },
   ],
   compile(constants, context) {
     const fixed = constants.type === undefined ? undefined : converterTo(constants.type, "cast", context);
@@ -54,7 +55,7 @@ export const cast = defineFunction({
  * @throws {RowError} E506 for an unknown type.
  */
 export function converterTo(type: string, functionName: string, context: RuleContext): (x: Value) => Value {
-  switch (type.toLowerCase()) {
+  switch (type) {
     case "bigint":
       return toInt;
     case "float":

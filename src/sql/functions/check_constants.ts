@@ -24,6 +24,8 @@ export function checkConstants(fn: SqlFunction, literals: readonly Value[]): Lit
     const constants: Record<string, unknown> = {};
     for (const [i, value] of literals.entries()) {
       const param = fn.params[i];
+      // An argument that had to be a literal and is none has been reported.
+      if (param?.constant === true && !isLiteral(value)) return undefined;
       if (!isLiteral(value) || param === undefined || param.variadic === true) continue;
       if (checkLiteral(param, fn.name, i + 1, value) !== undefined) return undefined;
       const read = argumentReader(param, fn.name, i + 1, trial);

@@ -55,7 +55,7 @@ export const compress = defineFunction({
     { sql: "compress(x, 'lzma')", fails: "E214" },
   ],
   compile: (constants) => {
-    const coder = compressors[constants.method?.toLowerCase() ?? ""];
+    const coder = compressors[constants.method ?? ""];
     return (x) => run("compress", coder, x);
   },
 });
@@ -77,7 +77,7 @@ export const decompress = defineFunction({
     { sql: "decompress('a', 'zlib')", fails: "E506" },
   ],
   compile: (constants) => {
-    const coder = decompressors[constants.method?.toLowerCase() ?? ""];
+    const coder = decompressors[constants.method ?? ""];
     return (x) => run("decompress", coder, x);
   },
 });

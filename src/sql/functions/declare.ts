@@ -81,7 +81,7 @@ export interface Param {
   readonly star?: boolean;
   /** Not written in SQL: the whole row is passed, as for `*`. Only the last, and only of aggregates. */
   readonly implicit?: boolean;
-  /** The literal must be one of these (compared without case), else E214. */
+  /** The literal must be one of these, else E214. */
   readonly oneOf?: readonly string[];
   /** The smallest literal allowed, else E214. */
   readonly least?: number;
@@ -198,6 +198,8 @@ interface FunctionBase<P extends readonly Param[]> {
   readonly aliases?: readonly string[];
   readonly category: Category;
   readonly params: P;
+  /** Besides what the parameters say of the number of arguments; `wanted` completes "f() takes …". Else E203. */
+  readonly arity?: { readonly wanted: string; fits(count: number): boolean };
   /** `literals` has the values of the arguments that are literals, at their positions. */
   readonly returns: StaticType | ((argumentTypes: readonly StaticType[], literals?: readonly Value[]) => StaticType);
   readonly doc: string;

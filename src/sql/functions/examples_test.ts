@@ -75,7 +75,8 @@ function paramAt(fn: SqlFunction, i: number): Param | undefined {
 function checkArguments(fn: SqlFunction, args: Argument[]): Argument[] {
   const required = fn.params.filter((param) => param.optional !== true && param.implicit !== true).length;
   if (fn.params.at(-1)?.implicit === true) args = [...args, { kind: "star" }];
-  if (args.length < required || (args.length > 0 && paramAt(fn, args.length - 1) === undefined)) {
+  const inRange = args.length >= required && (args.length === 0 || paramAt(fn, args.length - 1) !== undefined);
+  if (!inRange || fn.arity?.fits(args.length) === false) {
     throw new Refused("E203", "wrong number of arguments");
   }
   return args.map((arg, i) => {

@@ -10,7 +10,7 @@ export const getKeyedState = defineFunction({
   name: "get_keyed_state",
   category: "other",
   returns: ([_, _type, fallback = "unknown"], literals) =>
-    unify(castTypes[String(literals?.[1]).toLowerCase()] ?? "unknown", fallback),
+    unify(castTypes[String(literals?.[1])] ?? "unknown", fallback),
   nulls: "sees",
   impure: true,
   params: [text("key"), string("type", { oneOf: types }), any("default")],

@@ -4,7 +4,7 @@
  */
 import { RowError } from "../../diagnostics/row_error.ts";
 import { getOwn, isStruct, setOwn, type Struct, type Value } from "../../value/value.ts";
-import { describe } from "./arguments.ts";
+import { describe, isNullLike } from "./arguments.ts";
 import { any, array, defineFunction, struct } from "./declare.ts";
 
 const ab = [{ m: { b: 1n, a: 2n } }];
@@ -118,15 +118,15 @@ export const objectConstruct = defineFunction({
   returns: "struct",
   nulls: "sees",
   params: [any("key_or_value", { variadic: true })],
+  arity: { wanted: "a value for every key", fits: (count) => count % 2 === 0 },
   doc: "The map of keys and values given in turn. A pair whose key is null is left out; null values stay.",
   examples: [
     { sql: "object_construct('a', 1, 'b', x)", gives: { a: 1n, b: null } },
     { sql: "object_construct(x, 1)", gives: {} },
-    { sql: "object_construct('a')", fails: "E506" },
+    { sql: "object_construct('a')", fails: "E203" },
     { sql: "object_construct(1, 2)", fails: "E506" },
   ],
   compile: () => (...args) => {
-    if (args.length % 2 !== 0) throw new RowError("E506", "object_construct() needs a value for every key");
     const entries: [Value, Value][] = [];
     for (let i = 0; i < args.length; i += 2) {
       if (args[i] !== null && args[i] !== undefined) entries.push([args[i], args[i + 1] ?? null]);
@@ -186,7 +186,7 @@ export const objectPick = defineFunction({
   params: [struct("m"), any("key", { variadic: true })],
   doc:
     "`m` with only these keys, given one by one or as one array. `a.b` picks the key `b` of the map `a` into a map of " +
-    "its own. Keys that are missing or no strings are ignored. Null for a null map.",
+    "its own. Keys that are missing or no strings are ignored. Null for a null or empty map.",
   examples: [
     { sql: "object_pick(m, 'a', 'x')", rows: ab, gives: { a: 2n } },
     { sql: "object_pick(m, k)", rows: [{ m: { a: 1n, b: 2n, c: 3n }, k: ["a", "c"] }], gives: { a: 1n, c: 3n } },
@@ -196,10 +196,11 @@ export const objectPick = defineFunction({
       gives: { a: { b: 1n, c: 2n } },
     },
     { sql: "object_pick(m, 'a')", gives: null },
+    { sql: "object_pick(m, 'a')", rows: [{ m: {} }], gives: null },
     { sql: "object_pick(m, 'a')", rows: [{ m: "x" }], fails: "E506" },
   ],
   compile: () => (m, ...keys) => {
-    if (m === null || m === undefined) return null;
+    if (m === null || m === undefined || isNullLike(m)) return null;
     const picked: Struct = {};
     for (const key of keyList(keys)) {
       if (Object.hasOwn(m, key)) setOwn(picked, key, m[key]);
