@@ -13,7 +13,8 @@ import {
   hasAggregate,
 } from "../bound.ts";
 import type { FunctionSet } from "../catalog.ts";
-import { typeOfLiteral, unify } from "../types.ts";
+import { printName } from "../print.ts";
+import { isNumeric, typeOfLiteral, unify } from "../types.ts";
 import { bindCall } from "./calls.ts";
 import { binaryType, comparable } from "./operators.ts";
 import type { Scope } from "./scope.ts";
@@ -138,10 +139,10 @@ export class Binder {
         return { kind: "member", base, key: expr.key.name, type: "unknown", span };
       }
       case "index":
-        return { kind: "index", base: this.bind(expr.base), index: this.bind(expr.index), type: "unknown", span };
+        return { kind: "index", base: this.bind(expr.base), index: this.#position(expr.index), type: "unknown", span };
       case "slice": {
-        const from = expr.from === undefined ? undefined : this.bind(expr.from);
-        const to = expr.to === undefined ? undefined : this.bind(expr.to);
+        const from = expr.from === undefined ? undefined : this.#position(expr.from);
+        const to = expr.to === undefined ? undefined : this.#position(expr.to);
         this.#checkSlice(from, to, span);
         return { kind: "slice", base: this.bind(expr.base), from, to, type: "array", span };
       }
@@ -333,6 +334,17 @@ export class Binder {
     const otherwise = expr.otherwise === undefined ? undefined : this.bind(expr.otherwise);
     const results = [...branches.map((b) => b.then.type), ...(otherwise === undefined ? [] : [otherwise.type])];
     return { kind: "case", operand, branches, otherwise, type: results.reduce(unify), span: expr.span };
+  }
+
+  /** What stands inside brackets: keys of maps do not. */
+  #position(expr: Expr): Bound {
+    const bound = this.bind(expr);
+    if (bound.type !== "unknown" && !isNumeric(bound.type)) {
+      const isKey = bound.kind === "constant" && typeof bound.value === "string";
+      const hint = isKey ? `for a key write a->${printName({ name: bound.value as string })}` : undefined;
+      this.report("E213", `An index must be an int, found ${bound.type}`, bound.span, hint);
+    }
+    return bound;
   }
 
   #checkSlice(from: Bound | undefined, to: Bound | undefined, span: Span): void {
