@@ -59,9 +59,27 @@ function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
   if (windowFunctions.has(name.toLowerCase())) {
     binder.report("E210", `Window ${name}() can stand only in GROUP BY`, call.span);
   } else {
-    binder.report("E202", `Unknown function ${name}()`, call.name.span, didYouMean(name, binder.functions.names()));
+    const hint = nameElsewhere(name) ?? didYouMean(name, binder.functions.names());
+    binder.report("E202", `Unknown function ${name}()`, call.name.span, hint);
   }
   return undefined;
+}
+
+/** What to write for a function that other dialects have, and whose name is not near to ours. */
+function nameElsewhere(name: string): string | undefined {
+  switch (name.toLowerCase()) {
+    case "if":
+    case "iif":
+      return "write CASE WHEN … THEN … ELSE … END";
+    case "ifnull":
+    case "nvl":
+      return "use coalesce(a, b)";
+    case "len":
+    case "char_length":
+      return "use length(a)";
+    default:
+      return undefined;
+  }
 }
 
 function resultType(fn: SqlFunction, args: readonly Bound[]): StaticType {
