@@ -14,7 +14,7 @@ import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
-import { compileGroupKey } from "../windows/group_table.ts";
+import { compilePartitionKey } from "../windows/group_table.ts";
 
 type Stepped = { readonly state: Value; readonly result: Value };
 type Step = (state: Value, active: boolean, ...args: Value[]) => Stepped;
@@ -54,7 +54,7 @@ class AnalyticCall {
     this.#name = fn.name;
     this.#hits = hitCounterFor(bound.when);
     this.#when = bound.when === undefined ? undefined : compileExpression(bound.when, withHits(context, this.#hits));
-    this.#keyOf = compileGroupKey(bound.partitionBy, context);
+    this.#keyOf = compilePartitionKey(bound.partitionBy, context);
     this.#init = () => fn.init();
     const args = compileArguments(fn, bound.args, context, (part) => compileExpression(part, context));
     this.#step = applied(fn.step as Step, args);

@@ -14,7 +14,7 @@ import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { compareSortables, compileSort, type Sortable } from "../sort_rows.ts";
-import { compileGroupKey } from "../windows/group_table.ts";
+import { compilePartitionKey } from "../windows/group_table.ts";
 
 interface Partition {
   readonly keys: readonly Sortable[];
@@ -30,7 +30,7 @@ class Numbering {
 
   constructor({ slot, partitionBy, orderBy }: BoundRowNumber, context: CompileContext) {
     this.#slot = slot;
-    this.#keyOf = partitionBy.length === 0 ? undefined : compileGroupKey(partitionBy, context);
+    this.#keyOf = partitionBy.length === 0 ? undefined : compilePartitionKey(partitionBy, context);
     this.#keys = partitionBy.map((bound) => compileExpression(bound, context));
     this.#sort = orderBy.length === 0 ? undefined : compileSort(orderBy, context);
   }

@@ -53,9 +53,25 @@ function keyText(value: Value): string {
   return value === null || value === undefined ? nullKey : plainText(value);
 }
 
-/** The text that rows of one group have in common: ints, floats and strings that read the same are the same. */
+/**
+ * The text that rows of one group have in common: ints, floats and strings that read the same are the same. The texts of
+ * several expressions are joined with commas, as rules of eKuiper have it, so ("a,b", "c") and ("a", "b,c") are one group.
+ */
 export function compileGroupKey(groupBy: readonly Bound[], context: CompileContext): (row: Row) => string {
   const parts: Evaluator[] = groupBy.map((bound) => compileExpression(bound, context));
+  const [first, ...others] = parts;
+  if (first === undefined) return () => "";
+  if (others.length === 0) return (row) => keyText(first(row));
+  return (row) => {
+    let key = keyText(first(row));
+    for (const evaluate of others) key += `,${keyText(evaluate(row))}`;
+    return key;
+  };
+}
+
+/** The text that rows of one PARTITION BY have in common: as of groups, but other values are always another text. */
+export function compilePartitionKey(partitionBy: readonly Bound[], context: CompileContext): (row: Row) => string {
+  const parts: Evaluator[] = partitionBy.map((bound) => compileExpression(bound, context));
   const [first] = parts;
   if (first === undefined) return () => "";
   if (parts.length === 1) return (row) => keyText(first(row));

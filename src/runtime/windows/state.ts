@@ -16,7 +16,7 @@ import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import type { WindowContent } from "./content.ts";
-import { compileGroupKey } from "./group_table.ts";
+import { compilePartitionKey } from "./group_table.ts";
 
 export interface StateShape {
   /** `begin` and `emit`, or one condition that is both. */
@@ -47,7 +47,7 @@ export class StateWindow implements Operator {
     const [begin, emit] = shape.conditions;
     this.#begins = compileTest(begin!, context);
     this.#emits = emit === undefined ? undefined : compileTest(emit, context);
-    this.#keyOf = compileGroupKey(shape.partitionBy, context);
+    this.#keyOf = compilePartitionKey(shape.partitionBy, context);
     this.#createContent = createContent;
     this.#context = context;
     this.#output = output;
