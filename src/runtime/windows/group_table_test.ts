@@ -53,10 +53,11 @@ test("GroupTable tells null from every text", () => {
   assert.deepEqual(counts(tableOf("k"), [{}, { k: null }, ...texts.map((k) => ({ k }))]), [2n, 1n, 1n, 1n, 1n, 1n]);
 });
 
-test("GroupTable tells keys of several parts apart, whatever stands in them", () => {
+test("GroupTable groups keys of several parts by their texts joined with commas", () => {
+  assert.deepEqual(counts(tableOf("a, b"), [{ a: "x,y", b: "z" }, { a: "x", b: "y,z" }, { a: "x,y,z" }]), [2n, 1n]);
   const rows = [
-    { a: "x,y", b: "z" },
-    { a: "x", b: "y,z" },
+    { a: "xy", b: "z" },
+    { a: "x", b: "yz" },
     { a: "x\u0001y", b: "" },
     { a: "x", b: "y\u0001" },
     { a: "1:x", b: "" },
