@@ -95,26 +95,43 @@ export class Action {
 
   // ---------------------------------------------------------------- results come in
 
-  /** Takes one result; it joins the queue at the next {@linkcode flush}. */
-  collect(rows: readonly Struct[], ofEmptyWindow = false): void {
-    const steps = this.#steps;
+  /** Takes rows that are a result each; they join the queue at the next {@linkcode flush}. */
+  collectEach(rows: readonly Struct[]): void {
     const started = performance.now();
-    for (const step of steps) {
-      step.recordsIn++;
-      step.lastInvocation = this.#options.clock.now();
-    }
+    for (let i = 0; i < rows.length; i++) this.#transform([rows[i]!], false);
+    this.#count(rows.length, started);
+  }
+
+  /** Takes one result, the list of a window; it joins the queue at the next {@linkcode flush}. */
+  collect(rows: readonly Struct[], ofEmptyWindow = false): void {
+    const started = performance.now();
+    this.#transform(rows, ofEmptyWindow);
+    this.#count(1, started);
+  }
+
+  #transform(rows: readonly Struct[], ofEmptyWindow: boolean): void {
     try {
       const items = this.#options.transform(rows, ofEmptyWindow);
-      for (const item of items) this.#collected.push(item);
-      for (const step of steps) step.recordsOut += items.length;
+      for (let i = 0; i < items.length; i++) this.#collected.push(items[i]!);
+      for (const step of this.#steps) step.recordsOut += items.length;
     } catch (error) {
       const message = error instanceof RowError ? `${error.code}: ${error.message}` : String(error);
-      steps.at(-1)!.fail(message, this.#options.clock.now());
+      this.#steps.at(-1)!.fail(message, this.#options.clock.now());
       this.#options.log.warn("A result cannot be encoded", { action: this.type, reason: message });
     }
-    for (const step of steps) step.processed++;
+  }
+
+  /** Once for all results of a call: the clocks cost more than the counting. */
+  #count(results: number, started: number): void {
+    if (results === 0) return;
+    const now = this.#options.clock.now();
+    for (const step of this.#steps) {
+      step.recordsIn += results;
+      step.processed += results;
+      step.lastInvocation = now;
+    }
     // Both are one pass over the rows; nearly all of it is the encoding, where there is one.
-    steps.at(-1)!.latencyUs = Math.round((performance.now() - started) * 1000);
+    this.#steps.at(-1)!.latencyUs = Math.round(((performance.now() - started) * 1000) / results);
   }
 
   /** Queues what was collected; `delivery` is released when all of it has left the queue. */

@@ -275,9 +275,7 @@ export class LiveRule implements InletOwner {
   }
 
   #rows(rows: readonly Struct[], actions: readonly Action[]): void {
-    for (const action of actions) {
-      for (const row of rows) action.collect([row]);
-    }
+    for (const action of actions) action.collectEach(rows);
   }
 
   #list(rows: readonly Struct[], ofEmptyWindow: boolean, actions: readonly Action[]): void {

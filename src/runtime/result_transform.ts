@@ -37,6 +37,7 @@ function transform<Item>(
     if (omitIfEmpty && ofEmptyWindow === true) return [];
     const shaped = shape === undefined ? rows : shape(rows);
     if (sendSingle) {
+      if (shaped.length === 1 && !omitIfEmpty) return [single(shaped[0]!)];
       const kept = omitIfEmpty ? shaped.filter((row) => Object.keys(row).length > 0) : shaped;
       return kept.map(single);
     }
