@@ -5,7 +5,8 @@
  * The start, the first rules and the engine's compilers touch tens of megabytes of the binary that are not needed
  * again, and garbage makes the heap grow before the collector finds it worth while. Both would stay resident. So a
  * glance at the process's size, every 50 ms, more often while it grows, and around each request to the admin interface,
- * trims or collects when it has grown; an agent that is small is left alone.
+ * trims or collects when it has grown; an agent that is small is left alone, and one that needs the pages it has is
+ * trimmed ever more seldom, because what is in use comes back at the price of a fault for each page.
  * @module
  */
 import type { Footprint, Platform } from "./platform.ts";
@@ -20,9 +21,13 @@ const growingLookMs = 10;
 const growingBytesMin = 256 * 1024;
 /** Above this the binary's pages are trimmed now and then; each trim costs the faults that bring back what is in use. */
 const residentBytesWanted = 32 * mib;
-const trimGapMs = 1000;
-/** Above this they are trimmed at once: compilers touch much in a moment while the first rules warm up. */
+/** Between such trims; doubled after each of an agent that is back at its size, so that one at work is left alone. */
+const trimGapMsMin = 1000;
+const trimGapMsMax = 60_000;
+/** Above this, what has grown is trimmed at once: compilers touch much in a moment while the first rules warm up. */
 const residentBytesMost = 36 * mib;
+/** Growth beyond the size that came back after a trim. */
+const grownBytesMin = 1 * mib;
 /** Before something large is loaded, all is trimmed that can be. */
 const residentBytesRoom = 24 * mib;
 /** After the last request that loaded something. */
@@ -41,6 +46,10 @@ export class FootprintKeeper {
   readonly #platform: Sized;
   readonly #now: () => number;
   #trimmedAt = -Infinity;
+  #trimGapMs = trimGapMsMin;
+  /** The size when a trim was last due, and the size that the agent needs at work: what two such looks have seen. */
+  #dueBytes = 0;
+  #workingBytes = residentBytesMost;
   #collectedAt = -Infinity;
   #collectGapMs = collectGapMsMin;
   #leftBytes = 0;
@@ -57,16 +66,14 @@ export class FootprintKeeper {
   /** Looks again and again until {@linkcode stop}. Does nothing where the platform cannot tell its size. */
   start(): void {
     if (this.#platform.footprint() === undefined) return;
-    this.#timer ??= this.#schedule();
+    this.#timer ??= this.#schedule(lookMs);
   }
 
-  #schedule(): ReturnType<typeof setTimeout> {
-    const before = this.#seenBytes;
-    this.#seenBytes = this.#platform.footprint()?.residentBytes ?? 0;
-    const delayMs = this.#seenBytes > before + growingBytesMin ? growingLookMs : lookMs;
+  #schedule(delayMs: number): ReturnType<typeof setTimeout> {
     return setTimeout(() => {
+      const before = this.#seenBytes;
       this.look();
-      this.#timer = this.#schedule();
+      this.#timer = this.#schedule(this.#seenBytes > before + growingBytesMin ? growingLookMs : lookMs);
     }, delayMs);
   }
 
@@ -80,6 +87,7 @@ export class FootprintKeeper {
   look(): void {
     const footprint = this.#platform.footprint();
     if (footprint === undefined) return;
+    this.#seenBytes = footprint.residentBytes;
     this.#collect(footprint);
     this.#trim(footprint);
   }
@@ -113,9 +121,15 @@ export class FootprintKeeper {
   #trim({ residentBytes, anonymousBytes }: Footprint): void {
     if (residentBytes < residentBytesWanted) return;
     const now = this.#now();
-    const hurry = residentBytes > residentBytesMost && anonymousBytes < anonymousBytesLarge;
-    if (!hurry && now - this.#trimmedAt < trimGapMs) return;
-    this.#platform.trimMemory();
-    this.#trimmedAt = now;
+    if (now - this.#trimmedAt >= this.#trimGapMs) {
+      const atWork = residentBytes > residentBytesMost && residentBytes <= this.#workingBytes + grownBytesMin;
+      this.#trimGapMs = atWork ? Math.min(this.#trimGapMs * 2, trimGapMsMax) : trimGapMsMin;
+      this.#workingBytes = Math.max(Math.min(residentBytes, this.#dueBytes), residentBytesMost);
+      this.#dueBytes = residentBytes;
+      this.#trimmedAt = now;
+      this.#platform.trimMemory();
+    } else if (residentBytes > this.#workingBytes + grownBytesMin && anonymousBytes < anonymousBytesLarge) {
+      this.#platform.trimMemory();
+    }
   }
 }

@@ -37,6 +37,20 @@ test("FootprintKeeper trims a grown agent now and then, and one that grows fast 
   assert.equal(state.trims, 7);
 });
 
+test("FootprintKeeper trims an agent that needs its size ever more seldom, until it grows again", () => {
+  const { state, keeper } = scene(40, 12);
+  const trimsUntil = (endMs: number) => {
+    const before = state.trims;
+    for (; state.nowMs < endMs; state.nowMs += 25) keeper.look();
+    return state.trims - before;
+  };
+  trimsUntil(20_000);
+  const later = trimsUntil(60_000);
+  assert.ok(later >= 1 && later <= 3, `trimmed ${later} times in 40 s`);
+  state.residentMib = 43;
+  assert.ok(trimsUntil(60_200) >= 4, "it grows");
+});
+
 test("FootprintKeeper trims an agent with much data of its own only now and then", () => {
   const { state, keeper } = scene(90, 70);
   for (; state.nowMs < 3_000; state.nowMs += 25) keeper.look();
