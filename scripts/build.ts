@@ -67,6 +67,13 @@ export async function build(options: BuildOptions): Promise<number> {
   return 0;
 }
 
+/** Code that the agent starts in a thread of its own, which a binary has to hold besides its entry. */
+const threads = ["src/runtime/scripts/worker.ts"];
+
+function threadsOf(entry: string): string[] {
+  return entry === join(root, "main.ts") ? threads.map((thread) => join(root, thread)) : [];
+}
+
 type Stamp = Readonly<Record<"WEIR_VERSION" | "WEIR_COMMIT", string>>;
 
 function bunBuild(entry: string, out: string, stamp: Stamp, target: Target | undefined): Promise<Outcome> {
@@ -87,6 +94,7 @@ function bunBuild(entry: string, out: string, stamp: Stamp, target: Target | und
     ...Object.entries(stamp).map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`),
     `--outfile=${out}`,
     entry,
+    ...threadsOf(entry),
   ], "collect");
 }
 
@@ -103,7 +111,9 @@ async function denoCompile(entry: string, out: string, stamp: Stamp, target: Tar
     const checked = await runDeno(["check", entry], "collect");
     if (checked.code !== 0) return checked;
     const target = triple === undefined ? [] : [`--target=${triple}`];
-    return await runDeno(["compile", "--allow-all", "--no-check", ...target, `--output=${out}`, stamped], "collect");
+    const included = threadsOf(entry).map((thread) => `--include=${thread}`);
+    const options = ["--allow-all", "--no-check", ...included, ...target, `--output=${out}`];
+    return await runDeno(["compile", ...options, stamped], "collect");
   } finally {
     rmSync(stamped);
   }

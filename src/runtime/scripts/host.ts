@@ -1,8 +1,10 @@
 /**
  * The scripts of all rules, in a thread beside the agent's: whatever a script does, the agent goes on.
  *
- * The thread starts with the first script and ends with the last. When it gives no sign of life it is ended, the call it
- * was at fails, and the rest goes on in a new one; what scripts kept in their global variables is lost then.
+ * The thread starts with the first script and ends with the last. When it gives no sign of life it is ended, and the
+ * scripts go on in a new one without what they kept in their global variables. The script that it was at is not called
+ * again: what cannot be interrupted may go on using a processor even in a thread that was ended, and must not do so for
+ * every row.
  * @module
  */
 import { Worker } from "node:worker_threads";
@@ -24,6 +26,8 @@ interface Run {
 export class Script {
   readonly id: number;
   readonly text: string;
+  /** Why it is not called any more. */
+  stopped: string | undefined = undefined;
   readonly #host: ScriptHost;
 
   constructor(id: number, text: string, host: ScriptHost) {
@@ -77,6 +81,8 @@ export class ScriptHost {
   }
 
   run(script: Script, calls: readonly string[]): Promise<readonly CallResult[]> {
+    const { stopped } = script;
+    if (stopped !== undefined) return Promise.resolve(calls.map(() => ({ error: stopped })));
     return new Promise((done) => {
       this.#queue.push({ script, calls, results: [], done });
       if (this.#queue.length === 1) this.#next();
@@ -114,15 +120,15 @@ export class ScriptHost {
     this.#next();
   }
 
-  /** The call that the thread was at has failed. */
+  /** The script that the thread was at is not called again. */
   #lost(reason: string): void {
-    const [run] = this.#queue;
-    if (run !== undefined) {
-      run.results.push({ error: reason });
-      if (run.results.length === run.calls.length) {
-        this.#queue.shift();
-        run.done(run.results);
-      }
+    const script = this.#queue[0]?.script;
+    if (script !== undefined) {
+      script.stopped = `${reason}, and is not called again until its rule starts anew`;
+      const failed = this.#queue.filter((run) => run.script === script);
+      this.#queue = this.#queue.filter((run) => run.script !== script);
+      const error = { error: script.stopped };
+      for (const run of failed) run.done([...run.results, ...run.calls.slice(run.results.length).map(() => error)]);
     }
     this.#restart();
   }
@@ -145,7 +151,9 @@ export class ScriptHost {
     });
     // A thread that waits keeps no process from ending.
     worker.unref();
-    for (const { id, text } of this.#scripts) this.#send({ kind: "open", script: id, text });
+    for (const { id, text, stopped } of this.#scripts) {
+      if (stopped === undefined) this.#send({ kind: "open", script: id, text });
+    }
   }
 
   #end(): void {
