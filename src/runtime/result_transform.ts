@@ -31,11 +31,19 @@ function transform<Item>(
   single: (row: Struct) => Item,
   whole: (rows: readonly Struct[]) => Item,
 ): ResultTransform<Item> {
-  const shape = compileShape(settings);
-  const { sendSingle, omitIfEmpty } = settings;
+  const columns = compileColumns(settings);
+  const { sendSingle, omitIfEmpty, dataField } = settings;
+  const dataMessage = (row: Struct): Item[] => {
+    const data = dataOf(row, dataField);
+    const isEmpty = Array.isArray(data) ? data.length === 0 : sendSingle && Object.keys(data).length === 0;
+    if (omitIfEmpty && isEmpty) return [];
+    if (!Array.isArray(data)) return [single(columns === undefined ? data : columns(data))];
+    return [whole(columns === undefined ? data : data.map(columns))];
+  };
   return (rows, ofEmptyWindow) => {
     if (omitIfEmpty && ofEmptyWindow === true) return [];
-    const shaped = shape === undefined ? rows : shape(rows);
+    if (dataField !== "" && rows.length > 0) return sendSingle ? rows.flatMap(dataMessage) : dataMessage(rows[0]!);
+    const shaped = columns === undefined ? rows : rows.map(columns);
     if (sendSingle) {
       if (shaped.length === 1 && !omitIfEmpty) return [single(shaped[0]!)];
       const kept = omitIfEmpty ? shaped.filter((row) => Object.keys(row).length > 0) : shaped;
@@ -46,18 +54,9 @@ function transform<Item>(
 }
 
 /** Undefined when rows pass as they are. */
-function compileShape(settings: Shaping): ((rows: readonly Struct[]) => readonly Struct[]) | undefined {
-  const { dataField, fields, excludeFields } = settings;
-  const columns = fields.length > 0
-    ? keepColumns(fields)
-    : excludeFields.length > 0
-    ? dropColumns(excludeFields)
-    : undefined;
-  if (dataField === "") return columns === undefined ? undefined : (rows) => rows.map(columns);
-  return (rows) => {
-    const data = dataOf(rows, dataField);
-    return columns === undefined ? data : data.map(columns);
-  };
+function compileColumns({ fields, excludeFields }: Shaping): ((row: Struct) => Struct) | undefined {
+  if (fields.length > 0) return keepColumns(fields);
+  return excludeFields.length > 0 ? dropColumns(excludeFields) : undefined;
 }
 
 function keepColumns(fields: readonly string[]): (row: Struct) => Struct {
@@ -77,11 +76,9 @@ function dropColumns(excluded: readonly string[]): (row: Struct) => Struct {
   };
 }
 
-function dataOf(rows: readonly Struct[], field: string): readonly Struct[] {
-  const first = rows[0];
-  if (first === undefined) return [];
-  const data = getOwn(first, field);
-  if (isStruct(data)) return [data];
+function dataOf(row: Struct, field: string): Struct | Struct[] {
+  const data = getOwn(row, field);
+  if (isStruct(data)) return data;
   if (Array.isArray(data) && data.every(isStruct)) return data;
   throw new RowError("E508", `dataField "${field}" must hold an object or a list of objects, found ${kindOf(data)}`);
 }

@@ -27,10 +27,18 @@ const cases: [what: string, settings: Record<string, unknown>, rows: Struct[], p
     '{"a":1,"b":"x","z":null}',
   ]],
   ["all but the excluded fields", { sendSingle: true, excludeFields: ["c", "list", "z"] }, [row], ['{"a":1,"b":"x"}']],
-  ["the object in dataField", { dataField: "c" }, [row], ['[{"d":2}]']],
+  ["the object in dataField as such", { dataField: "c" }, [row], ['{"d":2}']],
   ["the object in dataField alone", { dataField: "c", sendSingle: true }, [row], ['{"d":2}']],
   ["the list in dataField", { dataField: "list" }, [row], ['[{"e":3},{"e":4}]']],
-  ["dataField of the first row only", { tableDataField: "c" }, [row, { c: { d: 9 } }], ['[{"d":2}]']],
+  ["dataField of the first row only", { tableDataField: "c" }, [row, { c: { d: 9 } }], ['{"d":2}']],
+  ["dataField of each row with sendSingle", { dataField: "c", sendSingle: true }, [row, { c: { d: 9 } }], [
+    '{"d":2}',
+    '{"d":9}',
+  ]],
+  ["the list in dataField as one message, also with sendSingle", { dataField: "list", sendSingle: true }, [row], [
+    '[{"e":3},{"e":4}]',
+  ]],
+  ["no empty list of dataField with omitIfEmpty", { dataField: "list", omitIfEmpty: true }, [{ list: [] }], []],
   ["fields of what dataField holds", { dataField: "list", fields: ["e", "f"] }, [row], [
     '[{"e":3,"f":null},{"e":4,"f":null}]',
   ]],

@@ -174,8 +174,8 @@ test("actions shape what they send", () =>
         ],
         single: ['{"id":1,"none":null}', '{"id":2,"none":null}', '{"id":3,"none":null}'],
         excluded: ['{"id":1}', '{"id":2}', '{"id":3}'],
-        struct: ['[{"x":1}]', '[{"x":2}]'],
-        structs: ['{"y":1}', '{"y":2}'],
+        struct: ['{"x":1}', '{"x":2}'],
+        structs: ['[{"y":1},{"y":2}]', "[]", "[]"],
         kept: ['[{"y":1},{"y":2}]'],
         csv: ["1,map[x:1]", "2,map[x:2]", "3,5"],
       });
