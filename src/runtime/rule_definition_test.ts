@@ -119,3 +119,95 @@ for (const [rule, message, path] of wrong) {
 test("readRule() refuses another id than that of the path", () => {
   assert.throws(() => read(minimal, "other"), /RuleId is not consistent with rule id\./);
 });
+
+test("readRule() takes every option of the dialect at its default", () => {
+  const rule = read({
+    ...minimal,
+    options: {
+      isEventTime: false,
+      lateTolerance: "1s",
+      concurrency: 1,
+      bufferLength: 1024,
+      disableBufferFullDiscard: false,
+      sendError: false,
+      sendMetaToSink: false,
+      sendNilField: false,
+      qos: 0,
+      checkpointInterval: "5m",
+      enableSaveStateBeforeStop: false,
+      forceExitTimeout: 0,
+      restartStrategy: { attempts: 0, delay: 1000, multiplier: 2, maxDelay: 30000, jitterFactor: 0.1 },
+      cron: "",
+      duration: "",
+      cronDatetimeRange: [],
+      debug: false,
+      logFilename: "",
+      enableRuleTracer: false,
+      notifySub: false,
+      planOptimizeStrategy: {
+        enableIncrementalWindow: false,
+        enableAliasPushdown: false,
+        disableAliasRefCal: false,
+        optimizeControl: { disableOptimizeRules: [] },
+        windowOption: { windowVersion: "", enableSendSlidingWindowTwice: false },
+      },
+      experiment: { useSliceTuple: false },
+    },
+  });
+  const { planOptimizeStrategy: _, ...options } = rule.options;
+  assert.deepEqual(options, read(minimal).options);
+});
+
+test("readRule() reads durations of every form", () => {
+  const forms: [unknown, number][] = [
+    [0, 0],
+    [250, 250],
+    ["300s", 300_000],
+    ["1m30s", 90_000],
+    ["500ms", 500],
+    ["1h", 3_600_000],
+    ["1.5s", 1500],
+  ];
+  for (const [lateTolerance, ms] of forms) {
+    assert.equal(read({ ...minimal, options: { lateTolerance } }).options.lateTolerance, ms, String(lateTolerance));
+  }
+});
+
+const badOptions: readonly [options: Record<string, unknown>, path: string][] = [
+  [{ lateTolerance: -1 }, "options.lateTolerance"],
+  [{ lateTolerance: "-1s" }, "options.lateTolerance"],
+  [{ lateTolerance: "soon" }, "options.lateTolerance"],
+  [{ lateTolerance: true }, "options.lateTolerance"],
+  [{ bufferLength: -1 }, "options.bufferLength"],
+  [{ bufferLength: "many" }, "options.bufferLength"],
+  [{ concurrency: -2 }, "options.concurrency"],
+  [{ restartStrategy: { attempts: -1 } }, "options.restartStrategy.attempts"],
+  [{ isEventTime: "perhaps" }, "options.isEventTime"],
+  [{ sendNilField: 5 }, "options.sendNilField"],
+  [{ qos: -1 }, "options.qos"],
+  [{ qos: "two" }, "options.qos"],
+];
+
+for (const [options, path] of badOptions) {
+  test(`readRule() refuses the option ${JSON.stringify(options)} with E403`, () => {
+    assert.throws(() => read({ ...minimal, options }), (error) => {
+      assert.ok(error instanceof DiagnosticError, String(error));
+      assert.deepEqual(error.diagnostics.map((d) => [d.code, d.path]), [["E403", path]]);
+      return true;
+    });
+  });
+}
+
+test("readRule() takes ids of letters, digits, underscores and hyphens only", () => {
+  for (const id of ["a", "A-1_b", "0", "-", "_"]) assert.equal(read({ ...minimal, id }).id, id);
+  for (const id of ["a.b", "é", "a%20b", "a\n", "#1", "a:b"]) {
+    assert.throws(() => read({ ...minimal, id }), /E704: /, JSON.stringify(id));
+  }
+});
+
+test("readRule() keeps name, tags, version, temp and triggered, and ignores unknown fields", () => {
+  const fields = { name: "Hot", tags: ["a", "b"], version: "2", temp: true, triggered: false };
+  const rule = read({ ...minimal, ...fields, comment: "x", ui: { x: 1 } });
+  const { name, tags, version, temp, triggered } = rule;
+  assert.deepEqual({ name, tags, version, temp, triggered }, fields);
+});
