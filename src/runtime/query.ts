@@ -39,8 +39,8 @@ export interface QueryOutput {
 export class Query {
   readonly plan: StatementPlan;
   readonly #pipeline: Pipeline;
-  /** The content of lookup tables, by position. */
-  readonly #lookups: RowsLookup[] = [];
+  /** The content of lookup tables, by the name of the table: it may stand in FROM under several. */
+  readonly #lookups = new Map<string, RowsLookup>();
   #now: number;
 
   /** @throws {DiagnosticError} when the statement is wrong. */
@@ -68,7 +68,7 @@ export class Query {
         list: (rows) => output.result(rows),
         failed: (error) => output.failed(error),
       },
-      lookup: ({ table, keys }) => this.#lookupOf(table.position).keyed(keys.map((key) => key.column)),
+      lookup: ({ table, keys }) => this.#lookupOf(table.name).keyed(keys.map((key) => key.column)),
     });
   }
 
@@ -90,20 +90,23 @@ export class Query {
    * in FROM; what a lookup table gets is what it can be asked for.
    */
   push(rows: readonly Struct[], time = this.#now, meta?: Struct, source = 0): void {
-    if (this.sources[source]!.schema.kind === "lookup_table") {
-      this.#lookupOf(source).add(rows);
+    const pushed = this.sources[source]!;
+    if (pushed.schema.kind === "lookup_table") {
+      this.#lookupOf(pushed.name).add(rows);
       return;
     }
     this.advance(time);
     // A stream that is joined with itself stands at several positions.
     for (const { name, position } of this.sources) {
-      if (name !== this.sources[source]!.name) continue;
+      if (name !== pushed.name) continue;
       this.#pipeline.push(rows.map((values) => new Row(values, this.#now, meta)), this.#now, position);
     }
   }
 
-  #lookupOf(position: number): RowsLookup {
-    return (this.#lookups[position] ??= new RowsLookup());
+  #lookupOf(name: string): RowsLookup {
+    let lookup = this.#lookups.get(name);
+    if (lookup === undefined) this.#lookups.set(name, lookup = new RowsLookup());
+    return lookup;
   }
 
   /** Lets the clock run to `time`, stopping wherever an operator waits for it. */
