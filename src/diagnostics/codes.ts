@@ -290,7 +290,9 @@ export const codes = {
   E511: {
     stage: "row",
     title: "Join too large",
-    explanation: "A join gives more rows in one list than fit into memory.",
+    explanation:
+      "A join gives more than 100,000 rows in one list, or has to look at more than 2,000,000 pairs of rows. An equality " +
+      "at the beginning of ON spares most pairs.",
     provokes: "a CROSS JOIN of two windows with 2,000 rows each",
   },
   // ---- store

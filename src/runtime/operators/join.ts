@@ -16,21 +16,30 @@ import { compileJoinRows, type JoinRows, type Parts } from "./joined_row.ts";
 class TableRows implements Output {
   readonly position: number;
   readonly #retained: number;
-  rows: Row[] = [];
+  #rows: Row[] = [];
+  /** What {@linkcode newest} gave, until rows come. */
+  #newest: readonly Row[] | undefined;
 
   constructor({ position, schema }: SourcePlan) {
     this.position = position;
     this.#retained = schema.retainSize ?? Infinity;
   }
 
-  push(batch: Batch): void {
-    for (const row of batch.rows) this.rows.push(row);
-    // Cut at twice the size: cutting costs nothing on average then.
-    if (this.rows.length > 2 * this.#retained) this.rows = this.newest();
+  set rows(rows: Row[]) {
+    this.#rows = rows;
+    this.#newest = undefined;
   }
 
-  newest(): Row[] {
-    return this.rows.length > this.#retained ? this.rows.slice(-this.#retained) : this.rows;
+  push(batch: Batch): void {
+    for (const row of batch.rows) this.#rows.push(row);
+    this.#newest = undefined;
+    // Cut at twice the size: cutting costs nothing on average then.
+    if (this.#rows.length > 2 * this.#retained) this.#rows = this.#rows.slice(-this.#retained);
+  }
+
+  /** One and the same array as long as no row comes, so that its index can be kept. */
+  newest(): readonly Row[] {
+    return this.#newest ??= this.#rows.slice(-this.#retained);
   }
 
   advance(): void {}
@@ -47,11 +56,12 @@ export class JoinOperator implements Operator {
   constructor(plan: JoinPlan, context: OperatorContext, output: Output) {
     this.#first = plan.first;
     this.#joinRows = compileJoinRows(plan.analytics);
-    this.#steps = plan.steps.map((step) => ({
-      source: step.source,
-      compiled: new CompiledStep(step, this.#joinRows, context),
-    }));
     this.#tables = plan.tables.map((table) => new TableRows(table));
+    this.#steps = plan.steps.map((step) => {
+      const ofTable = this.#tables.some(({ position }) => position === step.source);
+      const compiled = new CompiledStep(step, this.#joinRows, context, ofTable, plan.analytics.length > 0);
+      return { source: step.source, compiled };
+    });
     this.#context = context;
     this.#output = output;
   }
@@ -81,7 +91,9 @@ export class JoinOperator implements Operator {
         return own;
       });
       for (const { source, compiled } of this.#steps) parts = compiled.join(parts, bySource[source] ?? []);
-      joined = parts.map((each) => this.#joinRows(each, window));
+      // Without a window it is the row of a stream that came, whatever the age of what the tables hold.
+      const time = window === undefined ? list.trigger : undefined;
+      joined = parts.map((each) => this.#joinRows(each, window, time));
     } catch (error) {
       this.#context.fail(error);
       return;

@@ -1,8 +1,8 @@
 /**
  * One join: what has been joined so far on the left, the rows of one source on the right.
  *
- * ON is evaluated pair by pair. Where it begins with equalities between the two sides, the right rows are put into a
- * table by their keys, and only pairs with equal keys are looked at; the result is the same.
+ * ON is evaluated pair by pair. Where it begins with equalities between the two sides, the right rows are put into an
+ * index by their keys, and only pairs with equal keys are looked at; the result is the same, errors included.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
@@ -14,26 +14,51 @@ import type { Row } from "../../value/row.ts";
 import { kindOf, type Value } from "../../value/value.ts";
 import type { JoinRows, Parts } from "./joined_row.ts";
 
-/** More joined rows than this in one list are refused: a CROSS JOIN of two large windows would take all memory. */
-export const joinedRowsMax = 1_000_000;
+/**
+ * More joined rows than this in one list are refused: a CROSS JOIN of two large windows would take all memory, and hold
+ * up the agent for seconds.
+ */
+export const joinedRowsMax = 100_000;
+
+/** Nor does one join look at more pairs than this, which take some 150 ms. Equalities in ON spare nearly all of them. */
+export const pairsMax = 2_000_000;
 
 interface Equality {
   readonly left: Bound;
   readonly right: Bound;
 }
 
+/** What the keys at one position have in common. */
+type KeyKind = string | undefined;
+
+/** The right rows by their keys. */
+interface RightIndex {
+  readonly byKey: ReadonlyMap<string, readonly number[]>;
+  readonly kinds: readonly KeyKind[];
+}
+
+const none: readonly number[] = [];
+
 export class CompiledStep {
   readonly #step: JoinStep;
   readonly #joinRows: JoinRows;
+  /** True when a pair has slots of its own, which are other ones for the next pair. */
+  readonly #hasAnalytics: boolean;
   /** The whole of ON; undefined when every pair matches. */
   readonly #on: Evaluator | undefined;
   readonly #keys: readonly { readonly left: Evaluator; readonly right: Evaluator }[];
   /** What ON says beyond the keys. */
   readonly #rest: Evaluator | undefined;
+  /** Whether the keys of a right row are always the same. */
+  readonly #keepsIndex: boolean;
+  /** The index of the latest right rows, as long as they can come again. */
+  #kept: { readonly rights: readonly Row[]; readonly index: RightIndex | undefined } | undefined;
 
-  constructor(step: JoinStep, joinRows: JoinRows, context: CompileContext) {
+  /** `ofTable`: the right rows are those of a scan table, the same array until it changes. */
+  constructor(step: JoinStep, joinRows: JoinRows, context: CompileContext, ofTable: boolean, hasAnalytics: boolean) {
     this.#step = step;
     this.#joinRows = joinRows;
+    this.#hasAnalytics = hasAnalytics;
     const { equalities, rest } = splitOn(step);
     this.#on = step.on === undefined ? undefined : compileExpression(step.on, context);
     this.#keys = equalities.map(({ left, right }) => ({
@@ -41,6 +66,7 @@ export class CompiledStep {
       right: compileExpression(right, context),
     }));
     this.#rest = rest === undefined ? undefined : compileExpression(rest, context);
+    this.#keepsIndex = ofTable && equalities.every(({ right }) => right.kind === "column");
   }
 
   /**
@@ -82,25 +108,44 @@ export class CompiledStep {
 
   /** For each left row the positions of the right rows that match, in order. */
   #matches(lefts: readonly Parts[], rights: readonly Row[]): readonly (readonly number[])[] {
-    const table = this.#keys.length === 0 ? undefined : this.#index(lefts, rights);
-    const condition = table === undefined ? this.#on : this.#rest;
-    const all = [...rights.keys()];
-    let pairs = 0;
+    if (lefts.length === 0 || rights.length === 0) return lefts.map(() => none);
+    const byKeys = this.#keys.length === 0 ? undefined : this.#sameKeys(lefts, rights);
+    const condition = byKeys === undefined ? this.#on : this.#rest;
+    const all = byKeys === undefined ? [...rights.keys()] : none;
+    let looked = 0;
+    let matching = 0;
     return lefts.map((left, i) => {
-      const candidates = table === undefined ? all : table.of(i);
-      const found = condition === undefined
-        ? candidates
-        : candidates.filter((j) => this.#holds(condition, left, rights[j]!));
-      pairs += found.length;
-      if (pairs > joinedRowsMax) tooLarge();
+      const candidates = byKeys === undefined ? all : byKeys[i]!;
+      if (condition !== undefined && (looked += candidates.length) > pairsMax) tooManyPairs();
+      const found = condition === undefined ? candidates : this.#filter(condition, left, rights, candidates);
+      matching += found.length;
+      if (matching > joinedRowsMax) tooLarge();
       return found;
     });
   }
 
-  #holds(condition: Evaluator, left: Parts, right: Row): boolean {
-    const value = condition(this.#pair(left, right));
-    if (typeof value === "boolean") return value;
-    throw new RowError("E504", `ON must give true or false, found ${kindOf(value)}`);
+  #filter(
+    condition: Evaluator,
+    left: Parts,
+    rights: readonly Row[],
+    candidates: readonly number[],
+  ): readonly number[] {
+    if (candidates.length === 0) return none;
+    const { source } = this.#step;
+    const parts = left.slice();
+    parts[source] = rights[candidates[0]!];
+    let pair = this.#joinRows(parts, undefined);
+    const found: number[] = [];
+    for (const j of candidates) {
+      // One row serves all pairs: there may be millions of them.
+      parts[source] = rights[j];
+      if (this.#hasAnalytics) pair = this.#joinRows(parts, undefined);
+      else pair.slots = undefined;
+      const value = condition(pair);
+      if (value === true) found.push(j);
+      else if (value !== false) throw new RowError("E504", `ON must give true or false, found ${kindOf(value)}`);
+    }
+    return found;
   }
 
   #pair(left: Parts, right: Row | undefined): Row {
@@ -110,42 +155,72 @@ export class CompiledStep {
   }
 
   /**
-   * The right rows by key, unless the keys are not all of one kind: then comparing some pair is an error, which only
-   * comparing the pairs finds.
+   * For each left row the right rows with equal keys. Undefined when a key cannot be computed, or the keys are not all
+   * of one kind: then comparing some pair may be an error, which only comparing the pairs finds.
    */
-  #index(lefts: readonly Parts[], rights: readonly Row[]): { of(left: number): readonly number[] } | undefined {
-    const kinds: (string | undefined)[] = this.#keys.map(() => undefined);
-    let uniform = true;
-    const keyOf = (row: Row, side: "left" | "right"): string | undefined => {
-      let key = "";
-      for (let i = 0; i < this.#keys.length; i++) {
-        const value = this.#keys[i]![side](row);
-        // Null is equal to nothing, so the keys behind it are not looked at either.
-        if (value === null || value === undefined) return undefined;
-        const kind = typeof value === "bigint" ? "number" : typeof value;
-        if (kind === "object" || (kinds[i] !== undefined && kinds[i] !== kind)) uniform = false;
-        kinds[i] = kind;
-        const text = keyText(value);
-        key += `${text.length}:${text}`;
+  #sameKeys(lefts: readonly Parts[], rights: readonly Row[]): readonly (readonly number[])[] | undefined {
+    const index = this.#indexOf(rights);
+    if (index === undefined) return undefined;
+    const kinds = [...index.kinds];
+    try {
+      const found: (readonly number[])[] = [];
+      for (const left of lefts) {
+        const key = this.#keyOf(this.#pair(left, undefined), "left", kinds);
+        if (key === mixed) return undefined;
+        found.push(key === undefined ? none : index.byKey.get(key) ?? none);
       }
-      return key;
-    };
-    const byKey = new Map<string, number[]>();
-    for (const [j, right] of rights.entries()) {
-      const key = keyOf(this.#pair([], right), "right");
-      if (key === undefined) continue;
-      const known = byKey.get(key);
-      if (known === undefined) byKey.set(key, [j]);
-      else known.push(j);
+      return found;
+    } catch (error) {
+      if (error instanceof RowError) return undefined;
+      throw error;
     }
-    const none: readonly number[] = [];
-    const found = lefts.map((left) => {
-      const key = keyOf(this.#pair(left, undefined), "left");
-      return key === undefined ? none : byKey.get(key) ?? none;
-    });
-    return uniform ? { of: (left) => found[left]! } : undefined;
+  }
+
+  #indexOf(rights: readonly Row[]): RightIndex | undefined {
+    if (this.#kept?.rights === rights) return this.#kept.index;
+    const index = this.#makeIndex(rights);
+    if (this.#keepsIndex) this.#kept = { rights, index };
+    return index;
+  }
+
+  #makeIndex(rights: readonly Row[]): RightIndex | undefined {
+    const kinds: KeyKind[] = this.#keys.map(() => undefined);
+    const byKey = new Map<string, number[]>();
+    try {
+      for (let j = 0; j < rights.length; j++) {
+        const key = this.#keyOf(this.#pair([], rights[j]), "right", kinds);
+        if (key === mixed) return undefined;
+        if (key === undefined) continue;
+        const known = byKey.get(key);
+        if (known === undefined) byKey.set(key, [j]);
+        else known.push(j);
+      }
+    } catch (error) {
+      if (error instanceof RowError) return undefined;
+      throw error;
+    }
+    return { byKey, kinds };
+  }
+
+  /** The keys of a row as one text; undefined when it matches nothing. Notes their kinds in `kinds`. */
+  #keyOf(row: Row, side: "left" | "right", kinds: KeyKind[]): string | typeof mixed | undefined {
+    let key = "";
+    for (let i = 0; i < this.#keys.length; i++) {
+      const value = this.#keys[i]![side](row);
+      // Null is equal to nothing, so the keys behind it are not looked at either; nor is NaN.
+      if (value === null || value === undefined || Number.isNaN(value)) return undefined;
+      const kind = typeof value === "bigint" ? "number" : typeof value;
+      if (kind === "object" || (kinds[i] !== undefined && kinds[i] !== kind)) return mixed;
+      kinds[i] = kind;
+      const text = keyText(value);
+      key += `${text.length}:${text}`;
+    }
+    return key;
   }
 }
+
+/** Keys of several kinds, or of one that has no text to compare by. */
+const mixed = Symbol("mixed");
 
 /** Ints and floats that are equal have one text. */
 function keyText(value: Value): string {
@@ -154,6 +229,13 @@ function keyText(value: Value): string {
     return BigInt(float) === value ? String(float) : String(value);
   }
   return String(value);
+}
+
+function tooManyPairs(): never {
+  throw new RowError(
+    "E511",
+    `The join has more than ${pairsMax} pairs to look at: let ON begin with an equality, or narrow the window`,
+  );
 }
 
 function tooLarge(): never {

@@ -12,22 +12,23 @@ export type Parts = readonly (Row | undefined)[];
 /** A joined row has no columns of its own. */
 const noColumns: Struct = Object.freeze({});
 
-export type JoinRows = (parts: Parts, window: WindowSpan | undefined) => Row;
+/** `time` is that of the joined row; left out, it is that of its first part. */
+export type JoinRows = (parts: Parts, window: WindowSpan | undefined, time?: number) => Row;
 
 /**
  * How the rows of a join are made. Results of analytic functions come from the part whose rows the function saw; aliases
  * are computed anew, since on a part alone they may have had another value.
  */
 export function compileJoinRows(analytics: JoinPlan["analytics"]): JoinRows {
-  return (parts, window) => {
-    let time: number | undefined;
+  return (parts, window, time) => {
+    let at = time;
     let meta: Struct | undefined;
     for (const part of parts) {
       if (part === undefined) continue;
-      time ??= part.time;
+      at ??= part.time;
       meta ??= part.meta;
     }
-    const row = new Row(noColumns, time ?? window?.trigger ?? 0, meta);
+    const row = new Row(noColumns, at ?? 0, meta);
     row.parts = parts;
     row.window = window;
     if (analytics.length > 0) {

@@ -144,7 +144,7 @@ export class LookupJoinOperator implements Operator {
         own.source = table.position;
         parts[table.position] = own;
       }
-      const result = this.#joinRows(parts, row.window);
+      const result = this.#joinRows(parts, row.window, row.time);
       if (this.#holds(result)) joined.push(result);
     }
   }
