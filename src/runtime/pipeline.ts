@@ -213,7 +213,7 @@ function wire(plan: StatementPlan, parts: PipelineParts): {
   };
   const nodes: PipelineNode[] = [];
   const heads: (Output | undefined)[] = [];
-  const timing: Timing = { behindMs: 0 };
+  const timing: Timing = { behindMs: 0, pushes: 0, on: false, inside: false };
   /** What takes the rows of a plan node, known once the nodes behind it are built. */
   const takers = new Map<Plan, Taker[]>();
   const ends = endsOf(plan.root);
@@ -408,7 +408,16 @@ function createProject(
 /** The time that the operators behind the one that runs have taken so far, in milliseconds. */
 interface Timing {
   behindMs: number;
+  /** Pushes from outside so far. */
+  pushes: number;
+  /** Whether the present one is timed, with all that it sets off. */
+  on: boolean;
+  /** True while one runs. */
+  inside: boolean;
 }
+
+/** One push of so many is timed: looking at the clock around every operator would cost as much as a small batch does. */
+const timedPushes = 8;
 
 /** What lists and rows count as: a list is one item. */
 function itemsOf(batch: Batch): number {
@@ -455,16 +464,34 @@ class Edge implements Output {
     const count = itemsOf(batch);
     metrics.recordsIn += count;
     metrics.lastInvocation = this.#rule.now;
-    // Operators run inside each other: what the ones behind take is not this one's.
     const timing = this.#timing;
+    if (timing.inside) this.#pass(batch, count);
+    else {
+      timing.inside = true;
+      timing.on = timing.pushes++ % timedPushes === 0;
+      try {
+        this.#pass(batch, count);
+      } finally {
+        timing.inside = false;
+      }
+    }
+    metrics.processed += count;
+  }
+
+  #pass(batch: Batch, count: number): void {
+    const timing = this.#timing;
+    if (!timing.on) {
+      this.#operator.push(batch);
+      return;
+    }
+    // Operators run inside each other: what the ones behind take is not this one's.
     const outer = timing.behindMs;
     timing.behindMs = 0;
     const started = performance.now();
     this.#operator.push(batch);
     const tookMs = performance.now() - started;
-    metrics.took(tookMs - timing.behindMs);
+    this.#metrics.took(tookMs - timing.behindMs, count);
     timing.behindMs = outer + tookMs;
-    metrics.processed += count;
   }
 
   advance(progress: Progress): void {

@@ -21,13 +21,19 @@ export class NodeMetrics {
   /** Rows left out for reasons that are no errors, by reason. */
   readonly dropped = new Map<string, number>();
 
-  /** All time spent, milliseconds. */
-  spentMs = 0;
+  #timedMs = 0;
+  #timedItems = 0;
 
-  /** The time that one batch took, milliseconds. */
-  took(ms: number): void {
+  /** The time that one batch of so many items took, milliseconds. Not every batch need be timed. */
+  took(ms: number, items: number): void {
     this.latencyUs = Math.round(ms * 1000);
-    this.spentMs += ms;
+    this.#timedMs += ms;
+    this.#timedItems += items;
+  }
+
+  /** All time spent, milliseconds, taking the items that were not timed to be like those that were. */
+  get spentMs(): number {
+    return this.#timedItems === 0 ? 0 : this.#timedMs * (Math.max(this.processed, this.#timedItems) / this.#timedItems);
   }
 
   fail(message: string, time: number): void {
