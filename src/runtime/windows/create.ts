@@ -13,6 +13,7 @@ import { CountWindow, LatestRows } from "./count.ts";
 import { compileGroups, GroupTable } from "./group_table.ts";
 import { HoppingWindow } from "./hopping.ts";
 import { type PaneContent, RowPanes } from "./pane_content.ts";
+import { rowZone } from "./row_zone.ts";
 import { SlidingWindow } from "./sliding.ts";
 import { SessionWindow } from "./session.ts";
 import { StateWindow } from "./state.ts";
@@ -24,17 +25,18 @@ export function createWindow(
   output: Output,
 ): Operator {
   const { spec, eventTime } = plan;
+  const zoneOf = eventTime ? rowZone(plan.input, context.rule) : undefined;
   switch (spec.type) {
     case "tumbling":
       return new TumblingWindow(
-        { length: spec.length, unit: spec.unit!, eventTime },
+        { length: spec.length, unit: spec.unit!, eventTime, zoneOf },
         contentOf(plan, context),
         context,
         output,
       );
     case "hopping":
       return new HoppingWindow(
-        { length: spec.length, hop: spec.interval!, unit: spec.unit!, eventTime },
+        { length: spec.length, hop: spec.interval!, unit: spec.unit!, eventTime, zoneOf },
         panesOf(plan, context),
         context,
         output,
@@ -60,7 +62,7 @@ export function createWindow(
     }
     case "session":
       return new SessionWindow(
-        { length: spec.length, gap: spec.interval!, unit: spec.unit!, eventTime },
+        { length: spec.length, gap: spec.interval!, unit: spec.unit!, eventTime, zoneOf },
         contentOf(plan, context),
         context,
         output,

@@ -12,6 +12,7 @@ import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { align } from "./align.ts";
 import type { PaneContent } from "./pane_content.ts";
+import type { RowZone } from "./row_zone.ts";
 
 /**
  * When the clock or the event time leaps ahead by more windows than this, the empty ones in between are not handed on:
@@ -25,6 +26,8 @@ export interface HoppingShape {
   readonly hop: number;
   readonly unit: TimeUnit;
   readonly eventTime: boolean;
+  /** In event time, the zone in which the first row is aligned; that of the agent when absent. */
+  readonly zoneOf?: RowZone;
 }
 
 export class HoppingWindow implements Operator {
@@ -58,14 +61,14 @@ export class HoppingWindow implements Operator {
     if (!shape.eventTime) this.#end = this.#align(context.rule.ruleStart);
   }
 
-  #align(time: number): number {
-    return align(time, this.#shape.hop, this.#shape.unit, this.#context.rule.timezone);
+  #align(time: number, zone = this.#context.rule.timezone): number {
+    return align(time, this.#shape.hop, this.#shape.unit, zone);
   }
 
   push(batch: Batch): void {
     let lost = 0;
     for (const row of batch.rows) {
-      this.#end ??= this.#align(row.time);
+      this.#end ??= this.#align(row.time, this.#shape.zoneOf?.(row));
       // Rows come in order of time, so this row says that the windows before it are complete.
       if (row.time >= this.#end) this.#closeUpTo(row.time);
       // A row that was on its way when the clock passed an end counts from there.

@@ -19,6 +19,7 @@ import type { Batch, Operator, OperatorContext, Output, Progress } from "../oper
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { align } from "./align.ts";
 import type { WindowContent } from "./content.ts";
+import type { RowZone } from "./row_zone.ts";
 
 export interface SessionShape {
   /** The longest duration, in units. */
@@ -27,6 +28,8 @@ export interface SessionShape {
   readonly gap: number;
   readonly unit: TimeUnit;
   readonly eventTime: boolean;
+  /** In event time, the zone in which the first row of a session is aligned; that of the agent when absent. */
+  readonly zoneOf?: RowZone;
 }
 
 /** The session that stands open; all times are Unix milliseconds. */
@@ -66,8 +69,8 @@ export class SessionWindow implements Operator {
     this.#tick = this.#align(context.rule.ruleStart);
   }
 
-  #align(time: number): number {
-    return align(time, this.#shape.length, this.#shape.unit, this.#context.rule.timezone);
+  #align(time: number, zone = this.#context.rule.timezone): number {
+    return align(time, this.#shape.length, this.#shape.unit, zone);
   }
 
   push(batch: Batch): void {
@@ -83,7 +86,7 @@ export class SessionWindow implements Operator {
       start: Math.min(this.#endedByTick ?? row.time, row.time),
       first: row.time,
       latest: row.time,
-      lastTick: this.#lastTickOf(row.time),
+      lastTick: this.#lastTickOf(row.time, this.#shape.zoneOf?.(row)),
     };
     this.#session.latest = row.time;
     if (this.#shape.eventTime && row.time === this.#session.lastTick) this.#onTick.push(row);
@@ -91,9 +94,9 @@ export class SessionWindow implements Operator {
   }
 
   /** The first tick that may end a session whose first row is of time `first`. */
-  #lastTickOf(first: number): number {
+  #lastTickOf(first: number, zone?: string): number {
     // The first tick behind the row never ends its session in event time, because it is not more than a length away.
-    if (this.#shape.eventTime) return this.#align(first) + this.#lengthMs;
+    if (this.#shape.eventTime) return this.#align(first, zone) + this.#lengthMs;
     const oldEnough = first + this.#lengthMs;
     return this.#tick + Math.ceil((oldEnough - this.#tick) / this.#lengthMs) * this.#lengthMs;
   }

@@ -11,6 +11,7 @@ import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { align } from "./align.ts";
 import type { WindowContent } from "./content.ts";
+import type { RowZone } from "./row_zone.ts";
 
 /**
  * When the clock or the event time leaps ahead by more windows than this, the empty ones in between are not handed on:
@@ -22,6 +23,8 @@ export interface TumblingShape {
   readonly length: number;
   readonly unit: TimeUnit;
   readonly eventTime: boolean;
+  /** In event time, the zone in which the first row is aligned; that of the agent when absent. */
+  readonly zoneOf?: RowZone;
 }
 
 export class TumblingWindow implements Operator {
@@ -43,14 +46,14 @@ export class TumblingWindow implements Operator {
     if (!shape.eventTime) this.#open(context.rule.ruleStart);
   }
 
-  #open(time: number): void {
+  #open(time: number, zone = this.#context.rule.timezone): void {
     this.#start = time;
-    this.#end = align(time, this.#shape.length, this.#shape.unit, this.#context.rule.timezone);
+    this.#end = align(time, this.#shape.length, this.#shape.unit, zone);
   }
 
   push(batch: Batch): void {
     for (const row of batch.rows) {
-      if (this.#start === undefined) this.#open(row.time);
+      if (this.#start === undefined) this.#open(row.time, this.#shape.zoneOf?.(row));
       // Rows come in order of time, so this row says that the windows before it are complete.
       if (row.time >= this.#end) this.#closeUpTo(row.time);
       this.#content.add(row);
