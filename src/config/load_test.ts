@@ -49,6 +49,7 @@ test("an empty file gives the defaults", async () => {
       concurrency: 1,
       lateTolerance: 1000,
     },
+    rulePatrolInterval: 10000,
     sources: {},
     sinks: {},
     connections: {},
@@ -69,6 +70,7 @@ cors: { allowOrigins: ["https://ui.example"] }
 tls: { certFile: c.pem, keyFile: k.pem }
 limits: { requestBodyBytesMax: 4096 }
 rule: { qos: 1, lateTolerance: 2s, checkpointInterval: 1m }
+rulePatrolInterval: 1s
 sources: { mqtt: { default: { server: "tcp://a:1883" }, plant: { qos: 2 } } }
 connections: { mqtt: { cloud: { server: "ssl://b" } } }
 `);
@@ -77,6 +79,7 @@ connections: { mqtt: { cloud: { server: "ssl://b" } } }
   assert.deepEqual(config.properties, { site: "north", line: 7 });
   assert.equal(config.rule.lateTolerance, 2000);
   assert.equal(config.rule.checkpointInterval, 60000);
+  assert.equal(config.rulePatrolInterval, 1000);
   assert.deepEqual(config.sources.mqtt!.plant, { qos: 2 });
   assert.deepEqual(config.connections.mqtt!.cloud, { server: "ssl://b" });
 });
@@ -105,6 +108,8 @@ test("bad values are reported at their place", async () => {
     ["timezone: Mars/Base", /expected an IANA time zone/],
     ["rule: { qos: 3 }", /"rule\.qos": expected one of 0, 1, 2, found 3/],
     ["rule: { lateTolerance: soon }", /"rule\.lateTolerance": expected milliseconds or a duration/],
+    ["rulePatrolInterval: 999ms", /"rulePatrolInterval": expected at least a second/],
+    ["rulePatrolInterval: often", /"rulePatrolInterval": expected milliseconds or a duration/],
     ["rule: { bufferLength: 0 }", /expected a whole number from 1 on/],
     ["properties: { site: [north] }", /"properties\.site": expected a text, a number, true or false/],
     ["ignoreCase: 7", /expected true or false/],

@@ -128,6 +128,11 @@ export const configSchema = v.strictObject({
     {},
   ),
   rule: v.optional(rule, {}),
+  /** Longest wait, in milliseconds, between two looks at a rule that may restart after an error or has a schedule. */
+  rulePatrolInterval: v.optional(
+    v.pipe(durationMs, v.minValue(1000, "expected at least a second")),
+    10_000,
+  ),
   /** confKeys, by type. */
   sources: v.optional(namedSettings, {}),
   sinks: v.optional(namedSettings, {}),

@@ -28,6 +28,8 @@ export interface EngineOptions {
     readonly rule?: Readonly<Record<string, unknown>>;
     /** IANA name, or `Local`. */
     readonly timezone: string;
+    /** Longest wait between two looks at a rule that may restart or has a schedule, in milliseconds; 10 s when absent. */
+    readonly rulePatrolInterval?: number;
     /** Columns are found without regard to case. */
     readonly ignoreCase?: boolean;
     /** System properties, by name. */
@@ -99,7 +101,12 @@ export function createEngine(options: EngineOptions): Engine {
     store,
     environment,
     launcher,
-    defaults: { ...(config.rule === undefined ? {} : { options: config.rule }), generateId },
+    defaults: {
+      ...(config.rule === undefined ? {} : { options: config.rule }),
+      timezone: config.timezone,
+      generateId,
+    },
+    ...(config.rulePatrolInterval === undefined ? {} : { patrolInterval: config.rulePatrolInterval }),
     clock,
     log,
   });

@@ -3,15 +3,30 @@
  * @module
  */
 import * as v from "valibot";
-import { choice, duration, flag, ignored, integer, readSettings, unsupported } from "../connector/settings.ts";
+import {
+  choice,
+  duration,
+  flag,
+  ignored,
+  integer,
+  list,
+  readSettings,
+  text,
+  unsupported,
+} from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { PlanOptions } from "../sql/plan.ts";
 import { type Graph, propsPath } from "../sql/graph/graph.ts";
 import { readGraph } from "../sql/graph/read_graph.ts";
 import { nameProblem } from "./names.ts";
+import { readSchedule, type Schedule } from "./schedule.ts";
 
 const restartStrategy = v.strictObject({
-  attempts: integer({ description: "Above 0: a rule stopped by an error is started again.", default: 0, min: 0 }),
+  attempts: integer({
+    description: "Above 0: a rule stopped by an error is started again at every `rulePatrolInterval`, without end.",
+    default: 0,
+    min: 0,
+  }),
   delay: ignored("Of eKuiper 1.x."),
   multiplier: ignored("Of eKuiper 1.x."),
   maxDelay: ignored("Of eKuiper 1.x."),
@@ -41,6 +56,16 @@ const planOptimizeStrategy = v.strictObject({
   ),
 });
 
+/** The end of the year 9999. */
+const timestampMax = 253_402_300_799_999;
+
+const datetimeRange = v.strictObject({
+  begin: text({ description: "First moment, `YYYY-MM-DD hh:mm:ss`.", default: "" }),
+  end: text({ description: "The moment after the last one.", default: "" }),
+  beginTimestamp: integer({ description: "First moment in Unix milliseconds.", default: 0, min: 0, max: timestampMax }),
+  endTimestamp: integer({ description: "The moment after the last one.", default: 0, min: 0, max: timestampMax }),
+});
+
 /** The options of a rule; defaults may come from the agent's configuration. */
 export const ruleOptions = v.strictObject({
   isEventTime: flag({ description: "Time is taken from the TIMESTAMP column of the streams.", default: false }),
@@ -60,6 +85,22 @@ export const ruleOptions = v.strictObject({
   }),
   qos: choice([0, 1, 2], { description: "0 at most once, 1 at least once, 2 exactly-once state.", default: 0 }),
   forceExitTimeout: duration({ description: "Longest wait for a rule to stop; 0 is the default of 5 s.", default: 0 }),
+  cron: text({
+    description:
+      "When the rule starts: minute, hour, day of month, month and day of week, in the zone of the agent; or " +
+      "`@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 1h30m`. Needs `duration`.",
+    default: "",
+  }),
+  duration: duration({
+    description: "How long the rule runs each time that `cron` starts it. Without `cron`, it stops for good after it.",
+    default: 0,
+  }),
+  cronDatetimeRange: list(datetimeRange, {
+    description:
+      "The rule runs only inside these: `{begin, end}` as `YYYY-MM-DD hh:mm:ss` in the zone of the agent, or " +
+      "`{beginTimestamp, endTimestamp}` in Unix milliseconds. Without `cron`, it runs all through them.",
+    default: [],
+  }),
   debug: ignored("The level of the log is that of the agent, `log.level`."),
   concurrency: ignored(
     "Rows of a rule are processed in order on one thread.",
@@ -78,9 +119,6 @@ export const ruleOptions = v.strictObject({
   ),
   logFilename: unsupported("A log file of its own."),
   enableRuleTracer: unsupported("Tracing."),
-  cron: unsupported("Runs on a schedule."),
-  duration: unsupported("Stops after this time."),
-  cronDatetimeRange: unsupported("Runs inside these times only."),
 });
 
 export type RuleOptions = v.InferOutput<typeof ruleOptions>;
@@ -117,6 +155,8 @@ export interface RuleDefinition {
   /** Those of a graph are its sinks, in their order. */
   readonly actions: readonly ActionDefinition[];
   readonly options: RuleOptions;
+  /** Absent for a rule that is not bound to times. */
+  readonly schedule?: Schedule;
   readonly triggered: boolean;
   readonly tags: readonly string[] | null;
   readonly temp: boolean;
@@ -128,6 +168,8 @@ export interface RuleDefinition {
 export interface RuleDefaults {
   /** Options that apply where a rule says nothing. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** The zone of schedules, an IANA name; `Local` when absent. */
+  readonly timezone?: string;
   /** The id of a rule that has none. */
   readonly generateId: () => string;
 }
@@ -197,7 +239,7 @@ export function readRule(json: string, defaults: RuleDefaults, id?: string): Rul
     sql,
     ...(read === undefined ? {} : { graph: read }),
     actions: read === undefined ? readActions(fields.actions) : sinksOf(read),
-    options: readOptions(ruleId, fields.options, defaults),
+    ...readOptions(ruleId, fields.options, defaults),
     triggered: take(fields, "triggered", "boolean") ?? true,
     tags: readTags(fields.tags),
     temp: take(fields, "temp", "boolean") ?? false,
@@ -234,12 +276,17 @@ function readActions(actions: unknown): ActionDefinition[] {
   });
 }
 
-function readOptions(ruleId: string, options: unknown, defaults: RuleDefaults): RuleOptions {
+function readOptions(
+  ruleId: string,
+  options: unknown,
+  defaults: RuleDefaults,
+): Pick<RuleDefinition, "options" | "schedule"> {
   if (options !== undefined && (typeof options !== "object" || options === null || Array.isArray(options))) {
     invalid(`Rule ${ruleId} has invalid options: options must be an object`, "options");
   }
   const place = { path: "options", where: "rule options" };
-  const read = readSettings(ruleOptions, { ...defaults.options, ...options as Fields | undefined }, place);
+  const given = withoutEmptyDuration({ ...defaults.options, ...options as Fields | undefined });
+  const read = readSettings(ruleOptions, given, place);
   const problems: Diagnostic[] = [];
   if (read.qos !== 0) {
     problems.push(diagnostic("E301", `qos ${read.qos} (checkpoints) is not supported yet`, {
@@ -247,8 +294,16 @@ function readOptions(ruleId: string, options: unknown, defaults: RuleDefaults): 
       hint: "leave qos out; the source is acknowledged after the actions have the results",
     }));
   }
+  const schedule = readSchedule(read, defaults.timezone ?? "Local", problems);
   throwIfAny(problems);
-  return read;
+  return { options: read, ...(schedule === undefined ? {} : { schedule }) };
+}
+
+/** The dialect's default of `duration` is the empty text, and tools write it out. */
+function withoutEmptyDuration(options: Fields): Fields {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => name.toLowerCase() !== "duration" || value !== ""),
+  );
 }
 
 function readTags(tags: unknown): readonly string[] | null {

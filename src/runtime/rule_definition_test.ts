@@ -67,6 +67,28 @@ test("readRule() lets the agent's configuration fill in options, and the rule ov
   assert.deepEqual([lateTolerance, sendError, bufferLength], [1, true, 5]);
 });
 
+function ranges(...cronDatetimeRange: unknown[]): unknown {
+  return { ...minimal, options: { cronDatetimeRange } };
+}
+
+test("readRule() takes what tools write for a rule without a schedule", () => {
+  const options = { cron: "", duration: "", cronDatetimeRange: null };
+  assert.equal(read({ ...minimal, options }).schedule, undefined);
+  assert.equal(
+    read({ ...minimal, options: { ...options, Duration: null, cronDatetimeRange: [] } }).schedule,
+    undefined,
+  );
+  assert.equal(read({ ...minimal, options: { duration: "1m30s" } }).options.duration, 90_000);
+});
+
+test("readRule() reads ranges in the zone of the agent", () => {
+  const text = { begin: "2026-07-01 08:00:00", end: "2026-07-01 10:00:00", beginTimestamp: 0 };
+  const schedule = readRule(JSON.stringify(ranges(text)), { ...defaults, timezone: "Europe/Berlin" }).schedule;
+  const [begin, end] = [Date.UTC(2026, 6, 1, 6), Date.UTC(2026, 6, 1, 8)];
+  assert.deepEqual(schedule?.ranges, [{ begin, end }]);
+  assert.deepEqual(read(ranges({ beginTimestamp: begin, endTimestamp: end })).schedule, schedule);
+});
+
 const wrong: [rule: unknown, message: RegExp, path?: string][] = [
   ["{", /^E703: invalid rule json: /],
   ["", /^E703: invalid rule json: /],
@@ -102,7 +124,35 @@ const wrong: [rule: unknown, message: RegExp, path?: string][] = [
   [{ ...minimal, options: { qos: 1 } }, /^E301: qos 1 \(checkpoints\) is not supported yet/, "options.qos"],
   [{ ...minimal, options: { bufferLength: 0 } }, /^E403: /, "options.bufferLength"],
   [{ ...minimal, options: { concurrency: -1 } }, /^E403: /, "options.concurrency"],
-  [{ ...minimal, options: { cron: "* * * * *" } }, /^E408: /, "options.cron"],
+  [{ ...minimal, options: { restartStrategy: { attempts: -1 } } }, /^E403: /, "options.restartStrategy.attempts"],
+  [{ ...minimal, options: { logFilename: "r.log" } }, /^E408: /, "options.logFilename"],
+  [{ ...minimal, options: { cron: "* * * * *" } }, /^E404: .*"duration" beside "cron"/, "options.duration"],
+  [{ ...minimal, options: { cron: "* * *", duration: "1m" } }, /^E403: .*wanted five fields/, "options.cron"],
+  [{ ...minimal, options: { cron: "0 0 30 2 *", duration: "1m" } }, /^E403: .*never comes/, "options.cron"],
+  [{ ...minimal, options: { cron: ["@daily"], duration: "1m" } }, /^E403: .*wanted a text/, "options.cron"],
+  [{ ...minimal, options: { duration: "-5s" } }, /^E403: /, "options.duration"],
+  [{ ...minimal, options: { duration: "a while" } }, /^E403: /, "options.duration"],
+  [{ ...minimal, options: { cronDatetimeRange: "2026" } }, /^E403: /, "options.cronDatetimeRange.0"],
+  [{ ...minimal, options: { cronDatetimeRange: [{}] } }, /^E403: .*wanted either/, "options.cronDatetimeRange.0"],
+  [ranges({ from: 1, to: 2 }), /^E403: /, "options.cronDatetimeRange.0.from"],
+  [ranges({ beginTimestamp: 1, endTimestamp: 2, begin: "x" }), /wanted either/, "options.cronDatetimeRange.0"],
+  [ranges({ beginTimestamp: 2, endTimestamp: 1 }), /it ends before it begins/, "options.cronDatetimeRange.0"],
+  [ranges({ beginTimestamp: 2, endTimestamp: 1e18 }), /^E403: /, "options.cronDatetimeRange.0.endTimestamp"],
+  [
+    ranges({ begin: "2026-01-02 00:00:00", end: "2026-01-01 00:00:00" }),
+    /it ends before it begins/,
+    "options.cronDatetimeRange.0",
+  ],
+  [
+    ranges({ begin: "2026-01-02 00:00:00", end: "tomorrow" }),
+    /end must be a time such as .*, found "tomorrow"/,
+    "options.cronDatetimeRange.0",
+  ],
+  [
+    ranges(...Array.from({ length: 1001 }, () => ({ beginTimestamp: 1, endTimestamp: 2 }))),
+    /has 1001 ranges: at most 1000/,
+    "options.cronDatetimeRange",
+  ],
 ];
 
 for (const [rule, message, path] of wrong) {

@@ -6,17 +6,17 @@
  * @module
  */
 import type { Clock, Logger } from "../connector/context.ts";
-import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
+import { fail } from "../diagnostics/diagnostic.ts";
 import type { Store } from "../store/store.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
-import type { LiveRule } from "./live_rule.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
 import { RuleEntry } from "./rule_entry.ts";
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
-import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
+import { messageOf, RuleRunner } from "./rule_runner.ts";
+import { latestException, metricsOf } from "./rule_status.ts";
 import { changedTags, type RuleExplanation, type Rules, type RuleSummary, type TagChange } from "./rules.ts";
 import { versionAllows } from "./streams.ts";
 
@@ -25,22 +25,21 @@ export interface RuleRegistryParts {
   readonly environment: RuleEnvironment;
   readonly launcher: RuleLauncher;
   readonly defaults: RuleDefaults;
+  /** Milliseconds; 10 s when absent. */
+  readonly patrolInterval?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** Longest wait for actions to write what they have when a rule stops. */
-const stopGraceMs = 5000;
-/** How often a rule that may restart after an error is tried again. */
-const patrolMs = 10_000;
-
 export class RuleRegistry implements Rules {
   readonly #parts: RuleRegistryParts;
+  readonly #runner: RuleRunner;
   readonly #entries = new Map<string, RuleEntry>();
 
   /** Reads the stored rules; none runs before {@linkcode startTriggered}. */
   constructor(parts: RuleRegistryParts) {
     this.#parts = parts;
+    this.#runner = new RuleRunner({ ...parts, onDone: (entry) => this.#setTriggered(entry, false) });
     for (const { name, text } of parts.store.list("rule")) this.#entries.set(name, this.#stored(name, text));
   }
 
@@ -56,16 +55,16 @@ export class RuleRegistry implements Rules {
     }
   }
 
-  /** Starts every rule that shall run; one that fails does not keep the others from starting. */
+  /** Starts every rule that shall run now; one that fails does not keep the others from starting. */
   async startTriggered(): Promise<void> {
     const entries = [...this.#entries.values()].filter((entry) => entry.triggered && entry.definition !== undefined);
-    await Promise.all(entries.map((entry) => entry.enqueue(() => this.#startOrFail(entry))));
+    await Promise.all(entries.map((entry) => entry.enqueue(() => this.#runner.follow(entry))));
   }
 
   /** Stops every rule, without changing which ones shall run. */
   async close(): Promise<void> {
     await Promise.all(
-      [...this.#entries.values()].map((entry) => entry.enqueue(() => this.#halt(entry, "canceled manually"))),
+      [...this.#entries.values()].map((entry) => entry.enqueue(() => this.#runner.halt(entry, "canceled manually"))),
     );
   }
 
@@ -97,7 +96,7 @@ export class RuleRegistry implements Rules {
     const entry = new RuleEntry(definition.id, definition.json, definition);
     this.#keep(definition);
     this.#entries.set(entry.id, entry);
-    if (definition.triggered) await entry.enqueue(() => this.#start(entry, prepared));
+    if (definition.triggered) await entry.enqueue(() => this.#runner.follow(entry, prepared));
   }
 
   async update(id: string, json: string): Promise<void> {
@@ -114,18 +113,18 @@ export class RuleRegistry implements Rules {
         fail("E706", `rule ${id} already exists with ${comparison}`, { path: "version" });
       }
       this.#keep(definition);
-      await this.#halt(entry, "stopped by update");
+      await this.#runner.halt(entry, "stopped by update");
       entry.definition = definition;
       entry.json = definition.json;
       entry.triggered = definition.triggered;
-      if (definition.triggered) await this.#start(entry, prepared);
+      if (definition.triggered) await this.#runner.follow(entry, prepared);
     });
   }
 
   async delete(id: string): Promise<void> {
     await this.#command(id, async (entry) => {
       this.#parts.store.delete("rule", id);
-      await this.#halt(entry, "canceled manually");
+      await this.#runner.halt(entry, "canceled manually");
       this.#entries.delete(id);
     });
   }
@@ -164,7 +163,8 @@ export class RuleRegistry implements Rules {
   async start(id: string): Promise<void> {
     await this.#command(id, async (entry) => {
       this.#setTriggered(entry, true);
-      await this.#startOrFail(entry);
+      this.#runner.release(entry);
+      await this.#runner.follow(entry);
     });
   }
 
@@ -173,7 +173,7 @@ export class RuleRegistry implements Rules {
       try {
         this.#setTriggered(entry, false);
       } finally {
-        await this.#halt(entry, "canceled manually");
+        await this.#runner.halt(entry, "canceled manually");
       }
     });
   }
@@ -181,8 +181,8 @@ export class RuleRegistry implements Rules {
   async restart(id: string): Promise<void> {
     await this.#command(id, async (entry) => {
       this.#setTriggered(entry, true);
-      await this.#halt(entry, "canceled manually");
-      await this.#startOrFail(entry);
+      await this.#runner.halt(entry, "canceled manually");
+      await this.#runner.follow(entry);
     });
   }
 
@@ -212,111 +212,17 @@ export class RuleRegistry implements Rules {
     entry.json = sorted;
   }
 
-  /** Prepares the rule anew, since streams and settings may have changed; a failure is the rule's state. */
-  // deno-lint-ignore require-await -- commands are asynchronous, whether or not they have to wait.
-  async #startOrFail(entry: RuleEntry): Promise<void> {
-    if (entry.live !== undefined) return;
-    try {
-      const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, entry.id);
-      entry.definition = definition;
-      this.#launch(entry, prepareRule(definition, this.#parts.environment));
-    } catch (error) {
-      this.#failed(entry, error);
-    }
-  }
-
-  async #startAgain(entry: RuleEntry): Promise<void> {
-    if (entry.triggered && this.#entries.get(entry.id) === entry) await this.#startOrFail(entry);
-  }
-
-  // deno-lint-ignore require-await -- as above.
-  async #start(entry: RuleEntry, prepared: PreparedRule): Promise<void> {
-    try {
-      this.#launch(entry, prepared);
-    } catch (error) {
-      this.#failed(entry, error);
-    }
-  }
-
-  #launch(entry: RuleEntry, prepared: PreparedRule): void {
-    const { clock, launcher } = this.#parts;
-    entry.cancelPatrol?.();
-    entry.cancelPatrol = undefined;
-    entry.state = "starting";
-    entry.lastStart = clock.now();
-    entry.prepared = prepared;
-    const live: LiveRule = launcher.launch(prepared, {
-      onEnded: (reason) => void this.#ended(entry, live, reason),
-      onFailed: (error) => void this.#failedLive(entry, live, error),
-    });
-    entry.live = live;
-    entry.state = "running";
-    entry.message = "";
-    entry.topology = topologyOf(live);
-  }
-
-  #failed(entry: RuleEntry, error: unknown): void {
-    const { clock, log } = this.#parts;
-    entry.state = "stopped by error";
-    entry.message = messageOf(error);
-    entry.lastStop = clock.now();
-    log.error("A rule cannot run", { rule: entry.id, reason: entry.message });
-    if ((entry.definition?.options.restartStrategy.attempts ?? 0) > 0) {
-      entry.cancelPatrol?.();
-      entry.cancelPatrol = clock.after(patrolMs, () => void entry.enqueue(() => this.#startAgain(entry)));
-    }
-  }
-
-  /** All sources have ended: the rule is done and does not start again by itself. */
-  async #ended(entry: RuleEntry, live: LiveRule, reason: string): Promise<void> {
-    await entry.enqueue(async () => {
-      if (entry.live !== live) return;
-      try {
-        this.#setTriggered(entry, false);
-      } catch (error) {
-        this.#parts.log.error("Cannot store that a rule is done", { rule: entry.id, reason: messageOf(error) });
-      }
-      await this.#halt(entry, reason === "" ? "done" : `done: ${reason}`);
-    });
-  }
-
-  /** A source or sink of a running rule can never be opened. */
-  async #failedLive(entry: RuleEntry, live: LiveRule, error: DiagnosticError): Promise<void> {
-    await entry.enqueue(async () => {
-      if (entry.live !== live) return;
-      await this.#halt(entry, "");
-      this.#failed(entry, error);
-    });
-  }
-
-  async #halt(entry: RuleEntry, message: string): Promise<void> {
-    const { live } = entry;
-    entry.cancelPatrol?.();
-    entry.cancelPatrol = undefined;
-    if (live === undefined) {
-      if (entry.state === "stopped by error") entry.state = "stopped";
-      return;
-    }
-    entry.state = "stopping";
-    const grace = entry.definition?.options.forceExitTimeout ?? 0;
-    await live.stop(grace > 0 ? grace : stopGraceMs);
-    entry.lastMetrics = metricsOf(live);
-    entry.live = undefined;
-    entry.state = "stopped";
-    entry.message = message;
-    entry.lastStop = this.#parts.clock.now();
-  }
-
   // ---------------------------------------------------------------- looking
 
   status(id: string): Record<string, string | number> {
     const entry = this.#require(id);
+    const slot = entry.triggered ? entry.slotAt(this.#parts.clock.now()) : undefined;
     return {
       status: entry.state,
       message: entry.message,
       lastStartTimestamp: entry.lastStart,
       lastStopTimestamp: entry.lastStop,
-      nextStartTimestamp: 0,
+      nextStartTimestamp: slot?.nextStart ?? 0,
       ...(entry.live === undefined ? entry.lastMetrics : metricsOf(entry.live)),
     };
   }
@@ -392,8 +298,4 @@ export class RuleRegistry implements Rules {
       b,
     ) => (a.id < b.id ? -1 : 1));
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof DiagnosticError || error instanceof Error ? error.message : String(error);
 }

@@ -1,65 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HandClock, settled } from "../../tests/hand_clock.ts";
-import { Probe } from "../../tests/probe_connector.ts";
-import { recordingLogger } from "../connector/conformance.ts";
-import type { LogFields } from "../connector/context.ts";
+import { settled } from "../../tests/hand_clock.ts";
+import { probeRule as rule, probeWorld as world, withProbes as withWorld } from "../../tests/probe_world.ts";
 import { MemoryStore } from "../store/memory.ts";
-import { ConfigRegistry } from "./configs.ts";
-import { connectorConfigs } from "./connector_configs.ts";
-import { createEngine, type Engine } from "./engine.ts";
-import { StreamRegistry } from "./streams.ts";
-
-interface World {
-  readonly probe: Probe;
-  readonly clock: HandClock;
-  readonly store: MemoryStore;
-  readonly engine: Engine;
-  readonly streams: StreamRegistry;
-  readonly logged: LogFields[];
-  /** Creates a rule whose result goes to the probe of its id. */
-  create(id: string, sql: string, more?: Record<string, unknown>): Promise<string>;
-}
-
-function world(store = new MemoryStore()): World {
-  const probe = new Probe();
-  const clock = new HandClock();
-  const connectors = [probe.connector];
-  const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
-  const streams = new StreamRegistry({ store, configs });
-  const logged: LogFields[] = [];
-  const log = recordingLogger(logged);
-  const config = { timezone: "UTC" };
-  const engine = createEngine({ connectors, store, streams, configs, config, log, clock });
-  return {
-    probe,
-    clock,
-    store,
-    engine,
-    streams,
-    logged,
-    create: (id, sql, more) => engine.rules.create(rule(id, sql, more)),
-  };
-}
-
-function rule(id: string, sql: string, more: Record<string, unknown> = {}): string {
-  const actions = [{ probe: { to: id, sendSingle: true } }];
-  return JSON.stringify({ id, sql, actions, ...more });
-}
-
-async function withWorld(work: (world: World) => Promise<void>): Promise<void> {
-  const all = world();
-  all.streams.execute('CREATE STREAM own () WITH (TYPE="probe", DATASOURCE="own", FORMAT="json")');
-  all.streams.execute('CREATE STREAM shared () WITH (TYPE="probe", DATASOURCE="shared", FORMAT="json", SHARED="true")');
-  await all.engine.start();
-  try {
-    await work(all);
-  } finally {
-    const closing = all.engine.close();
-    await all.clock.advance(60_000);
-    await closing;
-  }
-}
 
 test("a rule's results are with its actions before its messages are acknowledged", () =>
   withWorld(async ({ probe, create }) => {
@@ -358,7 +301,7 @@ test("a rule that may restart is tried again until it is stopped, updated or del
 
 test("what the store holds starts again, and a rule that cannot be read is kept for its user", async () => {
   const store = new MemoryStore();
-  const first = world(store);
+  const first = world({ store });
   first.streams.execute('CREATE STREAM own () WITH (TYPE="probe", DATASOURCE="own", FORMAT="json")');
   await first.create("runs", "SELECT a FROM own");
   await first.create("stopped", "SELECT a FROM own");
@@ -373,7 +316,7 @@ test("what the store holds starts again, and a rule that cannot be read is kept 
     '{"id":"odd","sql":"SELECT a FROM own","actions":[{"probe":{"to":"x"}}],"options":{"new":1}}',
   );
 
-  const second = world(store);
+  const second = world({ store });
   await second.engine.start();
   const { rules } = second.engine;
   assert.deepEqual(rules.list().map(({ id, status }) => [id, status]), [
