@@ -8,7 +8,7 @@ import { usesInt64 } from "../rule_test/payload_reader.ts";
 import { strictRows } from "../runtime/strict_rows.ts";
 import type { ColumnDefinition } from "../sql/ast.ts";
 import type { SourcePlan } from "../sql/plan.ts";
-import { DateTime } from "../value/datetime.ts";
+import { DateTime, isTimestamp } from "../value/datetime.ts";
 import { parseDateTime } from "../value/datetime_text.ts";
 import { getOwn, type Struct, type Value } from "../value/value.ts";
 import type { Input, QueryCatalog } from "./query_catalog.ts";
@@ -29,10 +29,10 @@ export interface ReaderOptions {
 
 /** Unix milliseconds of what a column holds; undefined when that is no time. */
 function momentOf(value: Value, timezone: string, now: number): number | undefined {
-  if (typeof value === "number") return Number.isFinite(value) ? Math.trunc(value) : undefined;
-  if (typeof value === "bigint") return Number(value);
   if (value instanceof DateTime) return value.ms;
-  return typeof value === "string" ? parseDateTime(value, timezone, now)?.ms : undefined;
+  if (typeof value === "string") return parseDateTime(value, timezone, now)?.ms;
+  const ms = typeof value === "bigint" ? Number(value) : value;
+  return typeof ms === "number" && isTimestamp(ms) ? Math.trunc(ms) : undefined;
 }
 
 /** The column with the time of arrival, taken out of the rows; the times wait until the rows are asked for theirs. */

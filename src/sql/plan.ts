@@ -67,8 +67,11 @@ export interface WatermarkPlan {
   readonly timestamps: readonly TimestampColumn[];
   /** Milliseconds. */
   readonly lateTolerance: number;
-  /** Rows are released at each rise of the watermark, one by one: session windows look at every one of them. */
-  readonly eachRise: boolean;
+  /**
+   * Rows are released after each row that comes, not after each batch: session windows look at every rise of the
+   * watermark, and sliding windows are handed on with the rows that came before it reached them.
+   */
+  readonly rowByRow: boolean;
 }
 
 /** Runs the analytic functions of the whole statement on every row, before any filter. */

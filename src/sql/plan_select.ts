@@ -5,6 +5,7 @@
 import { type Diagnostic, diagnostic, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { type AnalyzedSelect, exprsOf } from "./analyze/analyze.ts";
 import type { ScopeSource } from "./analyze/scope.ts";
+import type { WindowSpec } from "./analyze/windows.ts";
 import { compilePattern } from "../value/datetime_text.ts";
 import {
   aggregateSlots,
@@ -43,7 +44,7 @@ export function planSelect(analyzed: AnalyzedSelect, options: PlanOptions, text?
 
   const inputs = sources.filter((s) => s.schema.kind === "stream");
   let plan: Plan = inputs.length === 1 ? inputs[0]! : { kind: "merge", inputs };
-  if (options.isEventTime) plan = watermark(plan, inputs, options, select.window?.type === "session");
+  if (options.isEventTime) plan = watermark(plan, inputs, options, seesEachRise(select.window));
   if (select.analytics.length > 0) plan = analytic(plan, select);
   const { window } = select;
   const { early, late } = splitWhere(select, options);
@@ -100,18 +101,23 @@ function sourcePlan(source: ScopeSource, position: number, options: PlanOptions)
   return { kind: "source", name, position, schema, columns: wantedColumns(source, options) };
 }
 
+/** Whether it can be told from a window's lists how rows came together in batches. */
+function seesEachRise(window: WindowSpec | undefined): boolean {
+  return window?.type === "session" || window?.type === "sliding";
+}
+
 function watermark(
   input: Plan,
   streams: readonly SourcePlan[],
   options: PlanOptions,
-  eachRise: boolean,
+  rowByRow: boolean,
 ): WatermarkPlan {
   const timestamps = streams.map(({ position, schema }) => ({
     source: position,
     column: schema.timestamp!,
     format: schema.timestampFormat,
   }));
-  return { kind: "watermark", input, timestamps, lateTolerance: options.lateTolerance, eachRise };
+  return { kind: "watermark", input, timestamps, lateTolerance: options.lateTolerance, rowByRow };
 }
 
 /** A call sees the rows of the one stream whose columns it uses, or else all rows. */

@@ -3,6 +3,11 @@
  * @module
  */
 
+/** True for what can be an instant: the range of JavaScript dates, less two days so that no zone leads out of it. */
+export function isTimestamp(ms: number): boolean {
+  return Math.abs(ms) <= 8.64e15 - 2 * 86_400_000;
+}
+
 /** An instant with millisecond precision. `zone` is an IANA name, `UTC`, `Local`, or a fixed offset such as `+02:00`. */
 export class DateTime {
   readonly ms: number;

@@ -30,8 +30,6 @@ export interface Arrival {
   readonly at: number;
   /** When it happened: in processing time, `at`. */
   readonly time: number;
-  /** Rows that are pushed together have the same number. */
-  readonly batch: number;
   /** FILTER, and WHERE where it comes first. */
   readonly enters: boolean;
   /** OVER (WHEN …). */
@@ -92,7 +90,6 @@ function byClock(arrivals: readonly Arrival[], { until }: Setting): Step[] {
 
 function byWatermark(arrivals: readonly Arrival[], setting: Setting): Step[] {
   const late = lateRows(arrivals, setting);
-  const batches = [...new Set(arrivals.map((row) => row.batch))];
   const steps: Step[] = [];
   let waiting: Arrival[] = [];
   let watermark = -Infinity;
@@ -101,11 +98,11 @@ function byWatermark(arrivals: readonly Arrival[], setting: Setting): Step[] {
     waiting = waiting.filter((row) => row.time > watermark);
     steps.push({ clock, rows, watermark });
   };
-  for (const batch of batches) {
-    const rows = arrivals.filter((row) => row.batch === batch);
-    watermark = Math.max(watermark, ...rows.map((row) => row.time - setting.lateTolerance));
-    waiting.push(...rows.filter((row) => !late.has(row)));
-    release(rows[0]!.at);
+  // How rows come together in batches makes no difference.
+  for (const row of arrivals) {
+    watermark = Math.max(watermark, row.time - setting.lateTolerance);
+    if (!late.has(row)) waiting.push(row);
+    release(row.at);
   }
   watermark = Infinity;
   release(setting.until);

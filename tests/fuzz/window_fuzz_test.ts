@@ -85,17 +85,11 @@ function arrivalsOf(trial: Trial): Map<Arrival, Struct> {
   const { setting, spec } = trial;
   const early = trial.where && !setting.eventTime && filteredEarly.has(spec.kind);
   const arrivals = new Map<Arrival, Struct>();
-  let batch = 0;
-  for (const { at, row, together } of trial.moments) {
-    if (row === undefined) {
-      batch++;
-      continue;
-    }
-    if (!together) batch++;
+  for (const { at, row } of trial.moments) {
+    if (row === undefined) continue;
     const arrival = {
       at,
       time: setting.eventTime ? Number(row.ts) : at,
-      batch,
       enters: (!trial.filter || row.f === true) && (!early || holdsWhere(row)),
       triggers: !trial.when || row.w === true,
       begins: row.b === true,

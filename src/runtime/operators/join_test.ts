@@ -6,7 +6,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { RowError } from "../../diagnostics/row_error.ts";
 import type { Catalog } from "../../sql/catalog.ts";
-import { defaultPlanOptions, type JoinPlan, type Plan } from "../../sql/plan.ts";
+import { defaultPlanOptions, inputsOf, type Plan } from "../../sql/plan.ts";
 import { prepareSelect } from "../../sql/prepare.ts";
 import { Row } from "../../value/row.ts";
 import type { Struct } from "../../value/value.ts";
@@ -31,7 +31,7 @@ const catalog: Catalog = {
 
 function setUp(from: string, groupBy = "GROUP BY TUMBLINGWINDOW(ss, 10)") {
   let node: Plan = prepareSelect(`SELECT 1 AS one FROM ${from} ${groupBy}`, catalog, builtIns, defaultPlanOptions).root;
-  while (node.kind !== "join") node = (node as { input: Plan }).input;
+  while (node.kind !== "join") node = inputsOf(node)[0]!;
   const out: Batch[] = [];
   const errors: string[] = [];
   const context: OperatorContext = {
@@ -41,7 +41,7 @@ function setUp(from: string, groupBy = "GROUP BY TUMBLINGWINDOW(ss, 10)") {
     fail: (error) => void errors.push((error as RowError).message),
     drop: () => assert.fail("nothing is dropped"),
   };
-  const operator = new JoinOperator(node as JoinPlan, context, { push: (batch) => void out.push(batch), advance() {} });
+  const operator = new JoinOperator(node, context, { push: (batch) => void out.push(batch), advance() {} });
   return { operator, out, errors };
 }
 

@@ -5,7 +5,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { RowError } from "../../diagnostics/row_error.ts";
-import type { Plan } from "../../sql/plan.ts";
+import { inputsOf, type Plan } from "../../sql/plan.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output } from "../operator.ts";
@@ -24,7 +24,7 @@ function nodeOf<Kind extends Plan["kind"]>(kind: Kind, sql: string): Extract<Pla
   let node: Plan = planOf(sql).root;
   while (node.kind !== kind) {
     assert.ok(node.kind !== "source", `no ${kind} in ${sql}`);
-    node = node.input;
+    node = inputsOf(node)[0]!;
   }
   return node as Extract<Plan, { kind: Kind }>;
 }

@@ -11,7 +11,7 @@
 import { RowError } from "../../diagnostics/row_error.ts";
 import type { RuleContext } from "../../sql/functions/declare.ts";
 import type { TimestampColumn, WatermarkPlan } from "../../sql/plan.ts";
-import { DateTime } from "../../value/datetime.ts";
+import { DateTime, isTimestamp } from "../../value/datetime.ts";
 import { compilePattern, parseDateTime } from "../../value/datetime_text.ts";
 import type { Row } from "../../value/row.ts";
 import { getOwn, type Value } from "../../value/value.ts";
@@ -42,26 +42,28 @@ class StreamTime {
   /** @throws {RowError} E507 when the column holds no time. */
   of(row: Row): number {
     const value: Value = getOwn(row.values, this.column);
-    switch (typeof value) {
-      case "number":
-        if (Number.isFinite(value)) return Math.trunc(value);
-        break;
-      case "bigint":
-        return Number(value);
-      case "string": {
-        const time = this.#parseText(value);
-        if (time !== undefined) return time.ms;
-        break;
-      }
-      case "object":
-        if (value instanceof DateTime) return value.ms;
-        break;
-    }
+    const time = this.#read(value);
+    // Nanoseconds, say: a watermark that far ahead would make every row late from then on, and is no whole number.
+    if (time !== undefined && isTimestamp(time)) return time;
     const found = value === undefined ? "no such column" : value === null ? "null" : JSON.stringify(String(value));
     throw new RowError(
       "E507",
       `Timestamp column "${this.column}": expected Unix milliseconds or a datetime, found ${found}`,
     );
+  }
+
+  #read(value: Value): number | undefined {
+    switch (typeof value) {
+      case "number":
+        return Math.trunc(value);
+      case "bigint":
+        return Number(value);
+      case "string":
+        return this.#parseText(value)?.ms;
+      case "object":
+        return value instanceof DateTime ? value.ms : undefined;
+    }
+    return undefined;
   }
 }
 
@@ -70,22 +72,20 @@ export class WatermarkOperator implements Operator {
   /** By position in FROM. */
   readonly #bySource: (StreamTime | undefined)[] = [];
   readonly #lateTolerance: number;
-  readonly #eachRise: boolean;
+  readonly #rowByRow: boolean;
   readonly #context: OperatorContext;
   readonly #output: Output;
   /** Rows that wait, sorted by time; `#head` is the first that has not left. */
   #waiting: Row[] = [];
   #head = 0;
   #watermark = -Infinity;
-  /** Whether the watermark has risen since rows were released. */
-  #risen = false;
   #processing = -Infinity;
 
   constructor(plan: WatermarkPlan, context: OperatorContext, output: Output) {
     this.#streams = plan.timestamps.map((timestamp) => new StreamTime(timestamp, context.rule));
     for (const stream of this.#streams) this.#bySource[stream.source] = stream;
     this.#lateTolerance = plan.lateTolerance;
-    this.#eachRise = plan.eachRise;
+    this.#rowByRow = plan.rowByRow;
     this.#context = context;
     this.#output = output;
   }
@@ -105,16 +105,14 @@ export class WatermarkOperator implements Operator {
       if (isLate) {
         late++;
       } else {
-        // A sliding window that ends at this time has been complete since the watermark reached it.
-        if (time === this.#watermark && this.#risen) this.#release();
         row.time = time;
         this.#insert(row);
       }
       if (time > stream.newest) {
         stream.newest = time;
         this.#raise();
-        if (this.#eachRise) this.#release();
       }
+      if (this.#rowByRow && !isLate) this.#release();
     }
     if (late > 0) this.#context.drop("late", late);
     this.#release();
@@ -124,10 +122,7 @@ export class WatermarkOperator implements Operator {
   #raise(): void {
     let slowest = Infinity;
     for (const { newest } of this.#streams) slowest = Math.min(slowest, newest);
-    const watermark = slowest - this.#lateTolerance;
-    if (watermark <= this.#watermark) return;
-    this.#watermark = watermark;
-    this.#risen = true;
+    this.#watermark = Math.max(this.#watermark, slowest - this.#lateTolerance);
   }
 
   /** Most rows come in order, so the search starts at the end. */
@@ -148,7 +143,6 @@ export class WatermarkOperator implements Operator {
   }
 
   #release(): void {
-    this.#risen = false;
     let end = this.#head;
     while (end < this.#waiting.length && this.#waiting[end]!.time <= this.#watermark) end++;
     if (end > this.#head) {

@@ -15,7 +15,7 @@ function setUp(options: Partial<WatermarkPlan> = {}) {
     input: { kind: "source" } as WatermarkPlan["input"],
     timestamps: [{ source: 0, column: "ts", format: undefined }],
     lateTolerance: 1000,
-    eachRise: false,
+    rowByRow: false,
     ...options,
   };
   const context = {
@@ -63,6 +63,8 @@ test("WatermarkOperator reads numbers, ints, texts and datetimes, and refuses th
   assert.deepEqual(push("1970-01-01T00:00:00.003Z"), [3, "w 3"]);
   assert.deepEqual(push(new DateTime(4, "UTC")), [4, "w 4"]);
   assert.deepEqual(push(undefined, null, "soon", true, NaN, [5]), [...Array(6).fill("! E507"), "w 4"]);
+  // Nanoseconds: taken for milliseconds, they would make everything behind them late.
+  assert.deepEqual(push(1.7e18, 1_700_000_000_000_000_000n, -1e300), [...Array(3).fill("! E507"), "w 4"]);
 });
 
 test("WatermarkOperator sorts rows that come in reverse, keeping equal ones in order", () => {
@@ -74,7 +76,7 @@ test("WatermarkOperator sorts rows that come in reverse, keeping equal ones in o
       input: { kind: "source" } as never,
       timestamps: [{ source: 0, column: "ts", format: undefined }],
       lateTolerance: 1e6,
-      eachRise: false,
+      rowByRow: false,
     },
     {
       rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
@@ -117,13 +119,13 @@ test("WatermarkOperator goes on where a snapshot was taken", () => {
   assert.deepEqual(after.push(3000, 6000), ["- late 1", 4200, 5000, "w 5000"]);
 });
 
-test("WatermarkOperator releases alike however rows come together", () => {
-  const singly = setUp({ lateTolerance: 0 });
-  const rows = [5000, 5000, 7000, 7000, 6000].flatMap((time) => singly.push(time));
-  assert.deepEqual(rows, [5000, "w 5000", 5000, "w 5000", 7000, "w 7000", 7000, "w 7000", "- late 1", "w 7000"]);
-  const together = setUp({ lateTolerance: 0 });
-  assert.deepEqual(
-    together.push(5000, 5000, 7000, 7000, 6000),
-    [5000, "w 5000", 5000, 7000, "w 7000", "- late 1", 7000, "w 7000"],
-  );
+test("WatermarkOperator releases row by row what some windows look at row by row, however rows come together", () => {
+  const times = [5000, 5000, 5000, 7000, 7000, 6000];
+  const expected = [5000, "w 5000", 5000, "w 5000", 5000, "w 5000", 7000, "w 7000", 7000, "w 7000", "- late 1"];
+  const singly = setUp({ lateTolerance: 0, rowByRow: true });
+  assert.deepEqual(times.flatMap((time) => singly.push(time)).slice(0, expected.length), expected);
+  const together = setUp({ lateTolerance: 0, rowByRow: true });
+  assert.deepEqual(together.push(...times).slice(0, expected.length), expected);
+  const atOnce = setUp({ lateTolerance: 0 });
+  assert.deepEqual(atOnce.push(...times), ["- late 1", 5000, 5000, 5000, 7000, 7000, "w 7000"]);
 });

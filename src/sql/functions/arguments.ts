@@ -5,7 +5,7 @@
  */
 import type { Code } from "../../diagnostics/codes.ts";
 import { RowError } from "../../diagnostics/row_error.ts";
-import { DateTime } from "../../value/datetime.ts";
+import { DateTime, isTimestamp } from "../../value/datetime.ts";
 import { parseDateTime } from "../../value/datetime_text.ts";
 import { plainText } from "../../value/plain_text.ts";
 import { isStruct, kindOf, type Value } from "../../value/value.ts";
@@ -131,11 +131,6 @@ export function toTime(value: Value, context: ReaderContext): DateTime | undefin
     default:
       return value instanceof DateTime ? value : undefined;
   }
-}
-
-/** The range of JavaScript dates, less two days so that no zone leads out of it. */
-function isTimestamp(ms: number): boolean {
-  return Math.abs(ms) <= 8.64e15 - 2 * 86_400_000;
 }
 
 /** Why a literal can never be this argument: the code and the message of the diagnostic. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
-import { DateTime, zoneOffsetMinutes } from "../../value/datetime.ts";
+import { DateTime, isTimestamp, zoneOffsetMinutes } from "../../value/datetime.ts";
 import { compilePattern } from "../../value/datetime_text.ts";
 import { parseGoDuration } from "../../value/go_duration.ts";
 import { defineFunction, float, string, time } from "./declare.ts";
@@ -11,12 +11,9 @@ import { defineFunction, float, string, time } from "./declare.ts";
 const dateTimePattern = compilePattern("YYYY-MM-dd HH:mm:ss");
 const datePattern = compilePattern("YYYY-MM-dd");
 
-/** The range of JavaScript dates, less two days so that no zone leads out of it. */
-const msMax = 8.64e15 - 2 * 86_400_000;
-
 /** Throws E506 for instants that no date can show. */
 function checkedTime(functionName: string, ms: number, zone: string): DateTime {
-  if (!(Math.abs(ms) <= msMax)) throw new RowError("E506", `${functionName}() leads out of the range of dates`);
+  if (!isTimestamp(ms)) throw new RowError("E506", `${functionName}() leads out of the range of dates`);
   return new DateTime(ms, zone);
 }
 

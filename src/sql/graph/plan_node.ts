@@ -289,7 +289,7 @@ class Step {
     // In processing time there is nothing to wait for.
     if (!options.isEventTime) return [{ plan, shape: timed }];
     const { lateTolerance } = options;
-    return [{ plan: { kind: "watermark", input: plan, timestamps, lateTolerance, eachRise: true }, shape: timed }];
+    return [{ plan: { kind: "watermark", input: plan, timestamps, lateTolerance, rowByRow: true }, shape: timed }];
   }
 
   /** One call, with or without AS: the name it adds to the rows, and what it means. */
