@@ -219,7 +219,7 @@ function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Dia
     binder.item = index;
     if (item.expr.kind === "star" || item.expr.kind === "qualified_star") {
       const star = bindStarItem(binder, item);
-      if (star !== undefined) output.push(star);
+      if (star !== undefined && !item.invisible) output.push(star);
       continue;
     }
     const made = stageItemOf(binder, item);
