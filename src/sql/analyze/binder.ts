@@ -296,7 +296,7 @@ export class Binder {
     if (type === undefined) {
       const hint = operator === "+" && (left.type === "string" || right.type === "string")
         ? "join texts with concat(a, b)"
-        : undefined;
+        : hintAboutQuotes(left, right) ?? hintAboutQuotes(right, left);
       const verb = /^[=!<>]/.test(operator) ? "compare" : "combine";
       this.report("E213", `Cannot ${verb} ${left.type} ${operator} ${right.type}`, expr.span, hint);
     }
@@ -371,4 +371,12 @@ export class Binder {
     else this.report("E216", `Analytic function ${name} cannot stand in ${where}`, call.span);
     return false;
   }
+}
+
+/** For a string literal that was meant as a number or as a column. */
+function hintAboutQuotes(text: Bound, other: Bound): string | undefined {
+  if (text.kind !== "constant" || typeof text.value !== "string") return undefined;
+  if (isNumeric(other.type) && /^-?[0-9]+(?:\.[0-9]+)?$/.test(text.value)) return `write ${text.value} without quotes`;
+  if (other.kind !== "constant" || !/^[A-Za-z]\w*$/.test(text.value)) return undefined;
+  return `quotes make a string: for the column write ${printName({ name: text.value })}`;
 }
