@@ -3,8 +3,8 @@
  * the parts of it that no row before it has had.
  *
  * Time is what the rows say by `now`, and goes on with the clock from the last of them: so live rows and recorded ones
- * wait alike. Invariants: waiting rows are sorted by `end`, equal ones by arrival; `#covered` holds disjoint spans, sorted,
- * of rows that have left, and none that ends before every span that may still be asked for.
+ * wait alike. Invariants: waiting rows are sorted by `end`, equal ones by arrival; the coverage holds the spans of rows that
+ * have left, as far as a waiting row, or one that comes in time, may ask for them.
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
@@ -28,6 +28,9 @@ interface Waiting {
   readonly now: number;
 }
 
+/** So many spans are kept without asking whether somebody may need them. */
+const coverageKept = 1024;
+
 /** Rows of broken clocks may wait for years; at this many, the one that would wait longest is given up. */
 const waitingRowsMax = 100_000;
 
@@ -38,7 +41,7 @@ export class DedupTriggerOperator implements Operator {
   readonly #context: OperatorContext;
   readonly #output: Output;
   #waiting: Waiting[] = [];
-  #covered: Span[] = [];
+  readonly #coverage = new Coverage();
   /** The greatest `now` of all rows, and the processing time at which it came. */
   #latest = -Infinity;
   #latestAt = 0;
@@ -92,16 +95,21 @@ export class DedupTriggerOperator implements Operator {
     let due = 0;
     while (due < this.#waiting.length && this.#waiting[due]!.end <= reached) due++;
     if (due === 0) return;
+    if (this.#coverage.isLarge) this.#coverage.forgetBefore(this.#oldestAskedFor());
     const rows = this.#waiting.splice(0, due).map((waiting) => this.#finish(waiting));
     this.#output.push({ rows, window: undefined });
   }
 
+  /** Rows that come now ask for nothing that has expired; those that wait may have come long ago. */
+  #oldestAskedFor(): number {
+    let oldest = this.#latest - this.#expire;
+    for (const { start, now } of this.#waiting) oldest = Math.min(oldest, Math.max(start, now - this.#expire));
+    return oldest;
+  }
+
   #finish({ row, start, end, now }: Waiting): Row {
     const from = Math.max(start, now - this.#expire);
-    const parts = from < end ? uncovered([from, end], this.#covered) : [];
-    if (parts.length > 0) this.#covered = union(this.#covered, [from, end]);
-    // Rows may still ask for anything that has not expired at the time of the rows.
-    this.#covered = this.#covered.filter((span) => span[1] >= this.#latest - this.#expire);
+    const parts = from < end ? this.#coverage.cover([from, end]) : [];
     (row.slots ??= [])[this.#slot] = parts.length === 0
       ? null
       : parts.map(([s, e]) => ({ start_key: String(s), end_key: String(e) }));
@@ -129,21 +137,21 @@ export class DedupTriggerOperator implements Operator {
   snapshot(): Value {
     return [
       this.#waiting.map(({ row, start, end, now }) => [rowToValue(row), start, end, now]),
-      this.#covered.map((span) => [...span]),
+      this.#coverage.snapshot(),
       this.#latest,
       this.#latestAt,
     ];
   }
 
   restore(state: Value): void {
-    const [waiting, covered, latest, latestAt] = state as [
+    const [waiting, coverage, latest, latestAt] = state as [
       [Value, number, number, number][],
-      [number, number][],
+      Value,
       number,
       number,
     ];
     this.#waiting = waiting.map(([row, start, end, now]) => ({ row: rowFromValue(row), start, end, now }));
-    this.#covered = covered;
+    this.#coverage.restore(coverage);
     this.#latest = latest;
     this.#latestAt = latestAt;
   }
@@ -168,31 +176,60 @@ function compileSpan(args: readonly ((row: Row) => Value)[], context: CompileCon
   };
 }
 
-/** The parts of `span` outside `covered`. */
-function uncovered(span: Span, covered: readonly Span[]): Span[] {
-  const parts: Span[] = [];
-  let [from] = span;
-  for (const [start, end] of covered) {
-    if (end <= from) continue;
-    if (start >= span[1]) break;
-    if (start > from) parts.push([from, start]);
-    from = Math.max(from, end);
-  }
-  if (from < span[1]) parts.push([from, span[1]]);
-  return parts;
-}
+/** Spans of time, disjoint and sorted; those that touch are one. */
+class Coverage {
+  #spans: Span[] = [];
+  #largeAt = coverageKept;
 
-/** `covered` with `span`; spans that touch become one. */
-function union(covered: readonly Span[], span: Span): Span[] {
-  let [start, end] = span;
-  const apart: Span[] = [];
-  for (const other of covered) {
-    if (other[1] < start || other[0] > end) {
-      apart.push(other);
-      continue;
-    }
-    start = Math.min(start, other[0]);
-    end = Math.max(end, other[1]);
+  /** True when it is time to forget what nobody asks for any more. */
+  get isLarge(): boolean {
+    return this.#spans.length >= this.#largeAt;
   }
-  return [...apart, [start, end] as const].sort((a, b) => a[0] - b[0]);
+
+  /** Adds a span, and returns the parts of it that were not covered before. */
+  cover([start, end]: Span): Span[] {
+    const spans = this.#spans;
+    const first = this.#firstEndingAt(start);
+    const parts: Span[] = [];
+    let from = start;
+    let next = first;
+    for (; next < spans.length && spans[next]![0] <= end; next++) {
+      const [coveredFrom, coveredTo] = spans[next]!;
+      if (coveredFrom > from) parts.push([from, coveredFrom]);
+      from = Math.max(from, coveredTo);
+    }
+    if (from < end) parts.push([from, end]);
+    const all: Span = [Math.min(start, spans[first]?.[0] ?? start), Math.max(from, end)];
+    if (parts.length > 0) spans.splice(first, next - first, all);
+    return parts;
+  }
+
+  /** The position of the first span that ends at `time` or later. */
+  #firstEndingAt(time: number): number {
+    let low = 0;
+    let high = this.#spans.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#spans[middle]![1] < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Drops the spans that end before `time`. */
+  forgetBefore(time: number): void {
+    this.#spans = this.#spans.slice(this.#firstEndingAt(time));
+    // Looking again only at twice the size keeps what it costs per span bounded.
+    this.#largeAt = Math.max(coverageKept, 2 * this.#spans.length);
+  }
+
+  snapshot(): Value {
+    return [this.#spans.map((span) => [...span]), this.#largeAt];
+  }
+
+  restore(state: Value): void {
+    const [spans, largeAt] = state as [[number, number][], number];
+    this.#spans = spans;
+    this.#largeAt = largeAt;
+  }
 }

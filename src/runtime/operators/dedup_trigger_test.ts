@@ -83,6 +83,27 @@ test("DedupTriggerOperator gives up the row that would wait longest when too man
   assert.equal(operator.held(), 100_000);
 });
 
+test("DedupTriggerOperator knows for a row that waits long what left before, however far time has come", () => {
+  const { operator, out, push } = setUp(100);
+  push(1, 0, 50, 10);
+  push(2, 20, 9000, 30);
+  assert.deepEqual(push(3, 490, 9500, 500), [[1, ["0-50"]]]);
+  for (let i = 0; i < 3000; i++) push(10 + i, 2000 + 2 * i, 2001 + 2 * i, 2001 + 2 * i);
+  operator.end();
+  const [, parts] = out.find(([id]) => id === 2)!;
+  assert.deepEqual(parts.slice(0, 2), ["50-2000", "2001-2002"]);
+});
+
+test("DedupTriggerOperator lets many rows leave at once, in time that grows with their number", () => {
+  const { operator, out } = setUp(1e9);
+  const rows = Array.from({ length: 50_000 }, (_, id) => new Row({ id, s: 10 * id, e: 10 * id + 5, t: 0 }, 0));
+  operator.push({ rows, window: undefined });
+  const started = performance.now();
+  operator.end();
+  assert.ok(performance.now() - started < 5000);
+  assert.deepEqual(out.at(-1), [49_999, ["499990-499995"]]);
+});
+
 test("every moment is given once, for random spans that do not expire", () => {
   const random = new SeededRandom(11);
   const momentsOf = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
