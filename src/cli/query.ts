@@ -71,9 +71,9 @@ class QueryRun {
   constructor(parts: RunParts) {
     this.#parts = parts;
     this.#planned = this.#create(0);
-    for (const { name } of this.#planned.sources) {
+    for (const { name, schema } of this.#planned.sources) {
       if (parts.inputs.some(({ stream }) => stream === name)) continue;
-      const what = parts.catalog.source(name)!.kind === "stream" ? "Stream" : "Table";
+      const what = schema.kind === "stream" ? "Stream" : "Table";
       fail("E201", `${what} "${name}" has no rows`, { hint: `give --stream ${name}=FILE` });
     }
   }
@@ -81,7 +81,7 @@ class QueryRun {
   #create(start: number): Query {
     const { rule, catalog, timezone, output } = this.#parts;
     const options = { ...planOptionsOf(rule.options), timezone, ruleId: rule.id, start };
-    return new Query(rule.sql, catalog, builtInFunctions, options, output);
+    return new Query(rule, catalog, builtInFunctions, options, output);
   }
 
   get now(): number {

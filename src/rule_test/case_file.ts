@@ -28,7 +28,8 @@
  *   the first of FROM when left out: `@9s alarms {"id":1}`. A time alone lets the clock run on. `meta {…}` gives the
  *   rows below their metadata.
  * - `gives`: what comes out, in order: the list of rows that an action gets, `! CODE text` for an error (any beginning
- *   of its text will do), and last `- reason count` for dropped rows. When some row has a time, results have theirs too;
+ *   of its text will do), and last `- reason count` for dropped rows. Results of a graph with several sinks have the name
+ *   of their sink in front of the list. When some row has a time, results have theirs too;
  *   `@end` is the end of the input, which closes the open windows.
  * - `refused`, instead of `rows` and `gives`: one line per diagnostic, `CODE text under the carets -- hint`, the hint
  *   optional; or all of them as they are shown to people.

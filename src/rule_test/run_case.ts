@@ -67,8 +67,8 @@ export async function runCase(c: Case, manner: Manner = {}): Promise<CaseRun> {
 function refusedLines(c: Case, error: DiagnosticError): string[] {
   const expected = c.expected?.lines ?? [];
   if (/^E\d+:/.test(expected[0] ?? "")) return renderError(error).split("\n");
-  return error.diagnostics.map(({ code, span, path, hint }, i) => {
-    const text = error.text ?? (c.rule.kind === "sql" ? c.rule.sql : undefined);
+  return error.diagnostics.map(({ code, span, path, hint, text: own }, i) => {
+    const text = own ?? error.text ?? (c.rule.kind === "sql" ? c.rule.sql : undefined);
     const under = span === undefined || text === undefined ? path : text.slice(span.start, span.end);
     const place = under === undefined ? "" : ` ${under.replaceAll("\n", " ")}`;
     const wantsHint = expected[i] === undefined || expected[i].includes(" -- ");
@@ -102,7 +102,7 @@ class Run {
     this.#now = c.start;
     this.#query = this.#open();
     for (const { name } of this.#query.sources) {
-      const definition = this.#catalog.definitions.get(name)!;
+      const definition = (this.#query.own.get(name) ?? this.#catalog.definitions.get(name))!;
       const wanted = wantedColumns(this.#query.sources, name);
       const reader = createPayloadReader(definition, wanted, this.#rule.timezone, () => this.#query.now);
       this.#readers.set(name, reader);
@@ -119,19 +119,27 @@ class Run {
       start: this.#case.start,
       random: () => 0.5,
     };
-    const query: Query = new Query(definition.sql, this.#catalog, builtInFunctions, options, {
-      result: (rows) => this.#emit(query?.now, rows),
+    const query: Query = new Query(definition, this.#catalog, builtInFunctions, options, {
+      result: (rows, output) => this.#emit(query?.now, rows, output),
       failed: (error) => this.#emit(query?.now, error),
     });
     return query;
   }
 
-  #emit(now: number | undefined, found: readonly Struct[] | RowError): void {
+  #emit(now: number | undefined, found: readonly Struct[] | RowError, output = 0): void {
     const time = this.#now === undefined ? undefined : now ?? this.#now;
     this.#events.push({ time, found });
-    const text = found instanceof RowError ? `! ${found.code} ${found.message}` : this.#encode(found);
+    const text = found instanceof RowError
+      ? `! ${found.code} ${found.message}`
+      : `${this.#sinkOf(output)}${this.#encode(found)}`;
     const at = time === undefined ? "@end" : timeText(this.#case, time);
     this.#lines.push(this.#case.timed ? `${at} ${text}` : text);
+  }
+
+  /** In front of a result, where a graph has several sinks: the name of its own. */
+  #sinkOf(output: number): string {
+    const sinks = this.#rule.definition.graph?.sinks ?? [];
+    return sinks.length > 1 ? `${sinks[output]} ` : "";
   }
 
   #encode(rows: readonly Struct[]): string {
@@ -158,6 +166,7 @@ class Run {
     this.#now = undefined;
     await this.#query.end();
     this.#noteDropped();
+    this.#query.close();
     const dropped = [...this.#dropped].map(([reason, count]) => `- ${reason} ${count}`);
     const outcome: Outcome = { kind: "gives", lines: [...this.#lines, ...dropped] };
     return { outcome, events: this.#events, dropped: this.#dropped };
@@ -204,6 +213,7 @@ class Run {
     await this.#push();
     const state = encodeState(this.#query.snapshot());
     this.#noteDropped();
+    this.#query.close();
     this.#query = this.#open();
     this.#query.restore(decodeState(state));
     for (const { rows, source } of this.#looked) this.#query.push(rows, this.#now, undefined, source);

@@ -9,12 +9,14 @@ import type { RowError } from "../diagnostics/row_error.ts";
 import type { Catalog, FunctionSet } from "../sql/catalog.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
 import { defaultPlanOptions, type PlanOptions, type SourcePlan, type StatementPlan } from "../sql/plan.ts";
-import { prepareSelect } from "../sql/prepare.ts";
 import { Row } from "../value/row.ts";
 import { getOwn, type Struct, type Value } from "../value/value.ts";
 import { Pipeline } from "./pipeline.ts";
+import { planDefinition } from "./plan_rule.ts";
 import { propertiesOf, type PropertySetting } from "./properties.ts";
 import { RowsLookup } from "./rows_lookup.ts";
+import type { RuleDefinition } from "./rule_definition.ts";
+import type { StreamDefinition } from "./stream_definition.ts";
 
 export interface QueryOptions extends Partial<PlanOptions> {
   /** Where the virtual clock starts, Unix milliseconds. */
@@ -31,23 +33,37 @@ export interface QueryOptions extends Partial<PlanOptions> {
 }
 
 export interface QueryOutput {
-  /** A result: one row, or the list of a window. */
-  result(rows: readonly Struct[]): void;
+  /** A result: one row, or the list of a window. `output` is the index of the sink in a graph, else 0. */
+  result(rows: readonly Struct[], output: number): void;
   failed(error: RowError): void;
 }
 
 export class Query {
   readonly plan: StatementPlan;
+  /** The streams that a graph defines itself, by name. */
+  readonly own: ReadonlyMap<string, StreamDefinition>;
   readonly #pipeline: Pipeline;
   /** The content of lookup tables, by the name of the table: it may stand in FROM under several. */
   readonly #lookups = new Map<string, RowsLookup>();
   #now: number;
 
-  /** @throws {DiagnosticError} when the statement is wrong. */
-  constructor(sql: string, catalog: Catalog, functions: FunctionSet, options: QueryOptions, output: QueryOutput) {
-    this.plan = prepareSelect(sql, catalog, functions, { ...defaultPlanOptions, ...options });
+  /**
+   * @param rule a statement, or a rule with one or with a graph
+   * @throws {DiagnosticError} when it is wrong.
+   */
+  constructor(
+    rule: string | Pick<RuleDefinition, "sql" | "graph">,
+    catalog: Catalog,
+    functions: FunctionSet,
+    options: QueryOptions,
+    output: QueryOutput,
+  ) {
+    const definition = typeof rule === "string" ? { sql: rule } : rule;
+    const planned = planDefinition(definition, catalog, functions, { ...defaultPlanOptions, ...options });
+    this.plan = planned.plan;
+    this.own = planned.own;
     this.#now = options.start;
-    const rule: RuleContext = {
+    const context: RuleContext = {
       ruleId: options.ruleId ?? "query",
       ruleStart: options.start,
       now: options.start,
@@ -55,17 +71,17 @@ export class Query {
       random: options.random ?? Math.random,
       sleep: (ms) => {
         this.#now += ms;
-        rule.now = this.#now;
+        context.now = this.#now;
         return undefined;
       },
       keyedState: (key) => options.state === undefined ? undefined : getOwn(options.state, key),
       properties: propertiesOf(options.properties ?? {}),
     };
     this.#pipeline = new Pipeline(this.plan, {
-      rule,
+      rule: context,
       output: {
-        rows: (rows) => rows.forEach((row) => output.result([row])),
-        list: (rows) => output.result(rows),
+        rows: (rows, index) => rows.forEach((row) => output.result([row], index)),
+        list: (rows, _ofEmptyWindow, index) => output.result(rows, index),
         failed: (error) => output.failed(error),
       },
       lookup: ({ table, keys }) => this.#lookupOf(table.name).keyed(keys.map((key) => key.column)),
@@ -137,6 +153,11 @@ export class Query {
       for (const [reason, count] of metrics.dropped) all.set(reason, (all.get(reason) ?? 0) + count);
     }
     return all;
+  }
+
+  /** Gives back what it holds outside of itself; nothing may be pushed any more. */
+  close(): void {
+    this.#pipeline.close();
   }
 
   snapshot(): Value {

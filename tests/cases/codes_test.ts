@@ -17,8 +17,23 @@ stream strict (a BIGINT) WITH (STRICT_VALIDATION="true")
 stream timed () WITH (TIMESTAMP="ts")
 `;
 
+/** A graph rule with one operator, which leads to `target`. */
+function graphOf(operator: Readonly<Record<string, unknown>>, target = "out"): string {
+  const nodes = {
+    src: { type: "source", nodeType: "mqtt", props: {} },
+    op: { type: "operator", ...operator },
+    out: { type: "sink", nodeType: "log", props: {} },
+  };
+  return JSON.stringify({ graph: { nodes, topo: { sources: ["src"], edges: { src: ["op"], op: [target] } } } });
+}
+
 /** What the prose of `provokes` means. */
 const instead: Partial<Record<Code, string>> = {
+  E217: `rule ${graphOf({ nodeType: "filter", props: { expr: "a" } }, "nowhere")}\nrefused E217`,
+  E218: `rule ${graphOf({ nodeType: "filter", props: {} })}\nrefused E218`,
+  E512: `rule ${
+    graphOf({ nodeType: "script", props: { script: "function exec(msg) { throw new Error('no') }" } })
+  }\nrows {}\ngives ! E512`,
   E102: `sql SELECT ${"(".repeat(201)}a${")".repeat(201)} FROM demo\nrefused E102`,
   E103: `sql SELECT '${"x".repeat(256 * 1024)}' FROM demo\nrefused E103`,
   E302: `options {"isEventTime":true}\nsql SELECT a FROM demo\nrefused E302`,

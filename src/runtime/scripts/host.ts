@@ -1,7 +1,7 @@
 /**
  * The scripts of all rules, in a thread beside the agent's: whatever a script does, the agent goes on.
  *
- * The thread starts with the first script and ends with the last. When it gives no sign of life it is ended, and the
+ * The thread starts with the first script and ends a while after the last. When it gives no sign of life it is ended, and the
  * scripts go on in a new one without what they kept in their global variables. The script that it was at is not called
  * again: what cannot be interrupted may go on using a processor even in a thread that was ended, and must not do so for
  * every row.
@@ -12,6 +12,8 @@ import { callMsMax, type CallResult, type Request, type Response } from "./messa
 
 /** Longest wait for a sign of life, milliseconds: the thread may have to start, on a busy machine. */
 const silenceMsMax = 20 * callMsMax;
+/** The thread stays so long without a script, milliseconds. */
+const idleMs = 5000;
 /** The start of the thread, with the engine of the scripts. */
 const startMsMax = 10_000;
 
@@ -60,11 +62,14 @@ export class ScriptHost {
   /** False until the thread has answered once. */
   #alive = false;
   #queue: Run[] = [];
-  #watchdog: ReturnType<typeof setTimeout> | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  /** Ends the thread when it has had no script for a while. */
+  #idle: NodeJS.Timeout | undefined;
 
   open(text: string): Script {
     const script = new Script(this.#nextId++, text, this);
     this.#scripts.add(script);
+    clearTimeout(this.#idle);
     if (this.#worker === undefined) this.#start();
     else this.#send({ kind: "open", script: script.id, text });
     return script;
@@ -74,7 +79,11 @@ export class ScriptHost {
     if (!this.#scripts.delete(script)) return;
     const isRunning = this.#queue[0]?.script === script;
     this.#queue = this.#queue.filter((run) => run.script !== script);
-    if (this.#scripts.size === 0) return this.#end();
+    if (this.#scripts.size === 0) {
+      // A rule that is started anew, as after a change, finds the thread.
+      this.#idle = setTimeout(() => this.#end(), idleMs);
+      this.#idle.unref();
+    }
     // The results of what runs would be taken for those of the next run.
     if (isRunning) this.#restart();
     else this.#send({ kind: "close", script: script.id });

@@ -50,15 +50,25 @@ export class GraphTexts {
     }
   }
 
+  #at(span: Span): Placed | undefined {
+    return this.#placed.findLast(({ start }) => start <= span.start);
+  }
+
   /** Brings a diagnostic with a span in {@linkcode text} to the expression it is about. */
   locate(d: Diagnostic): Diagnostic {
     if (d.span === undefined || d.text !== undefined) return d;
-    const { start: at } = d.span;
-    const placed = this.#placed.findLast(({ start }) => start <= at);
+    const placed = this.#at(d.span);
     if (placed === undefined) return d;
     const { start, path, text } = placed;
     const move = (span: Span): Span => ({ start: span.start - start, end: span.end - start });
-    const notes = d.notes?.map((note) => note.span === undefined ? note : { ...note, span: move(note.span) });
+    const notes = d.notes?.map((note) => {
+      const other = note.span === undefined ? undefined : this.#at(note.span);
+      if (other === undefined) return note;
+      // The place may be in another expression, which has a text of its own.
+      return other === placed
+        ? { ...note, span: move(note.span!) }
+        : { message: `${note.message}: ${other.path}, ${JSON.stringify(other.text)}` };
+    });
     return { ...d, span: move(d.span), path, text, ...(notes === undefined ? {} : { notes }) };
   }
 }
