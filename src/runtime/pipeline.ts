@@ -276,7 +276,8 @@ function portOf(
   rule: RuleContext,
   timing: Timing,
 ): Output | undefined {
-  const edges = takers.map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
+  // They were found from the results back, and get rows in the order in which the plan names them.
+  const edges = takers.toReversed().map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
   const all = edges.length > 1 ? new Tee(edges) : edges[0];
   return from === undefined || all === undefined ? all : new CountedOutput(all, from);
 }

@@ -129,7 +129,7 @@ export class ScriptHost {
     this.#next();
   }
 
-  /** The script that the thread was at is not called again. */
+  /** The script that the thread was at is not called again. What it gave since the last sign of life is lost. */
   #lost(reason: string): void {
     const script = this.#queue[0]?.script;
     if (script !== undefined) {

@@ -24,5 +24,5 @@ export const callMsMax = 100;
 /** Memory of one script. */
 export const scriptBytesMax = 32 * 1024 * 1024;
 
-/** Stack of one script: recursion ends with an error well before. */
-export const stackBytesMax = 512 * 1024;
+/** Stack of one script: far below that of the thread, so that recursion ends with an error of the script's own. */
+export const stackBytesMax = 128 * 1024;
