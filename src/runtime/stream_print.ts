@@ -3,6 +3,7 @@
  * @module
  */
 import type { ColumnType } from "../sql/ast.ts";
+import { printLiteral } from "../sql/print.ts";
 import type { StreamDefinition, StreamOptionKey } from "./stream_definition.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -86,12 +87,15 @@ export function definitionJson(definition: StreamDefinition): Json {
   };
 }
 
-/** The answer to DESCRIBE: the columns, then the options that were set. */
+/** The answer to DESCRIBE: the columns with their defaults, then the options that were set. */
 export function describeText(definition: StreamDefinition): string {
-  const columns = (definition.columns ?? []).map((column) => `${column.name.name}\t${typeText(column.type)}`);
+  const columns = (definition.columns ?? []).map(({ name, type, default: fallback }) => {
+    const ending = fallback === undefined ? "" : `\tdefault ${printLiteral(fallback.value)}`;
+    return `${name.name}\t${typeText(type)}${ending}`;
+  });
   const options = optionNames
     .filter(([key]) => (definition.written[key] ?? "") !== "")
-    .map(([key]) => `${key}: ${definition.written[key]}`);
+    .map(([key]) => `${key}: ${key === "VERSION" ? definition.options.version : definition.written[key]}`);
   return ["Fields", "-".repeat(80), ...columns, "", ...options].join("\n") + "\n";
 }
 

@@ -311,3 +311,135 @@ test("CREATE STREAM refuses a DEFAULT that its column cannot hold", () => {
     'CREATE STREAM s (a BIGINT DEFAULT -1, b FLOAT DEFAULT 1, c STRING DEFAULT "x", d BOOLEAN DEFAULT false) WITH ()',
   );
 });
+
+const wellFormed = [
+  "create stream S1 ( ) with ( ) ;",
+  'CREATE TABLE t (a BIGINT, b FLOAT,) WITH (DATASOURCE="x" FORMAT="json", TYPE = "memory")',
+  "CREATE STREAM `plant-1` () WITH ()",
+  "CREATE STREAM `1st` () WITH ()",
+  "CREATE STREAM stream (table BIGINT, string STRING, `order` FLOAT) WITH (type='mqtt')",
+  'CREATE STREAM s (l ARRAY(ARRAY(STRUCT(x BIGINT, y STRUCT(z BYTEA)))), d datetime, b BOOL) WITH (Format="DeLiMiTeD")',
+  "CREATE STREAM s (a BIGINT /* c */) -- d\n WITH (SHARED = true, STRICT_VALIDATION=FALSE, TEMP='false' RETAIN_SIZE=5)",
+];
+
+for (const text of wellFormed) {
+  test(`${text.replaceAll("\n", " ")} is accepted`, () => {
+    const streams = registry();
+    streams.execute(text);
+    assert.equal(streams.names().length, 1);
+  });
+}
+
+const malformed: [string, RegExp][] = [
+  ["CREATE STREAM s WITH ()", /^E101 expected "\(" after "s", found "WITH" @WITH/],
+  ["CREATE STREAM s (a BIGINT)", /^E101 expected WITH /],
+  ["CREATE STREAM s () WITH", /^E101 expected "\("/],
+  ["CREATE STREAM s () WITH (FORMAT)", /^E101 expected "="/],
+  ["CREATE STREAM s () WITH (FORMAT=json)", /^E101 .*found "json" @json/],
+  ['CREATE STREAM s () WITH (FORMAT="json",)', /^E101 .* @\)/],
+  ["CREATE STREAM s () WITH (RETAIN_SIZE=-1)", /^E101 .* @-/],
+  ["CREATE STREAM s () WITH (RETAIN_SIZE=1.5)", /^E101 .* @1\.5/],
+  ["CREATE STREAM s (a) WITH ()", /^E101 expected a type/],
+  ["CREATE STREAM s (a INT) WITH ()", /^E101 expected a type.* @INT/],
+  ["CREATE STREAM s (a BIGINT b FLOAT) WITH ()", /^E101 .* @b/],
+  ["CREATE STREAM s (a ARRAY) WITH ()", /^E101 expected "\("/],
+  ["CREATE STREAM s (a STRUCT()) WITH ()", /^E101 .* @\)/],
+  ["CREATE STREAM s (,) WITH ()", /^E101 .* @,/],
+  ["CREATE STREAM 1st () WITH ()", /^E101 .* @1st/],
+  ["CREATE STREAM plant-1 () WITH ()", /^E101 .* @-/],
+  ["CREATE STREAM `a.b` () WITH ()", /^E704 .* @`a\.b`/],
+  ["CREATE STREAM `é` () WITH ()", /^E704 .* @`é`/],
+  ["CREATE STREAM s (a DATETIME DEFAULT 1) WITH ()", /^E101 .* @DEFAULT/],
+  ["CREATE STREAM s (a BYTEA DEFAULT 'x') WITH ()", /^E101 .* @DEFAULT/],
+  ["CREATE STREAM s (a ARRAY(BIGINT) DEFAULT 1) WITH ()", /^E101 .* @DEFAULT/],
+  ["CREATE STREAM s (a STRUCT(b BIGINT) DEFAULT 1) WITH ()", /^E101 .* @DEFAULT/],
+  ["CREATE STREAM s (a BIGINT DEFAULT 1 + 1) WITH ()", /^E101 .* @\+/],
+  ["CREATE STREAM s (a BIGINT DEFAULT b) WITH ()", /^E101 expected a literal/],
+  ["CREATE STREAM s (a BIGINT DEFAULT) WITH ()", /^E101 expected a literal/],
+  ['CREATE STREAM s () WITH (StrictValidation="true")', /^E407 Unknown .* @StrictValidation .*"STRICT_VALIDATION"/],
+  ['CREATE STREAM s () WITH (SHEMAID="x")', /^E407 Unknown .*did you mean "SCHEMAID"/],
+  ['CREATE STREAM s () WITH (TOPIC="x")', /^E407 Unknown stream option "TOPIC" @TOPIC/],
+  ['CREATE STREAM s (a BIGINT, b FLOAT) WITH (FORMAT="binary")', /^E407 FORMAT binary takes/],
+  ['CREATE STREAM s (a BYTEA, b BYTEA) WITH (FORMAT="binary")', /^E407 FORMAT binary takes/],
+  ['CREATE STREAM s () WITH (EXTRA="5")', /^E407 EXTRA must hold a JSON object/],
+  ['CREATE STREAM s () WITH (SHARED="yes")', /^E407 SHARED must be "true" or "false"/],
+  ["CREATE VIEW s () WITH ()", /^E101 expected STREAM or TABLE/],
+  ["ALTER STREAM s () WITH ()", /^E101 .* @ALTER/],
+  ["REPLACE STREAM s () WITH ()", /^E101 .* @REPLACE/],
+  ["DROP s", /^E101 expected STREAM or TABLE/],
+  ["SHOW STREAMS s", /^E101 .* @s/],
+];
+
+for (const [text, expected] of malformed) {
+  test(`${text} is refused at its place`, () => {
+    assert.match(refusals(() => registry().execute(text))[0]!, expected);
+  });
+}
+
+test("a name that does not exist is an error in every statement, one of the other kind is pointed out", () => {
+  const streams = registry();
+  streams.execute("CREATE STREAM demo () WITH ()");
+  for (const verb of ["Describe", "Explain", "Drop"]) {
+    for (const kind of ["stream", "table"]) {
+      const sql = `${verb.toUpperCase()} ${kind.toUpperCase()}`;
+      assert.deepEqual(refusals(() => streams.execute(`${sql} nosuch`)), [
+        `E701 ${verb} ${kind} fails, nosuch is not found.`,
+      ]);
+    }
+    assert.deepEqual(refusals(() => streams.execute(`${verb.toUpperCase()} TABLE demo`)), [
+      `E701 ${verb} table fails, demo is not found. (demo is a stream)`,
+    ]);
+  }
+});
+
+test("names of streams keep their case", () => {
+  const streams = registry();
+  streams.execute("CREATE STREAM demo () WITH ()");
+  streams.execute("CREATE STREAM Demo () WITH ()");
+  assert.deepEqual(streams.names(), ["Demo", "demo"]);
+});
+
+test("DESCRIBE shows types in lower case, defaults, and the options that were set", () => {
+  const streams = registry();
+  const columns = "a BIGINT DEFAULT -7, b STRING DEFAULT 'x', c BOOLEAN DEFAULT TRUE, d DATETIME";
+  streams.execute(`CREATE TABLE t (${columns}) WITH (TYPE="memory", retain_size=5, VERSION="V2", KEY="")`);
+  assert.equal(
+    streams.execute("DESCRIBE TABLE t").text,
+    ["Fields", "-".repeat(80), "a\tbigint\tdefault -7", "b\tstring\tdefault 'x'", "c\tboolean\tdefault TRUE"].join(
+      "\n",
+    ) +
+      "\nd\tdatetime\n\n" +
+      "TYPE: memory\nVERSION: v2\nRETAIN_SIZE: 5\n",
+  );
+});
+
+test("a dropped name is free again, for a stream and for a table", () => {
+  const streams = registry();
+  streams.execute("CREATE STREAM demo () WITH ()");
+  streams.execute("DROP STREAM demo");
+  streams.execute("CREATE TABLE demo () WITH ()");
+  assert.deepEqual(streams.names("table"), ["demo"]);
+});
+
+test("what is not set has the default of the dialect", () => {
+  const streams = registry();
+  streams.execute("CREATE STREAM s () WITH ()");
+  assert.deepEqual({ ...streams.get("s")!.options }, {
+    datasource: "",
+    type: "mqtt",
+    format: "json",
+    confKey: undefined,
+    timestamp: undefined,
+    timestampFormat: undefined,
+    shared: false,
+    strictValidation: false,
+    delimiter: undefined,
+    schemaId: undefined,
+    key: undefined,
+    kind: "scan",
+    retainSize: 1,
+    extra: {},
+    version: "",
+    temp: false,
+  });
+});
