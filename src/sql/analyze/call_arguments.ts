@@ -23,7 +23,8 @@ export function arityFits(binder: Binder, call: Call, fn: SqlFunction): boolean 
   return false;
 }
 
-function signature(fn: SqlFunction): string {
+/** How the function is called, as a hint. */
+export function signature(fn: SqlFunction): string {
   const params = fn.params.filter((p) => p.implicit !== true).map((p) => {
     const name = p.variadic === true ? `${p.name} …` : p.name;
     return p.optional === true ? `[${name}]` : name;
@@ -37,16 +38,17 @@ export function paramAt(fn: SqlFunction, index: number): Param {
 }
 
 export function bindArguments(binder: Binder, call: Call, fn: SqlFunction): Bound[] {
-  return call.args.map((arg, i) => bindArgument(binder, call, arg, i + 1, paramAt(fn, i)));
+  return call.args.map((arg, i) => bindArgument(binder, call, arg, i, fn));
 }
 
 function bindArgument(
   binder: Binder,
   call: Call,
   arg: Expr | Star | TimeUnitLiteral,
-  position: number,
-  param: Param,
+  index: number,
+  fn: SqlFunction,
 ): Bound {
+  const param = paramAt(fn, index);
   const nothing: Bound = { kind: "constant", value: null, type: "unknown", span: arg.span };
   if (arg.kind === "time_unit") {
     binder.report(
@@ -59,20 +61,21 @@ function bindArgument(
   }
   if (arg.kind === "star") {
     if (param.star === true) return binder.bindStar(arg);
-    binder.report("E216", `${call.name.name}() does not take *`, arg.span);
+    binder.report("E216", `${call.name.name}() does not take *`, arg.span, signature(fn));
     return nothing;
   }
   const bound = binder.bind(arg);
   if (param.constant === true && bound.kind !== "constant") {
-    binder.report("E214", `Argument "${param.name}" of ${call.name.name}() must be a literal`, arg.span);
+    const message = `Argument "${param.name}" of ${call.name.name}() must be a literal`;
+    binder.report("E214", message, arg.span, signature(fn));
     return nothing;
   }
   const literal = literalOf(bound);
   if (literal !== undefined) {
-    const problem = checkLiteral(param, call.name.name, position, literal);
+    const problem = checkLiteral(param, call.name.name, index + 1, literal);
     if (problem !== undefined) {
-      const hint = problem.code === "E214" ? didYouMean(String(literal), param.oneOf ?? []) : undefined;
-      binder.report(problem.code, problem.message, arg.span, hint);
+      const meant = didYouMean(String(literal), param.oneOf ?? []);
+      binder.report(problem.code, problem.message, arg.span, meant ?? signature(fn));
     }
   }
   return bound;

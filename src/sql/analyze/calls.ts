@@ -9,7 +9,7 @@ import { checkConstants } from "../functions/check_constants.ts";
 import type { SqlFunction } from "../functions/declare.ts";
 import type { StaticType } from "../types.ts";
 import type { Binder } from "./binder.ts";
-import { arityFits, bindArguments } from "./call_arguments.ts";
+import { arityFits, bindArguments, signature } from "./call_arguments.ts";
 import { bindStageCall, checkDelay } from "./stage_calls.ts";
 
 const windowFunctions = new Set([
@@ -45,7 +45,7 @@ export function bindCall(binder: Binder, call: Call): Bound {
   const args = metadataFunctions.has(fn.name) ? [metadataPath(binder, call)] : bindArguments(binder, call, fn);
   const literals = args.map((arg) => (arg.kind === "constant" ? arg.value : undefined));
   const problem = checkConstants(fn, literals);
-  if (problem !== undefined) binder.report(problem.code, problem.message, call.span);
+  if (problem !== undefined) binder.report(problem.code, problem.message, call.span, signature(fn));
   checkDelay(binder, call, fn, args);
   const source = metadataFunctions.has(fn.name) ? metadataSource(binder, call.args[0]!) : undefined;
   const bound = { kind: "call" as const, fn, args, type: resultType(fn, args), span: call.span };
@@ -160,7 +160,7 @@ function metadataPath(binder: Binder, call: Call): Bound {
     call.name.name.toLowerCase() === "mqtt" && keys !== undefined &&
     !["topic", "messageid"].includes(path.toLowerCase())
   ) {
-    binder.report("E214", `mqtt() takes topic or messageid, found "${path}"`, arg.span);
+    binder.report("E214", `mqtt() takes topic or messageid, found "${path}"`, arg.span, "for example mqtt(topic)");
   }
   return { kind: "constant", value: path, type: "string", span: arg.span };
 }
