@@ -3,6 +3,8 @@
  *
  * JavaScriptCore sizes its heap and its compilers by the machine: with gigabytes and many cores it lets garbage pile up
  * to tens of megabytes, and compiles on several threads. Told of a small machine, a busy agent stays about 10 MB smaller.
+ * Told no more than that it would collect the whole heap at every second collection, since an agent's live data is more
+ * than half of what such a machine may have; so young garbage gets some room of its own.
  * Bun takes the options from the environment only, so the process replaces itself (`execve`: same process id, same
  * files, some 20 ms more) before it has loaded anything. Options that the environment already has are kept.
  * @module
@@ -14,9 +16,14 @@ import { openLibc } from "./libc_bun.ts";
 const engineOptions: Readonly<Record<string, string>> = {
   // What the heap's growth between collections is measured by.
   BUN_JSC_forceRAMSize: "24000000",
+  // Room for young garbage, as a multiple of live data of a quarter to half that size; 1.5 unless told.
+  BUN_JSC_mediumHeapGrowthFactor: "2",
+  // The whole heap is collected when less than this part of it is left for young garbage; a third unless told.
+  BUN_JSC_minEdenToOldGenerationRatio: "0.1",
   // The last tier of the compiler takes several megabytes; an agent waits for sockets most of its time.
   BUN_JSC_useFTLJIT: "0",
-  BUN_JSC_numberOfDFGCompilerThreads: "1",
+  // A compiler thread has memory of its own, 3 MB at the peak; without it the code that is compiled waits for that.
+  BUN_JSC_useConcurrentJIT: "0",
   BUN_JSC_numberOfGCMarkers: "1",
 };
 
