@@ -2,18 +2,24 @@
  * A codec gives bytes their meaning: payloads of a source become rows, rows of a result become payloads.
  * @module
  */
-import type { Struct } from "../value/value.ts";
+import type { Struct, Value } from "../value/value.ts";
 
 /** The type of a declared column; the same shape as in the syntax tree of CREATE STREAM. */
 export type ColumnType =
   | { readonly kind: "bigint" | "float" | "string" | "boolean" | "datetime" | "bytea" }
   | { readonly kind: "array"; readonly element: ColumnType }
-  | { readonly kind: "struct"; readonly columns: readonly Column[] };
+  | { readonly kind: "struct"; readonly columns: readonly DefaultedColumn[] };
 
 /** A declared column. */
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
+}
+
+/** A declared column with the value of its DEFAULT clause, which only strict validation fills in. */
+export interface DefaultedColumn extends Column {
+  /** Undefined: the column has no default. */
+  readonly default?: Value;
 }
 
 /** How the payloads of one stream are to be decoded. A format ignores what has no meaning for it. */

@@ -5,14 +5,8 @@
 import { RowError } from "../diagnostics/row_error.ts";
 import { DateTime } from "../value/datetime.ts";
 import { intMax, intMin, isStruct, kindOf, setOwn, type Struct, type Value } from "../value/value.ts";
-import type { Column, ColumnType } from "./codec.ts";
+import type { ColumnType, DefaultedColumn } from "./codec.ts";
 import { bytesOfText } from "./column_reader.ts";
-
-/** A declared column with the value of its DEFAULT clause. */
-export interface StrictColumn extends Column {
-  /** Undefined: the column has no default, and a row without the column is an error. */
-  readonly default?: Value;
-}
 
 export interface StrictOptions {
   /** Reads a text of a datetime column by TIMESTAMP_FORMAT or the built-in formats; undefined when it is none. */
@@ -27,20 +21,25 @@ export type StrictValidator = (row: Struct) => Struct;
  *
  * Numbers convert within their kind (an int column truncates a float toward zero), text never becomes a number. Null
  * stands in arrays, structs and for whole arrays and structs, but not in a bigint, float, boolean, string, datetime or
- * bytea column.
+ * bytea column. A struct may lack keys; those with a default get it.
  */
-export function createStrictValidator(columns: readonly StrictColumn[], options: StrictOptions): StrictValidator {
+export function createStrictValidator(columns: readonly DefaultedColumn[], options: StrictOptions): StrictValidator {
+  const prepared = columns.map((column) => ({ ...column, fallback: defaultOf(column, options) }));
   return (row) => {
     const output: Struct = {};
-    for (const column of columns) {
-      const { name, type } = column;
+    for (const { name, type, fallback } of prepared) {
       const value = Object.hasOwn(row, name) ? row[name] : undefined;
       if (value !== undefined) setOwn(output, name, convert(value, type, name, options));
-      else if (column.default !== undefined) setOwn(output, name, column.default);
+      else if (fallback !== undefined) setOwn(output, name, fallback);
       else throw new RowError("E509", `field ${name} is not found`);
     }
     return output;
   };
+}
+
+/** As the column holds it: a float column has floats, also where its DEFAULT is written as `3`. */
+function defaultOf({ name, type, default: value }: DefaultedColumn, options: StrictOptions): Value {
+  return value === undefined ? undefined : convert(value, type, name, options);
 }
 
 function convert(value: Value, type: ColumnType, name: string, options: StrictOptions): Value {
@@ -85,7 +84,7 @@ function convertStruct(
   if (struct === undefined || !isStruct(struct)) return refuse(value, type, name);
   const output: Struct = {};
   for (const column of type.columns) {
-    const item = Object.hasOwn(struct, column.name) ? struct[column.name] : undefined;
+    const item = Object.hasOwn(struct, column.name) ? struct[column.name] : column.default;
     if (item === undefined) continue;
     setOwn(output, column.name, nested(item, column.type, `${name}.${column.name}`, options));
   }

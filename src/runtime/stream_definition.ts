@@ -11,7 +11,7 @@
  */
 import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
-import type { ColumnDefinition, CreateStatement, StreamOption } from "../sql/ast.ts";
+import type { ColumnDefinition, ColumnType, CreateStatement, Literal, StreamOption } from "../sql/ast.ts";
 import { nameProblem } from "./names.ts";
 
 export const streamFormats = ["json", "binary", "delimited", "urlencoded", "protobuf", "custom"] as const;
@@ -189,32 +189,39 @@ function checkTogether(read: OptionReader, statement: CreateStatement, options: 
 
 function checkColumns(columns: readonly ColumnDefinition[], mistakes: Diagnostic[]): void {
   const seen = new Set<string>();
-  for (const column of columns) {
-    const value = column.default?.value;
-    if (value !== undefined && !defaultFits(value, column.type.kind)) {
-      mistakes.push(
-        diagnostic(
-          "E407",
-          `DEFAULT of column "${column.name.name}" must be a ${column.type.kind}: found ${
-            typeof value === "bigint" ? "an integer" : `a ${typeof value}`
-          }`,
-          {
-            span: column.default!.span,
-          },
-        ),
-      );
+  for (const { name, type, default: literal } of columns) {
+    if (literal === undefined) checkNestedDefaults(type, mistakes);
+    else checkDefault(name.name, type, literal.value, literal.span, mistakes);
+    if (seen.has(name.name)) {
+      mistakes.push(diagnostic("E206", `Column "${name.name}" is declared twice`, { span: name.span }));
     }
-    if (seen.has(column.name.name)) {
-      mistakes.push(
-        diagnostic("E206", `Column "${column.name.name}" is declared twice`, { span: column.name.span }),
-      );
-    }
-    seen.add(column.name.name);
+    seen.add(name.name);
   }
 }
 
+function checkNestedDefaults(type: ColumnType, mistakes: Diagnostic[]): void {
+  if (type.kind === "array") checkNestedDefaults(type.element, mistakes);
+  if (type.kind !== "struct") return;
+  for (const { name, type: inner, default: value, defaultSpan } of type.columns) {
+    if (value === undefined) checkNestedDefaults(inner, mistakes);
+    else checkDefault(name, inner, value, defaultSpan!, mistakes);
+  }
+}
+
+function checkDefault(
+  name: string,
+  { kind }: ColumnType,
+  value: Literal["value"],
+  span: Span,
+  mistakes: Diagnostic[],
+): void {
+  if (defaultFits(value, kind)) return;
+  const found = typeof value === "bigint" ? "an integer" : `a ${typeof value}`;
+  mistakes.push(diagnostic("E407", `DEFAULT of column "${name}" must be a ${kind}: found ${found}`, { span }));
+}
+
 /** An integer literal is a float too; the grammar allows defaults on four types only. */
-function defaultFits(value: bigint | number | string | boolean, type: ColumnDefinition["type"]["kind"]): boolean {
+function defaultFits(value: Literal["value"], type: ColumnType["kind"]): boolean {
   switch (type) {
     case "bigint":
       return typeof value === "bigint";

@@ -2,7 +2,7 @@
  * A stream definition in the forms that the admin interface shows: JSON, the DESCRIBE text, a schema.
  * @module
  */
-import type { ColumnType } from "../sql/ast.ts";
+import type { ColumnType, Literal } from "../sql/ast.ts";
 import { printLiteral } from "../sql/print.ts";
 import type { StreamDefinition, StreamOptionKey } from "./stream_definition.ts";
 
@@ -41,11 +41,19 @@ function fieldType(type: ColumnType): FieldType {
     case "struct":
       return {
         Type: "struct",
-        Fields: type.columns.map((column) => ({ Name: column.name, FieldType: fieldType(column.type) })),
+        Fields: type.columns.map((column) => ({
+          Name: column.name,
+          FieldType: fieldType(column.type),
+          ...(column.default === undefined ? {} : { DefaultClause: literalJson(column.default) }),
+        })),
       };
     default:
       return type.kind;
   }
+}
+
+function defaultText(value: Literal["value"] | undefined): string {
+  return value === undefined ? "" : ` default ${printLiteral(value)}`;
 }
 
 /** A type as it is written in SQL, in lower case: `array(struct(a bigint))`. */
@@ -54,7 +62,9 @@ export function typeText(type: ColumnType): string {
     case "array":
       return `array(${typeText(type.element)})`;
     case "struct":
-      return `struct(${type.columns.map((column) => `${column.name} ${typeText(column.type)}`).join(", ")})`;
+      return `struct(${
+        type.columns.map((column) => `${column.name} ${typeText(column.type)}${defaultText(column.default)}`).join(", ")
+      })`;
     default:
       return type.kind;
   }

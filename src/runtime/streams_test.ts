@@ -312,6 +312,25 @@ test("CREATE STREAM refuses a DEFAULT that its column cannot hold", () => {
   );
 });
 
+test("keys of a struct may have a DEFAULT, which must fit them too", () => {
+  const streams = registry();
+  const columns = "s STRUCT(a BIGINT DEFAULT 1, l ARRAY(STRUCT(b STRING DEFAULT 'x')), c FLOAT)";
+  streams.execute(`CREATE STREAM demo (${columns}) WITH ()`);
+  assert.match(
+    streams.execute("DESCRIBE STREAM demo").text,
+    /\ns\tstruct\(a bigint default 1, l array\(struct\(b string default 'x'\)\), c float\)\n/,
+  );
+  assert.deepEqual(
+    refusals(() =>
+      streams.execute("CREATE STREAM s (l ARRAY(STRUCT(b BOOLEAN DEFAULT 1, c BIGINT DEFAULT 'x'))) WITH ()")
+    ),
+    [
+      'E407 DEFAULT of column "b" must be a boolean: found an integer @1',
+      "E407 DEFAULT of column \"c\" must be a bigint: found a string @'x'",
+    ],
+  );
+});
+
 const wellFormed = [
   "create stream S1 ( ) with ( ) ;",
   'CREATE TABLE t (a BIGINT, b FLOAT,) WITH (DATASOURCE="x" FORMAT="json", TYPE = "memory")',

@@ -4,7 +4,6 @@
  */
 import { createStrictValidator, type StrictValidator } from "../codec/strict.ts";
 import { compilePattern, parseDateTime } from "../value/datetime_text.ts";
-import type { ColumnType, Literal } from "../sql/ast.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
 
 /**
@@ -31,13 +30,8 @@ export function strictRows(
       .map(({ name, type, default: fallback }) => ({
         name: name.name,
         type,
-        ...(fallback === undefined ? {} : { default: defaultOf(type, fallback.value) }),
+        ...(fallback === undefined ? {} : { default: fallback.value }),
       }));
     return createStrictValidator(checked, { parseDateTime: parse });
   };
-}
-
-/** A float column holds floats, also where its DEFAULT is written as `3`. */
-function defaultOf(type: ColumnType, value: Literal["value"]): Literal["value"] {
-  return type.kind === "float" && typeof value === "bigint" ? Number(value) : value;
 }

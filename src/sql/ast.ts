@@ -243,7 +243,15 @@ export interface Select extends Node {
 export type ColumnType =
   | { readonly kind: "bigint" | "float" | "string" | "boolean" | "datetime" | "bytea" }
   | { readonly kind: "array"; readonly element: ColumnType }
-  | { readonly kind: "struct"; readonly columns: readonly { readonly name: string; readonly type: ColumnType }[] };
+  | { readonly kind: "struct"; readonly columns: readonly StructField[] };
+
+/** A key of a struct; `default` is the value of its DEFAULT clause, which stands at `defaultSpan`. */
+export interface StructField {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly default?: Literal["value"];
+  readonly defaultSpan?: Span;
+}
 
 export interface ColumnDefinition extends Node {
   readonly kind: "column";

@@ -601,9 +601,9 @@ function peg$parse(input, options) {
   function peg$f72() {    return "stream";  }
   function peg$f73() {    return "table";  }
   function peg$f74(head, tail) {    return list(head, tail);  }
-  function peg$f75(name, type, fallback) {    return { type, default: fallback ?? undefined };  }
-  function peg$f76(name, type) {    return { type, default: undefined };  }
-  function peg$f77(name, column) {    return node(range(), { kind: "column", name, ...column });  }
+  function peg$f75(name, column) {    return node(range(), { kind: "column", name, ...column });  }
+  function peg$f76(type, fallback) {    return { type, default: fallback ?? undefined };  }
+  function peg$f77(type) {    return { type, default: undefined };  }
   function peg$f78(kind) {    return frozen({ kind });  }
   function peg$f79() {    return "bigint";  }
   function peg$f80() {    return "float";  }
@@ -614,7 +614,11 @@ function peg$parse(input, options) {
   function peg$f85(head, tail) {    return frozen({ kind: "struct", columns: list(head, tail) });  }
   function peg$f86() {    return "datetime";  }
   function peg$f87() {    return "bytea";  }
-  function peg$f88(name, type) {    return frozen({ name: name.name, type });  }
+  function peg$f88(name, column) {
+    const { type, default: literal } = column;
+    const field = { name: name.name, type };
+    return frozen(literal === undefined ? field : { ...field, default: literal.value, defaultSpan: literal.span });
+  }
   function peg$f89(value) {    return numberLiteral(range(), value);  }
   function peg$f90(value) {    return stringLiteral(range(), value);  }
   function peg$f91(value) {    return node(range(), { kind: "literal", value });  }
@@ -4309,52 +4313,16 @@ function peg$parse(input, options) {
   }
 
   function peg$parseColumn() {
-    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9;
+    let s0, s1, s2, s3;
 
     s0 = peg$currPos;
     s1 = peg$parseName();
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
-      s3 = peg$currPos;
-      s4 = peg$parsePlainType();
-      if (s4 !== peg$FAILED) {
-        s5 = peg$currPos;
-        s6 = peg$parse_();
-        s7 = peg$parseDEFAULT();
-        if (s7 !== peg$FAILED) {
-          s8 = peg$parse_();
-          s9 = peg$parseDefaultValue();
-          if (s9 !== peg$FAILED) {
-            s5 = s9;
-          } else {
-            peg$currPos = s5;
-            s5 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s5;
-          s5 = peg$FAILED;
-        }
-        if (s5 === peg$FAILED) {
-          s5 = null;
-        }
-        peg$savedPos = s3;
-        s3 = peg$f75(s1, s4, s5);
-      } else {
-        peg$currPos = s3;
-        s3 = peg$FAILED;
-      }
-      if (s3 === peg$FAILED) {
-        s3 = peg$currPos;
-        s4 = peg$parseOtherType();
-        if (s4 !== peg$FAILED) {
-          peg$savedPos = s3;
-          s4 = peg$f76(s1, s4);
-        }
-        s3 = s4;
-      }
+      s3 = peg$parseTypeAndDefault();
       if (s3 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f77(s1, s3);
+        s0 = peg$f75(s1, s3);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -4362,6 +4330,50 @@ function peg$parse(input, options) {
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseTypeAndDefault() {
+    let s0, s1, s2, s3, s4, s5, s6;
+
+    s0 = peg$currPos;
+    s1 = peg$parsePlainType();
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      s3 = peg$parse_();
+      s4 = peg$parseDEFAULT();
+      if (s4 !== peg$FAILED) {
+        s5 = peg$parse_();
+        s6 = peg$parseDefaultValue();
+        if (s6 !== peg$FAILED) {
+          s2 = s6;
+        } else {
+          peg$currPos = s2;
+          s2 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 === peg$FAILED) {
+        s2 = null;
+      }
+      peg$savedPos = s0;
+      s0 = peg$f76(s1, s2);
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = peg$parseOtherType();
+      if (s1 !== peg$FAILED) {
+        peg$savedPos = s0;
+        s1 = peg$f77(s1);
+      }
+      s0 = s1;
     }
 
     return s0;
@@ -4847,7 +4859,7 @@ function peg$parse(input, options) {
     s1 = peg$parseName();
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
-      s3 = peg$parseType();
+      s3 = peg$parseTypeAndDefault();
       if (s3 !== peg$FAILED) {
         peg$savedPos = s0;
         s0 = peg$f88(s1, s3);
