@@ -641,14 +641,15 @@ function peg$parse(input, options) {
   function peg$f106(name) {    return node(range(), { kind: "identifier", name });  }
   function peg$f107(name) {    return node(range(), { kind: "identifier", name });  }
   function peg$f108(digits) {    return text();  }
-  function peg$f109() {    return true;  }
-  function peg$f110() {    return false;  }
-  function peg$f111() {    return "!=";  }
+  function peg$f109(word) {    return isReserved(word);  }
+  function peg$f110() {    return true;  }
+  function peg$f111() {    return false;  }
   function peg$f112() {    return "!=";  }
-  function peg$f113() {    return "<=";  }
-  function peg$f114() {    return ">=";  }
-  function peg$f115() {    return "AND";  }
-  function peg$f116() {    return "OR";  }
+  function peg$f113() {    return "!=";  }
+  function peg$f114() {    return "<=";  }
+  function peg$f115() {    return ">=";  }
+  function peg$f116() {    return "AND";  }
+  function peg$f117() {    return "OR";  }
   let peg$currPos = options.peg$currPos | 0;
   let peg$savedPos = peg$currPos;
   const peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -6073,16 +6074,7 @@ function peg$parse(input, options) {
         s2 = s3;
       }
       if (s2 !== peg$FAILED) {
-        s3 = peg$currPos;
-        peg$silentFails++;
-        s4 = peg$parseIdPart();
-        peg$silentFails--;
-        if (s4 === peg$FAILED) {
-          s3 = undefined;
-        } else {
-          peg$currPos = s3;
-          s3 = peg$FAILED;
-        }
+        s3 = peg$parseNumberEnd();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
           s0 = peg$f108(s2);
@@ -6097,6 +6089,55 @@ function peg$parse(input, options) {
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseNumberEnd() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    peg$silentFails++;
+    s1 = peg$parseIdPart();
+    peg$silentFails--;
+    if (s1 === peg$FAILED) {
+      s0 = undefined;
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      peg$silentFails++;
+      s1 = peg$currPos;
+      s2 = peg$parseWord();
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f109(s2);
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s2 = [s2, s3];
+          s1 = s2;
+        } else {
+          peg$currPos = s1;
+          s1 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s1;
+        s1 = peg$FAILED;
+      }
+      peg$silentFails--;
+      if (s1 !== peg$FAILED) {
+        peg$currPos = s0;
+        s0 = undefined;
+      } else {
+        s0 = peg$FAILED;
+      }
     }
 
     return s0;
@@ -6126,7 +6167,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f109();
+        s0 = peg$f110();
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -6157,7 +6198,7 @@ function peg$parse(input, options) {
         }
         if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f110();
+          s0 = peg$f111();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -6281,7 +6322,7 @@ function peg$parse(input, options) {
         }
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f111();
+          s0 = peg$f112();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -6313,7 +6354,7 @@ function peg$parse(input, options) {
           }
           if (s3 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f112();
+            s0 = peg$f113();
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -6345,7 +6386,7 @@ function peg$parse(input, options) {
             }
             if (s3 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f113();
+              s0 = peg$f114();
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -6377,7 +6418,7 @@ function peg$parse(input, options) {
               }
               if (s3 !== peg$FAILED) {
                 peg$savedPos = s0;
-                s0 = peg$f114();
+                s0 = peg$f115();
               } else {
                 peg$currPos = s0;
                 s0 = peg$FAILED;
@@ -6416,7 +6457,7 @@ function peg$parse(input, options) {
                   }
                   if (s2 !== peg$FAILED) {
                     peg$savedPos = s0;
-                    s0 = peg$f115();
+                    s0 = peg$f116();
                   } else {
                     peg$currPos = s0;
                     s0 = peg$FAILED;
@@ -6447,7 +6488,7 @@ function peg$parse(input, options) {
                     }
                     if (s2 !== peg$FAILED) {
                       peg$savedPos = s0;
-                      s0 = peg$f116();
+                      s0 = peg$f117();
                     } else {
                       peg$currPos = s0;
                       s0 = peg$FAILED;
