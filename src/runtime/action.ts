@@ -163,10 +163,11 @@ export class Action {
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  /** Releases every delivery that waits for this action; the results themselves stay queued. */
-  letGo(): void {
+  /** Releases the deliveries of one source that wait for this action; the results themselves stay queued. */
+  letGo(from: object): void {
     for (const entry of [...this.#writing, ...this.#queue]) {
-      entry.delivery?.release();
+      if (entry.delivery?.from !== from) continue;
+      entry.delivery.release();
       entry.delivery = undefined;
     }
   }

@@ -10,6 +10,9 @@ import type { Struct } from "../value/value.ts";
 import { Action } from "./action.ts";
 import { Delivery } from "./delivery.ts";
 
+/** Where the batches of all deliveries come from. */
+const feed = {};
+
 /** A sink that does with each write what the test says: by default it takes the batch. */
 class ScriptedSink implements PayloadSink {
   readonly written: string[][] = [];
@@ -89,7 +92,7 @@ function setUp(
     logged,
     give(...values) {
       let done = false;
-      const delivery = new Delivery(() => done = true);
+      const delivery = new Delivery(feed, () => done = true);
       for (const v of values) action.collect([{ v }]);
       action.flush(delivery);
       delivery.release();
@@ -284,13 +287,15 @@ test("an Action is idle when all it was given is written, or when it stops", asy
   void stopped;
 });
 
-test("an Action lets go of deliveries and still writes their results", async () => {
+test("an Action lets go of the deliveries of one source and still writes their results", async () => {
   const { action, sink, give } = setUp();
   const release = sink.hold();
   const first = give(1);
   await settled();
   const second = give(2);
-  action.letGo();
+  action.letGo({});
+  assert.deepEqual([first(), second()], [false, false]);
+  action.letGo(feed);
   assert.deepEqual([first(), second()], [true, true]);
   release();
   await settled();

@@ -8,10 +8,13 @@
  * everything that belongs to it was added.
  */
 export class Delivery {
+  /** What brought the batch. */
+  readonly from: object;
   #pending = 1;
   readonly #done: () => void;
 
-  constructor(done: () => void) {
+  constructor(from: object, done: () => void) {
+    this.from = from;
     this.#done = done;
   }
 

@@ -204,7 +204,7 @@ export class Feed {
   #deliver(batch: SourceBatch): void {
     const time = this.#options.clock.now();
     const rows = this.#rowsOf(batch, time);
-    const delivery = new Delivery(() => batch.ack?.());
+    const delivery = new Delivery(this, () => batch.ack?.());
     if (rows.rows.length > 0) {
       for (const consumer of this.#consumers) {
         delivery.hold();

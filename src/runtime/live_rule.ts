@@ -61,9 +61,13 @@ export class LiveRule implements InletOwner {
   #drained: Promise<void> | undefined;
   /** While the pipeline waits for an answer from elsewhere: resolves when it has it. */
   #suspended: Promise<void> | undefined;
+  /** The batch that it waits with. */
+  #underWay: Waiting | undefined;
   /** Streams that will bring more rows. */
   #running: number;
   #stopped = false;
+  /** All streams have ended: the windows that stand open are the last ones. */
+  #ending = false;
   /** All streams have ended, and what stood in open windows has come out: nothing can be lost any more. */
   #complete = false;
   /** What ends the watching of lookup tables. */
@@ -131,12 +135,14 @@ export class LiveRule implements InletOwner {
 
   accept(inlet: RuleInlet, rows: FeedRows, held: Delivery): void {
     let delivery: Delivery | undefined = held;
+    // Rows of a table that nothing will be joined with any more.
+    if (this.#ending) return held.release();
     if (inlet.feed.shared) {
       held.release();
       delivery = undefined;
     }
     if (this.#backlog.length === 0 && !this.#blocked) {
-      this.#process(inlet, rows, delivery);
+      this.#process({ inlet, rows, delivery });
       return;
     }
     this.#backlog.push({ inlet, rows, delivery });
@@ -146,12 +152,12 @@ export class LiveRule implements InletOwner {
   }
 
   letGo(inlet: RuleInlet): void {
-    for (const waiting of this.#backlog) {
-      if (waiting.inlet !== inlet) continue;
+    for (const waiting of [this.#underWay, ...this.#backlog]) {
+      if (waiting?.inlet !== inlet) continue;
       waiting.delivery?.release();
       waiting.delivery = undefined;
     }
-    for (const action of this.actions) action.letGo();
+    for (const action of this.actions) action.letGo(inlet.feed);
   }
 
   get #blocked(): boolean {
@@ -208,20 +214,21 @@ export class LiveRule implements InletOwner {
       if (this.#stopped) break;
       const next = this.#backlog.shift()!;
       this.#backlogRows -= next.rows.rows.length;
-      this.#process(next.inlet, next.rows, next.delivery);
+      this.#process(next);
     }
     this.#drained = undefined;
   }
 
-  #process({ positions }: RuleInlet, { rows, meta, time }: FeedRows, delivery: Delivery | undefined): void {
-    for (const position of positions) {
-      const batch: Row[] = [];
-      for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
-      this.pipeline.push(batch, time, position);
-    }
+  #process(next: Waiting): void {
+    const { rows, meta, time } = next.rows;
+    const batch: Row[] = [];
+    for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
+    this.pipeline.pushAt(next.inlet.positions, batch, time);
+    this.#underWay = next;
     this.#whenSettled(() => {
-      this.#flush(delivery);
-      delivery?.release();
+      this.#underWay = undefined;
+      this.#flush(next.delivery);
+      next.delivery?.release();
       this.#arm();
     });
   }
@@ -260,7 +267,10 @@ export class LiveRule implements InletOwner {
   async #finish(reason: string): Promise<void> {
     await this.room();
     if (this.#stopped) return;
+    this.#ending = true;
+    this.#cancelTimer?.();
     await this.pipeline.end(this.#options.clock.now());
+    if (this.#stopped) return;
     this.#complete = true;
     this.#flush(undefined);
     await Promise.all(this.actions.map((action) => action.idle()));
@@ -283,6 +293,8 @@ export class LiveRule implements InletOwner {
   }
 
   #failed(error: RowError, outputs: readonly number[]): void {
+    // An answer that comes after the stop, if only to say that nobody waits for it.
+    if (this.#stopped) return;
     this.#options.log.warn("A row failed", { reason: `${error.code}: ${error.message}` });
     this.#passOn(error, outputs.flatMap((output) => this.#actionsOf(output)));
   }
@@ -312,7 +324,7 @@ export class LiveRule implements InletOwner {
   /** Sets the timer for the earliest moment an operator waits for. */
   #arm(): void {
     const due = this.pipeline.deadline();
-    if (due === this.#timerAt || this.#stopped) return;
+    if (due === this.#timerAt || this.#stopped || this.#ending) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#timerAt = due;
@@ -327,7 +339,7 @@ export class LiveRule implements InletOwner {
 
   /** Timers may fire a little early; then nothing is due and the next one is set. */
   #wakeUp(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#ending) return;
     this.#timerAt = Infinity;
     this.pipeline.advance(this.#options.clock.now());
     this.#whenSettled(() => {
@@ -350,7 +362,7 @@ export class LiveRule implements InletOwner {
     const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
     this.#abandonBacklog();
     const held = this.#complete ? 0 : this.pipeline.abandon("stopped");
-    if (held > 0) this.#options.log.warn("Rows of open windows were lost when the rule stopped", { count: held });
+    if (held > 0) this.#options.log.warn("Rows that the rule held were given up when it stopped", { count: held });
     this.pipeline.close();
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     for (const cancel of this.#cancels) cancel();

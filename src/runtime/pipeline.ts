@@ -21,7 +21,7 @@ import {
   type SwitchPlan,
 } from "../sql/plan.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
-import type { Row } from "../value/row.ts";
+import { copyOfRow, type Row } from "../value/row.ts";
 import type { Struct, Value } from "../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "./operator.ts";
 import type { KeyedLookup } from "./lookup_table.ts";
@@ -121,6 +121,20 @@ export class Pipeline {
   /** Pushes rows of the source at `position` that arrived by `now`, oldest first. */
   push(rows: Row[], now: number, position = 0): void {
     this.advance(now);
+    this.#give(rows, position);
+  }
+
+  /**
+   * Pushes rows of a stream that stands at several positions, as one that is joined with itself does. Each row comes to
+   * all of them before the next one, so that it makes no difference how rows come together.
+   */
+  pushAt(positions: readonly number[], rows: Row[], now: number): void {
+    if (positions.length === 1) return this.push(rows, now, positions[0]);
+    this.advance(now);
+    for (const row of rows) for (const position of positions) this.#give([copyOfRow(row)], position);
+  }
+
+  #give(rows: Row[], position: number): void {
     if (position !== 0) { for (const row of rows) row.source = position; }
     if (rows.length > 0) this.#heads[position]!.push({ rows, window: undefined });
   }

@@ -112,11 +112,8 @@ export class Query {
       return;
     }
     this.advance(time);
-    // A stream that is joined with itself stands at several positions.
-    for (const { name, position } of this.sources) {
-      if (name !== pushed.name) continue;
-      this.#pipeline.push(rows.map((values) => new Row(values, this.#now, meta)), this.#now, position);
-    }
+    const positions = this.sources.filter(({ name }) => name === pushed.name).map(({ position }) => position);
+    this.#pipeline.pushAt(positions, rows.map((values) => new Row(values, this.#now, meta)), this.#now);
   }
 
   #lookupOf(name: string): RowsLookup {

@@ -40,7 +40,7 @@ test("rows of windows that are open when the rule stops are counted and told", (
       assert.equal(droppedOf(fixture, id)[`${node}_0_dropped_total`], 3);
       assert.deepEqual(
         complaints(fixture).splice(0).at(-1),
-        `level=warn msg="Rows of open windows were lost when the rule stopped" rule=${id} count=3`,
+        `level=warn msg="Rows that the rule held were given up when it stopped" rule=${id} count=3`,
       );
     }
   }));

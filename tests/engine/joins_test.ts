@@ -9,6 +9,7 @@ import { defineConnector } from "../../src/connector/declare.ts";
 import { text } from "../../src/connector/settings.ts";
 import type { Struct } from "../../src/value/value.ts";
 import { eventually } from "../eventually.ts";
+import { Probe } from "../probe_connector.ts";
 import { type EngineFixture, wireRule, withEngine } from "./engine.ts";
 import { Wire } from "./wire.ts";
 
@@ -165,11 +166,36 @@ test("a row whose lookup fails is dropped, counted and told; the others are join
     assert.ok(log.some((line) => line.includes("the database is away")));
   }));
 
-test("a rule stops while a lookup table owes it an answer", () =>
-  withSlowStore(async ({ engine }, questions, wire) => {
-    wire.send('{"id":1,"v":1}');
-    await eventually(() => questions.length === 1);
+test("a rule stops while a lookup table owes it an answer, which then sets nothing off", () =>
+  withSlowStore(async ({ engine, log }, questions, wire) => {
+    wire.send('{"id":1,"v":1}', '{"id":2,"v":2}');
+    await eventually(() => questions.length === 2);
     await engine.rules.stop("r");
+    assert.equal(engine.rules.status("r").op_3_lookup_0_dropped_total, 2);
     questions[0]!.answer([{ id: 1, name: "a" }]);
+    questions[1]!.fail(new Error("the database is away"));
+    await new Promise((resolve) => setTimeout(resolve, 10));
     assert.deepEqual(wire.written, []);
+    assert.deepEqual(log.filter((line) => line.includes("A row failed")), []);
   }));
+
+test("a source that a second rule comes to read waits no longer for the answer that the first is owed", async () => {
+  const { connector, questions } = slowStore();
+  const probe = new Probe();
+  await withEngine(async ({ engine, streams }) => {
+    streams.execute('CREATE STREAM c () WITH (DATASOURCE="c", TYPE="probe", SHARED="true")');
+    streams.execute('CREATE TABLE k () WITH (TYPE="slow", KIND="lookup")');
+    const rule = (id: string, sql: string) => JSON.stringify({ id, sql, actions: [{ probe: { to: id } }] });
+    await engine.rules.create(rule("r", "SELECT c.v AS v, k.name AS name FROM c INNER JOIN k ON c.id = k.id"));
+    await eventually(() => probe.sources.size === 1);
+    probe.give("c", '{"id":1,"v":5}');
+    await eventually(() => questions.length === 1);
+    assert.deepEqual(probe.acknowledged, []);
+    await engine.rules.create(rule("second", "SELECT v FROM c"));
+    assert.deepEqual(probe.acknowledged, ['{"id":1,"v":5}']);
+    questions[0]!.answer([{ id: 1, name: "a" }]);
+    await eventually(() => probe.written.r !== undefined);
+    assert.deepEqual(probe.written.r, ['[{"name":"a","v":5}]']);
+    assert.equal(probe.acknowledged.length, 1);
+  }, { connectors: [...connectors, probe.connector, connector] });
+});

@@ -37,6 +37,7 @@ export class LookupJoinOperator implements Operator {
   /** What came while answers were waited for. */
   #line: Waiting[] = [];
   #waiting: Promise<void> | undefined;
+  #heldRows = 0;
 
   constructor(plan: LookupJoinPlan, lookup: KeyedLookup, context: OperatorContext, output: Output) {
     this.#plan = plan;
@@ -51,6 +52,7 @@ export class LookupJoinOperator implements Operator {
   }
 
   push(batch: Batch): void {
+    this.#heldRows += batch.rows.length;
     if (this.#waiting === undefined) this.#process(batch);
     else this.#line.push({ kind: "batch", batch });
   }
@@ -58,6 +60,11 @@ export class LookupJoinOperator implements Operator {
   advance(progress: Progress): void {
     if (this.#waiting === undefined) this.#output.advance(progress);
     else this.#line.push({ kind: "advance", progress });
+  }
+
+  /** Rows whose answers have not all come, and those in line behind them. */
+  held(): number {
+    return this.#heldRows;
   }
 
   settled(): Promise<void> | undefined {
@@ -88,8 +95,9 @@ export class LookupJoinOperator implements Operator {
     const line = this.#line;
     this.#line = [];
     for (const waiting of line) {
-      if (waiting.kind === "batch") this.push(waiting.batch);
-      else this.advance(waiting.progress);
+      if (this.#waiting !== undefined) this.#line.push(waiting);
+      else if (waiting.kind === "batch") this.#process(waiting.batch);
+      else this.#output.advance(waiting.progress);
     }
   }
 
@@ -110,6 +118,7 @@ export class LookupJoinOperator implements Operator {
   }
 
   #emit(batch: Batch, answers: readonly Answer[]): void {
+    this.#heldRows -= batch.rows.length;
     if (batch.window !== undefined) {
       this.#emitList(batch.rows, answers, batch.window);
       return;
