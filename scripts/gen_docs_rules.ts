@@ -29,6 +29,7 @@ A rule is a JSON object:
 | \`id\` | Letters, digits, \`_\` and \`-\`; a rule without one gets one. |
 | \`name\` | Free text. |
 | \`sql\` | The SELECT statement. |
+| \`graph\` | Instead of \`sql\` and \`actions\`: [nodes and arrows](../graph-rules.md). |
 | \`actions\` | At least one object; each key in it is the type of a sink, its value the properties of the action. |
 | \`options\` | See below. |
 | \`triggered\` | False: the rule is kept but not started. True when absent. |
@@ -36,8 +37,7 @@ A rule is a JSON object:
 | \`temp\` | True: the rule is not stored; it ends with the process. |
 | \`version\` | A rule is replaced only by one with a greater version, when both have one. |
 
-Names of fields match in any letter case. Other fields are kept and ignored, since tools store their own there. \`graph\`
-is refused with E301.
+Names of fields match in any letter case. Other fields are kept and ignored, since tools store their own there.
 
 ## Options
 

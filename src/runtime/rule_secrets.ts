@@ -14,10 +14,6 @@ function parse(json: string | undefined): Settings | undefined {
   }
 }
 
-function actionsKey(rule: Settings): string {
-  return Object.keys(rule).find((key) => key.toLowerCase() === "actions") ?? "actions";
-}
-
 function typesOf(action: unknown): string {
   return typeof action === "object" && action !== null ? Object.keys(action).join(" ") : "";
 }
@@ -34,6 +30,24 @@ function aligned(actions: unknown, stored: unknown): unknown {
     const same = stored.filter((each) => typesOf(each) === type);
     return same.length === 1 ? same[0] : undefined;
   });
+}
+
+/** The stored graph without the nodes that are of another type now: their passwords are for something else. */
+function sameNodes(graph: unknown, stored: unknown): unknown {
+  const [nodes, before] = [partOf(graph, "nodes"), partOf(stored, "nodes")];
+  const kindOf = (node: unknown) => `${partOf(node, "type")} ${partOf(node, "nodeType")}`;
+  const same = Object.entries(before ?? {}).filter(([name, node]) => kindOf(node) === kindOf(partOf(nodes, name)));
+  return { nodes: Object.fromEntries(same) };
+}
+
+function partOf(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? (value as Settings)[key]
+    : undefined;
+}
+
+function keyOf(rule: Settings, name: string): string {
+  return Object.keys(rule).find((key) => key.toLowerCase() === name) ?? name;
 }
 
 /** The JSON as it is when it has no passwords, else a copy with `******` for each. */
@@ -53,7 +67,11 @@ export function unmaskRule(json: string, stored: string | undefined): string {
   const rule = parse(json);
   if (rule === undefined || !hidesSecrets(rule)) return json;
   const before = parse(stored) ?? {};
-  const key = actionsKey(rule);
-  const known = { ...before, [key]: aligned(rule[key], before[actionsKey(before)]) };
+  const [actions, graph] = [keyOf(rule, "actions"), keyOf(rule, "graph")];
+  const known = {
+    ...before,
+    [actions]: aligned(rule[actions], before[keyOf(before, "actions")]),
+    [graph]: sameNodes(rule[graph], before[keyOf(before, "graph")]),
+  };
   return JSON.stringify(unmaskSecrets(rule, known, {}));
 }

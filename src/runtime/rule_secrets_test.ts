@@ -31,3 +31,13 @@ test("unmaskRule() refuses what was never stored", () => {
   assert.throws(() => unmaskRule(rule(mqtt("a", "******")), rule({ log: {} })), /E403/);
   assert.equal(unmaskRule("not JSON ******", undefined), "not JSON ******");
 });
+
+test("unmaskRule() gives the nodes of a graph their passwords back, but no node of another type", () => {
+  const graph = (nodeType: string, password: string) =>
+    JSON.stringify({ id: "r", graph: { nodes: { out: { type: "sink", nodeType, props: { topic: "t", password } } } } });
+  const stored = graph("mqtt", "p");
+  assert.equal(maskRule(stored), graph("mqtt", "******"));
+  assert.equal(unmaskRule(graph("mqtt", "******"), stored), stored);
+  assert.throws(() => unmaskRule(graph("rest", "******"), stored), /E403: "graph\.nodes\.out\.props\.password"/);
+  assert.throws(() => unmaskRule(graph("mqtt", "******"), rule({ log: {} })), /E403/);
+});
