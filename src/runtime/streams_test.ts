@@ -181,7 +181,7 @@ test("SHOW, DESCRIBE, DROP and EXPLAIN answer with text", () => {
   assert.deepEqual(refusals(() => streams.execute("DESCRIBE STREAM dmeo")), [
     'E701 Describe stream fails, dmeo is not found. (did you mean "demo"?)',
   ]);
-  assert.deepEqual(refusals(() => streams.execute("DROP STREAM demo", () => ["r1"])), [
+  assert.deepEqual(refusals(() => streams.drop("stream", "demo", { usedBy: ["r1"] })), [
     "E705 stream demo has been referenced by other rules (stop r1 first, or drop it with force)",
   ]);
   assert.deepEqual(refusals(() => streams.execute("DROP TABLE demo")), [

@@ -216,3 +216,61 @@ test("no request, however broken, is answered with 500 or not at all", () =>
       assert.ok([200, 201, 400, 404, 405, 422].includes(status), `${method} ${path} ${body}: ${status} ${text}`);
     }
   }));
+
+test("DROP STREAM asks nobody: a rule that runs goes on, and cannot be started anew", () =>
+  withAgent(async (ask) => {
+    await ask("POST", "/streams", demo);
+    await ask("POST", "/rules", rule);
+    await reaches(ask, "r1", (status) => Number(status.sink_nop_0_0_records_out_total) > 0);
+    assert.deepEqual(await ask("POST", "/streams", { sql: "DROP STREAM demo" }), {
+      status: 200,
+      text: "Stream demo is dropped.",
+    });
+    assert.equal((await ask("GET", "/streams")).text, "[]");
+    const before = Number(JSON.parse((await ask("GET", "/rules/r1/status")).text).sink_nop_0_0_records_out_total);
+    await reaches(ask, "r1", (status) => Number(status.sink_nop_0_0_records_out_total) > before);
+    await ask("POST", "/rules/r1/restart");
+    await reaches(ask, "r1", ({ status, message }) => status !== "running" && /demo/.test(String(message)));
+  }));
+
+test("what a stream says decides which rules it takes, and how it may be replaced", () =>
+  withAgent(async (ask) => {
+    const data = `TYPE="simulator", EXTRA='{"data":[{"a":1}],"interval":10,"loop":true}'`;
+    const create = async (text: string) => {
+      const answer = await ask("POST", "/streams", { sql: text });
+      assert.equal(answer.status, 201, answer.text);
+    };
+    const refused = async (method: string, path: string, body: unknown, code: string) => {
+      const answer = await ask(method, path, body);
+      assert.equal(answer.status, 400, answer.text);
+      assert.match(answer.text, new RegExp(`"code":"${code}"`));
+    };
+    const over = (stream: string, more: object = {}) => ({
+      id: `over_${stream}`,
+      sql: `SELECT a FROM ${stream}`,
+      actions: [{ nop: {} }],
+      ...more,
+    });
+
+    await create('CREATE STREAM nowhere () WITH (TYPE="nosuch", DATASOURCE="x")');
+    await refused("POST", "/rules", over("nowhere"), "E405");
+    await refused("POST", "/streams", { sql: 'CREATE STREAM x () WITH (FORMAT="xml")' }, "E407");
+    await refused("POST", "/streams", { sql: 'CREATE TABLE x () WITH (TYPE="memory", KIND="lookup")' }, "E407");
+
+    await create(`CREATE STREAM fleeting () WITH (${data}, TEMP="true")`);
+    await refused("POST", "/rules", over("fleeting"), "E303");
+    assert.equal((await ask("POST", "/rules", over("fleeting", { temp: true }))).status, 201);
+    await refused("PUT", "/streams/fleeting", { sql: `CREATE STREAM fleeting () WITH (${data}, TEMP="true")` }, "E407");
+
+    await create(`CREATE STREAM common () WITH (${data}, SHARED="true", VERSION="B")`);
+    await refused("POST", "/rules", over("common", { options: { disableBufferFullDiscard: true } }), "E303");
+    await refused("POST", "/rules", over("common", { options: { isEventTime: true } }), "E302");
+    await refused("PUT", "/streams/common", { sql: `CREATE STREAM common () WITH (${data}, VERSION="c")` }, "E407");
+    const next = (version: string) => ({
+      sql: `CREATE STREAM common () WITH (${data}, SHARED="true"${version === "" ? "" : `, VERSION="${version}"`})`,
+    });
+    for (const version of ["", "A", "b"]) await refused("PUT", "/streams/common", next(version), "E706");
+    assert.equal((await ask("PUT", "/streams/common", next("b1"))).status, 200);
+    assert.equal(JSON.parse((await ask("GET", "/streams/common")).text).Options.version, "b1");
+    assert.equal((await ask("POST", "/rules", over("common"))).status, 201);
+  }));
