@@ -6,7 +6,7 @@
  *
  * @example
  * ```ts
- * const { store, notices } = openStore("/var/lib/weir");
+ * const { store, delivery, notices } = openStore("/var/lib/weir");
  * store.put("stream", "demo", 'CREATE STREAM demo () WITH (DATASOURCE="t/1")');
  * store.close();
  * ```
@@ -17,15 +17,30 @@ import { join, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Diagnostic, diagnostic, fail } from "../diagnostics/diagnostic.ts";
 import { type DataDir, holdDataDir } from "./data_dir.ts";
+import type { DeliveryStore } from "./delivery_store.ts";
 import { migrations, schemaVersion } from "./migrations/migrations.ts";
+import { SqliteDelivery } from "./sqlite_delivery.ts";
 import { sqliteFailure } from "./sqlite_failure.ts";
 import type { Definition, DefinitionKind, Store } from "./store.ts";
 
 /** A full check reads every page; beyond this size it would delay the start noticeably. */
 const fullCheckBytesMax = 32 * 1024 * 1024;
 const busyTimeoutMs = 2000;
+/** What the write-ahead log is cut down to after it was longer. It starts over every 1,000 pages of 4 KiB. */
+const walBytesKept = 16 * 1024 * 1024;
 /** "weir" in ASCII: tells `file` and other tools whose database it is. */
 const applicationId = 0x77656972;
+
+const tables = [
+  "definition",
+  "delivery_rule",
+  "checkpoint",
+  "input_log",
+  "source_position",
+  "outbox_queue",
+  "outbox",
+  "dead_letter",
+];
 
 class Damaged extends Error {}
 
@@ -43,6 +58,19 @@ function check(database: DatabaseSync, bytes: number): void {
   if (row !== undefined && "quick_check" in row && row.quick_check !== "ok") throw new Damaged(String(row.quick_check));
 }
 
+/**
+ * Rebuilds a database from before space was given back, when it held definitions only and was small. Without the room
+ * for a second copy it stays as it is, and its space is used again but not given back.
+ */
+function letShrink(database: DatabaseSync): void {
+  if (database.prepare("PRAGMA auto_vacuum").get()!.auto_vacuum !== 0) return;
+  try {
+    database.exec("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
+  } catch (error) {
+    if (sqliteFailure(error) !== "full") throw error;
+  }
+}
+
 function migrate(database: DatabaseSync, file: string): void {
   const found = userVersion(database);
   if (found > schemaVersion) {
@@ -55,6 +83,7 @@ function migrate(database: DatabaseSync, file: string): void {
     );
   }
   if (found === 0 && tableCount(database) > 0) throw new Damaged("it holds tables without a schema version");
+  if (found < schemaVersion) letShrink(database);
   for (const migration of migrations) {
     if (migration.version <= found) continue;
     // One transaction a step, so that an interrupted migration goes on where it stopped.
@@ -77,17 +106,20 @@ function openDatabase(file: string): DatabaseSync {
   const bytes = existsSync(file) ? statSync(file).size : 0;
   const database = new DatabaseSync(file);
   try {
+    // Only before the first page is written.
+    if (bytes === 0) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
     database.exec(
       `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ` +
-        `PRAGMA foreign_keys = ON`,
+        `PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = ${walBytesKept}`,
     );
     check(database, bytes);
     migrate(database, file);
     if (bytes === 0) database.exec(`PRAGMA application_id = ${applicationId}`);
     // A file that claims our version and lacks our tables is as useless as one that cannot be read.
-    if (database.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'definition'").get()!.n !== 1) {
-      throw new Damaged("the table of definitions is missing");
-    }
+    const missing = tables.filter((name) =>
+      database.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(name) === undefined
+    );
+    if (missing.length > 0) throw new Damaged(`these tables are missing: ${missing.join(", ")}`);
     return database;
   } catch (error) {
     database.close();
@@ -108,6 +140,8 @@ function setAside(file: string, now: number): string {
 
 export interface OpenedStore {
   readonly store: Store;
+  /** Shares the database with the store, and closes with it. */
+  readonly delivery: DeliveryStore;
   /** What the operator should know: E602 when a damaged database was set aside. */
   readonly notices: readonly Diagnostic[];
 }
@@ -138,10 +172,11 @@ export function openStore(directory: string, now: () => number = Date.now): Open
       );
       database = openDatabase(file);
     }
-    return { store: new SqliteStore(database, dataDir), notices };
+    const delivery = new SqliteDelivery({ database, file });
+    return { store: new SqliteStore(database, dataDir, delivery), delivery, notices };
   } catch (error) {
     dataDir.release();
-    if (["unusable", "busy"].includes(sqliteFailure(error))) {
+    if (["unusable", "full", "busy"].includes(sqliteFailure(error))) {
       fail("E601", `Cannot open the database "${file}": ${(error as Error).message}`);
     }
     throw error;
@@ -152,6 +187,7 @@ class SqliteStore implements Store {
   readonly directory: string;
   readonly #database: DatabaseSync;
   readonly #dataDir: DataDir;
+  readonly #delivery: DeliveryStore;
   readonly #get: StatementSync;
   readonly #list: StatementSync;
   readonly #put: StatementSync;
@@ -159,8 +195,9 @@ class SqliteStore implements Store {
   #depth = 0;
   #closed = false;
 
-  constructor(database: DatabaseSync, dataDir: DataDir) {
+  constructor(database: DatabaseSync, dataDir: DataDir, delivery: DeliveryStore) {
     this.#database = database;
+    this.#delivery = delivery;
     this.#dataDir = dataDir;
     this.directory = resolve(dataDir.path);
     this.#get = database.prepare("SELECT text FROM definition WHERE kind = ? AND name = ?");
@@ -199,19 +236,28 @@ class SqliteStore implements Store {
     try {
       result = work();
       if (result instanceof Promise) throw new TypeError("A transaction must not be asynchronous");
+      this.#database.exec(this.#depth === 1 ? "COMMIT" : `RELEASE ${savepoint}`);
     } catch (error) {
       this.#depth--;
-      this.#database.exec(this.#depth === 0 ? "ROLLBACK" : `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
+      this.#undo(savepoint);
       throw error;
     }
     this.#depth--;
-    this.#database.exec(this.#depth === 0 ? "COMMIT" : `RELEASE ${savepoint}`);
     return result;
+  }
+
+  #undo(savepoint: string): void {
+    try {
+      this.#database.exec(this.#depth === 0 ? "ROLLBACK" : `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
+    } catch {
+      // Some failures, as of a full disk, end the transaction by themselves; the error that matters is the first.
+    }
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#delivery.close();
     this.#database.close();
     this.#dataDir.release();
   }

@@ -5,13 +5,14 @@
  * @module
  */
 
-/** `unusable`: the file or its directory cannot be opened, read or written. */
-export type SqliteFailure = "busy" | "damaged" | "unusable" | "other";
+/** `full`: no space on the disk. `unusable`: the file or its directory cannot be opened, read or written. */
+export type SqliteFailure = "busy" | "damaged" | "full" | "unusable" | "other";
 
 const meanings: readonly [SqliteFailure, readonly number[], RegExp][] = [
   ["busy", [5, 6], /database (table )?is locked/],
   ["damaged", [11, 26], /file is not a database|disk image is malformed/],
-  ["unusable", [3, 8, 10, 13, 14], /unable to open database file|readonly database|disk I\/O error|is full|permission/],
+  ["full", [13], /is full/],
+  ["unusable", [3, 8, 10, 14], /unable to open database file|readonly database|disk I\/O error|permission/],
 ];
 
 export function sqliteFailure(error: unknown): SqliteFailure {

@@ -3,6 +3,7 @@
  * @module
  */
 import { definitions } from "./0001_definitions.ts";
+import { delivery } from "./0002_delivery.ts";
 
 export interface Migration {
   /** One more than the step before; what `PRAGMA user_version` holds after it. */
@@ -10,7 +11,7 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [definitions];
+export const migrations: readonly Migration[] = [definitions, delivery];
 
 /** The version that this weir reads and writes. */
 export const schemaVersion = migrations.at(-1)!.version;
