@@ -2,8 +2,9 @@
  * The plan of a rule, of its statement or of its graph.
  * @module
  */
-import { type Diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
+import { type Diagnostic, diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { Catalog, FunctionSet, SourceSchema } from "../sql/catalog.ts";
+import type { Graph } from "../sql/graph/graph.ts";
 import { planGraph } from "../sql/graph/plan_graph.ts";
 import type { PlanOptions, StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
@@ -41,8 +42,40 @@ export function catalogOf(streams: PlanEnvironment["streams"]): Catalog {
 
 /** @throws {DiagnosticError} everything that is wrong with the SQL or the graph. */
 export function planRule(definition: RuleDefinition, environment: PlanEnvironment): PlannedRule {
-  const options = { ...planOptionsOf(definition.options), ignoreCase: environment.ignoreCase ?? false };
-  return planDefinition(definition, catalogOf(environment.streams), environment.functions, options);
+  const { streams, functions, ignoreCase = false } = environment;
+  const problems = definition.graph === undefined ? [] : wrongTypes(definition.graph, streams);
+  return collecting(problems, () => {
+    const options = { ...planOptionsOf(definition.options), ignoreCase };
+    return planDefinition(definition, catalogOf(streams), functions, options);
+  });
+}
+
+/** The type of a source node is that of the stream or table it names. */
+function wrongTypes({ nodes }: Graph, streams: PlanEnvironment["streams"]): Diagnostic[] {
+  return nodes.flatMap((node) => {
+    const stream = node.type === "source" && node.definition !== undefined
+      ? streams.get(node.definition.name)
+      : undefined;
+    if (node.type !== "source" || stream === undefined || stream.options.type === node.nodeType) return [];
+    return [diagnostic(
+      "E217",
+      `"${stream.name}" is of type ${stream.options.type}, and node "${node.name}" of type ${node.nodeType}`,
+      { path: `graph.nodes.${node.name}.nodeType` },
+    )];
+  });
+}
+
+/** Does `work`; what it finds wrong is told behind `problems`. */
+function collecting<T>(problems: readonly Diagnostic[], work: () => T): T {
+  let done: T;
+  try {
+    done = work();
+  } catch (error) {
+    if (!(error instanceof DiagnosticError) || problems.length === 0) throw error;
+    throw new DiagnosticError([...problems, ...error.diagnostics], error.text);
+  }
+  throwIfAny(problems);
+  return done;
 }
 
 /** As {@linkcode planRule}, over any catalog and with options of one's own. */
@@ -56,12 +89,5 @@ export function planDefinition(
   const problems: Diagnostic[] = [];
   const own = graphStreams(graph, (problem) => void problems.push(problem));
   const schemas = new Map<string, SourceSchema>([...own].map(([name, stream]) => [name, schemaOf(stream)]));
-  try {
-    const planned = planGraph(graph, catalog, schemas, functions, options);
-    throwIfAny(problems);
-    return { ...planned, own };
-  } catch (error) {
-    if (!(error instanceof DiagnosticError)) throw error;
-    throw error.diagnostics === problems ? error : new DiagnosticError([...problems, ...error.diagnostics]);
-  }
+  return collecting(problems, () => ({ ...planGraph(graph, catalog, schemas, functions, options), own }));
 }

@@ -132,6 +132,25 @@ test("what is wrong with a graph names the place", () =>
     return Promise.resolve();
   }));
 
+test("a source node has the type of the stream that it names", () =>
+  withEngine(({ engine, streams }) => {
+    streams.execute('CREATE STREAM s () WITH (DATASOURCE="x", TYPE="simulator")');
+    const rule = (nodeType: string) =>
+      graphRule(
+        "g",
+        {
+          src: { type: "source", nodeType, props: { sourceName: "s" } },
+          f: { type: "operator", nodeType: "filter", props: { expr: "abss(a) > 1" } },
+          out: { type: "sink", nodeType: "log", props: {} },
+        },
+        { src: ["f"], f: ["out"] },
+      );
+    assert.throws(() => engine.rules.validate(rule("mqtt")), /^DiagnosticError: E217: .*simulator.*; E202: /);
+    assert.throws(() => engine.rules.validate(rule("simulator")), /^DiagnosticError: E202: /);
+    assert.deepEqual(engine.rules.validate(rule("simulator").replace("abss", "abs")), { sources: ["s"] });
+    return Promise.resolve();
+  }));
+
 test("a stream that a graph defines itself belongs to it alone", () =>
   withEngine(async ({ engine, streams, wire }) => {
     streams.execute('CREATE STREAM src () WITH (DATASOURCE="x", TYPE="simulator")');

@@ -217,7 +217,15 @@ class GraphPlanner {
       shape: mergedShape(inputs.map(({ shape }) => shape)),
     };
     const positions = tables.map(({ from }) => this.#graph.sources.indexOf(from));
+    if (input.shape.open) this.#wantAll([...inputs.map(({ shape }) => shape), ...positions.map(shapeOfSource)]);
     this.#flows.set(node.name, this.#nodes.plan(node, input, positions));
+  }
+
+  /** Beside columns that are not known, those of a stream or table cannot be told apart: any may be asked for. */
+  #wantAll(shapes: readonly Shape[]): void {
+    for (const { open, sources } of shapes) {
+      if (!open) { for (const position of sources) this.#sources[position]!.wanted = "all"; }
+    }
   }
 
   // ---------------------------------------------------------------- sinks
@@ -253,7 +261,7 @@ class GraphPlanner {
 
   /** All columns, with those that nodes have added. */
   #everything(shape: Shape): OutputItem[] {
-    if (!shape.open) { for (const position of shape.sources) this.#sources[position]!.wanted = "all"; }
+    this.#wantAll([shape]);
     const added = [...shape.fields].flatMap(([name, field]): OutputItem[] =>
       field.kind === "column" ? [] : [{ kind: "expression", name, aliased: true, visible: true, expr: field.bound }]
     );
