@@ -149,7 +149,8 @@ export function analyze(
   checkRowHits(binder, groupsOrJoins);
   if (groupsOrJoins && binder.dedupTrigger !== undefined) {
     const { span } = binder.dedupTrigger;
-    binder.report("E216", "dedup_trigger() cannot stand in a statement with GROUP BY or joins", span);
+    const hint = "use it in a second rule over the results of this one";
+    binder.report("E216", "dedup_trigger() cannot stand in a statement with GROUP BY or joins", span, hint);
   }
   throwIfAny(diagnostics, text);
   return {
@@ -237,7 +238,8 @@ function bindItems(binder: Binder, items: readonly SelectItem[], report: (d: Dia
       : { kind: "expression" as const, name, aliased, visible: !item.invisible, expr: bindOwn(binder, item.expr, own) };
     if (column === undefined) continue;
     if (column.kind === "spread" && output.some((other) => other.kind === "spread")) {
-      report(diagnostic("E216", "A statement can have only one unnest() or extract()", { span: item.span }));
+      const hint = "use the other one in a second rule";
+      report(diagnostic("E216", "A statement can have only one unnest() or extract()", { span: item.span, hint }));
     }
     const visible = !item.invisible;
     const earlier = visibleNames.get(name);
@@ -352,7 +354,7 @@ function bindGroupBy(binder: Binder, select: Select): { window: WindowSpec | und
   const calls = select.groupBy.filter(isWindowCall);
   const windows = [...calls, ...select.windowClauses];
   for (const extra of windows.slice(1)) {
-    binder.report("E210", "A statement can have only one window", extra.span);
+    binder.report("E210", "A statement can have only one window", extra.span, "leave one of them out");
   }
   const first = windows[0];
   const window = first === undefined
@@ -365,7 +367,8 @@ function bindGroupBy(binder: Binder, select: Select): { window: WindowSpec | und
     if (isWindowCall(dimension)) continue;
     const bound = binder.bindIn("group by", dimension);
     if (hasAggregate(bound)) {
-      binder.report("E208", "Aggregates cannot stand in GROUP BY", dimension.span);
+      const hint = "group by columns and values of single rows";
+      binder.report("E208", "Aggregates cannot stand in GROUP BY", dimension.span, hint);
     }
     groupBy.push(bound);
   }
@@ -384,7 +387,8 @@ function bindGroupBy(binder: Binder, select: Select): { window: WindowSpec | und
 function checkWindowConditions(binder: Binder, window: WindowSpec | undefined): void {
   for (const bound of [window?.filter, window?.triggerWhen, ...(window?.conditions ?? [])]) {
     if (bound !== undefined && hasAggregate(bound)) {
-      binder.report("E208", "Aggregates cannot stand in the conditions of a window", bound.span);
+      const hint = "conditions on aggregates belong in HAVING";
+      binder.report("E208", "Aggregates cannot stand in the conditions of a window", bound.span, hint);
     }
   }
   requireBoolean(binder, window?.filter, "FILTER");
@@ -417,7 +421,8 @@ function checkHaving(
       continue;
     }
     if (part.kind === "call" && !hasAggregate(part)) {
-      binder.report("E211", `${part.fn.name}() in HAVING does not contain an aggregate`, part.span);
+      const hint = "conditions on single rows belong in WHERE";
+      binder.report("E211", `${part.fn.name}() in HAVING does not contain an aggregate`, part.span, hint);
       continue;
     }
     // The last one pushed is looked at first: mistakes are told in the order of the text.

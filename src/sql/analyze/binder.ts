@@ -52,6 +52,9 @@ export interface AliasEntry {
   slot: number | undefined;
 }
 
+/** Hint for what needs the result of an aggregate row by row. */
+const inSecondRule = "aggregate here, and do the rest in a second rule";
+
 export class Binder {
   readonly scope: Scope;
   readonly functions: FunctionSet;
@@ -242,10 +245,15 @@ export class Binder {
     // The definition stands where its name does.
     this.#reach(this.#depth - 1 + alias.depth, span);
     if (this.inside === "analytic" && hasAggregate(expr)) {
-      this.report("E208", `Alias "${name}" holds an aggregate, which analytic functions cannot take`, span);
+      this.report(
+        "E208",
+        `Alias "${name}" holds an aggregate, which analytic functions cannot take`,
+        span,
+        inSecondRule,
+      );
     }
     if (this.inside === "aggregate" && hasAggregate(expr)) {
-      this.report("E208", `Alias "${name}" holds an aggregate, and aggregates cannot be nested`, span);
+      this.report("E208", `Alias "${name}" holds an aggregate, and aggregates cannot be nested`, span, inSecondRule);
     }
     checkAliasUse(this, name, expr, span);
     // Columns, constants and results that already have a slot cost nothing to read again.
@@ -359,7 +367,7 @@ export class Binder {
   allowCall(kind: "aggregate" | "analytic", call: Call): boolean {
     const name = `${call.name.name}()`;
     if (kind === "aggregate" && this.inside !== undefined) {
-      this.report("E208", `Aggregate ${name} cannot stand inside an ${this.inside} call`, call.span);
+      this.report("E208", `Aggregate ${name} cannot stand inside an ${this.inside} call`, call.span, inSecondRule);
       return false;
     }
     const refusing: Clause[] = kind === "aggregate"
@@ -367,8 +375,17 @@ export class Binder {
       : ["over"];
     if (!refusing.includes(this.clause)) return true;
     const where = this.clause.toUpperCase();
-    if (kind === "aggregate") this.report("E208", `Aggregate ${name} cannot stand in ${where}`, call.span);
-    else this.report("E216", `Analytic function ${name} cannot stand in ${where}`, call.span);
+    if (kind === "aggregate") {
+      this.report(
+        "E208",
+        `Aggregate ${name} cannot stand in ${where}`,
+        call.span,
+        "conditions on aggregates belong in HAVING",
+      );
+    } else {
+      const hint = "give the inner call an alias in a rule of its own";
+      this.report("E216", `Analytic function ${name} cannot stand in ${where}`, call.span, hint);
+    }
     return false;
   }
 }

@@ -57,7 +57,7 @@ function findFunction(binder: Binder, call: Call): SqlFunction | undefined {
   const fn = binder.functions.lookup(name);
   if (fn !== undefined) return fn;
   if (windowFunctions.has(name.toLowerCase())) {
-    binder.report("E210", `Window ${name}() can stand only in GROUP BY`, call.span);
+    binder.report("E210", `Window ${name}() can stand only in GROUP BY`, call.span, "move it behind GROUP BY");
   } else {
     const hint = nameElsewhere(name) ?? didYouMean(name, binder.functions.names());
     binder.report("E202", `Unknown function ${name}()`, call.name.span, hint);
@@ -136,7 +136,13 @@ function bindAnalytic(binder: Binder, call: Call, fn: Extract<SqlFunction, { kin
 function bindOver(binder: Binder, over: Over | undefined): { partitionBy: Bound[]; when: Bound | undefined } {
   if (over === undefined) return { partitionBy: [], when: undefined };
   if (over.orderBy.length > 0) {
-    binder.report("E212", "ORDER BY in OVER belongs to row_number() only", over.orderBy[0]!.span);
+    const span = over.orderBy[0]!.span;
+    binder.report(
+      "E212",
+      "ORDER BY in OVER belongs to row_number() only",
+      span,
+      "analytic functions see rows as they come",
+    );
   }
   const partitionBy = over.partitionBy.map((expr) => binder.bind(expr));
   if (over.when === undefined) return { partitionBy, when: undefined };

@@ -29,7 +29,10 @@ export function stageItemOf(binder: Binder, item: SelectItem): StageItem | undef
 /** The arguments of such an item, or undefined where it cannot be. */
 export function bindStageItem(binder: Binder, item: SelectItem, { call, fn }: StageItem): readonly Bound[] | undefined {
   const name = `${call.name.name}()`;
-  if (item.invisible) binder.report("E216", `${name} cannot be INVISIBLE: it is there for the output alone`, item.span);
+  if (item.invisible) {
+    const message = `${name} cannot be INVISIBLE: it is there for the output alone`;
+    binder.report("E216", message, item.span, "leave INVISIBLE out");
+  }
   if (fn.stage.kind === "changed_columns" && item.alias !== undefined) {
     binder.report("E216", `${name} takes no alias`, item.alias.span, "its first argument is the prefix of all names");
   }
@@ -43,7 +46,12 @@ export function bindStageCall(binder: Binder, call: Call, fn: StageFunction): Bo
   switch (stage.kind) {
     case "changed_columns":
     case "spread":
-      binder.report("E216", `${call.name.name}() can stand only outermost in the select list`, call.span);
+      binder.report(
+        "E216",
+        `${call.name.name}() can stand only outermost in the select list`,
+        call.span,
+        "make it an item of its own, and use what it makes in a second rule",
+      );
       bindArguments(binder, call, fn);
       return nothing(call);
     case "row_number":
@@ -70,7 +78,8 @@ function refuseOver(binder: Binder, { name, over }: Call): void {
 function requireSelectList(binder: Binder, call: Call): boolean {
   if (binder.clause === "select" && binder.inside === undefined) return true;
   const where = binder.inside === undefined ? binder.clause.toUpperCase() : `an ${binder.inside} call`;
-  binder.report("E216", `${call.name.name}() can stand only in the select list, not in ${where}`, call.span);
+  const message = `${call.name.name}() can stand only in the select list, not in ${where}`;
+  binder.report("E216", message, call.span, "select it here, and use its value in a second rule");
   return false;
 }
 
@@ -101,7 +110,8 @@ function bindDedupTrigger(binder: Binder, call: Call, fn: StageFunction): Bound 
   refuseLateParts(binder, call, args);
   if (!requireSelectList(binder, call)) return nothing(call);
   if (binder.dedupTrigger !== undefined) {
-    binder.report("E216", `A statement can have only one ${call.name.name}()`, call.span);
+    const hint = "leave one of them out, or make two rules";
+    binder.report("E216", `A statement can have only one ${call.name.name}()`, call.span, hint);
     return nothing(call);
   }
   const expire = args[3]!;
@@ -117,11 +127,13 @@ function bindDedupTrigger(binder: Binder, call: Call, fn: StageFunction): Bound 
   return bound;
 }
 
+const useColumns = "use columns of the row and values computed from them";
+
 /** The steps before the projection know neither what they make themselves nor what passes it, and they do not wait. */
 function refuseLateParts(binder: Binder, call: Call, parts: readonly Bound[]): void {
   for (const part of parts) {
     if (!hasHits(part) && !isOfSelectList(part) && !hasDelay(part)) continue;
-    binder.report("E216", `${call.name.name}() is computed before this value is there`, part.span);
+    binder.report("E216", `${call.name.name}() is computed before this value is there`, part.span, useColumns);
   }
 }
 
@@ -129,6 +141,11 @@ function refuseLateParts(binder: Binder, call: Call, parts: readonly Bound[]): v
 const clausesOf: Readonly<Record<BoundHits["of"], readonly Clause[]>> = {
   rows: ["select", "where", "trigger"],
   lists: ["select", "having"],
+};
+
+const placesOf: Readonly<Record<BoundHits["of"], string>> = {
+  rows: "it may stand in the select list, in WHERE and in OVER (WHEN …)",
+  lists: "it may stand in the select list and in HAVING",
 };
 
 function bindHits(binder: Binder, call: Call, bound: BoundHits): Bound {
@@ -140,7 +157,7 @@ function bindHits(binder: Binder, call: Call, bound: BoundHits): Bound {
     : binder.inside === undefined && clausesOf[bound.of].includes(binder.clause);
   if (!allowed) {
     const where = binder.inside === undefined ? binder.clause.toUpperCase() : `an ${binder.inside} call`;
-    binder.report("E216", `${name} cannot stand in ${where}`, call.span);
+    binder.report("E216", `${name} cannot stand in ${where}`, call.span, placesOf[bound.of]);
     return nothing(call);
   }
   if (bound.of === "rows" && binder.clause !== "trigger") binder.rowHits.push(call);
@@ -164,31 +181,37 @@ export function checkRowHits(binder: Binder, groupsOrJoins: boolean): void {
 /** In front of these clauses stands a step that waits. */
 const delayed: readonly Clause[] = ["select", "where", "having"];
 
+const delayedPlaces = "it may stand in the select list, in WHERE and in HAVING, outside other calls that keep a state";
+
 /** Reports a call that holds up the rule where no step waits for it. */
 export function checkDelay(binder: Binder, call: Call, fn: SqlFunction, args: readonly Bound[]): void {
   if (fn.kind !== "scalar" || fn.delays !== true) return;
   // The step waits in front of the clause, whose hits it does not know.
   if (hasHits(args[0]!)) {
-    binder.report("E216", `${call.name.name}() is computed before this value is there`, args[0]!.span);
+    binder.report("E216", `${call.name.name}() is computed before this value is there`, args[0]!.span, useColumns);
   }
   if (delayed.includes(binder.clause) && binder.inside === undefined) return;
   const where = binder.inside === undefined ? binder.clause.toUpperCase() : `an ${binder.inside} call`;
-  binder.report("E216", `${call.name.name}() cannot stand in ${where}`, call.span);
+  binder.report("E216", `${call.name.name}() cannot stand in ${where}`, call.span, delayedPlaces);
 }
+
+const isCountOfLists = (part: Bound): boolean => part.kind === "hits" && part.of === "lists";
 
 /** An alias may stand where its definition may. */
 export function checkAliasUse(binder: Binder, name: string, expr: Bound, span: Bound["span"]): void {
   if (isOfSelectList(expr) && (binder.clause !== "select" || binder.inside !== undefined)) {
-    binder.report("E216", `Alias "${name}" has a value only in the select list`, span);
+    const hint = "select it here, and use its value in a second rule";
+    binder.report("E216", `Alias "${name}" has a value only in the select list`, span, hint);
   }
   const { clause, inside } = binder;
   if (hasDelay(expr) && (inside !== undefined || !delayed.includes(clause))) {
-    binder.report("E216", `Alias "${name}" holds up the rule, and cannot stand here`, span);
+    binder.report("E216", `Alias "${name}" holds up the rule, and cannot stand here`, span, delayedPlaces);
   }
   const uncounted = hasHits(expr) &&
     (inside !== undefined || some(expr, (part) => part.kind === "hits" && !clausesOf[part.of].includes(clause)));
   if (uncounted) {
-    binder.report("E216", `Alias "${name}" counts what passes its clause, and cannot stand here`, span);
+    const hint = `write the call itself: ${some(expr, isCountOfLists) ? placesOf.lists : placesOf.rows}`;
+    binder.report("E216", `Alias "${name}" counts what passes its clause, and cannot stand here`, span, hint);
   }
 }
 

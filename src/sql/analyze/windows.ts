@@ -100,16 +100,26 @@ export function bindWindowCall(binder: Binder, call: WindowCall): WindowSpec | u
   return finish(binder, call, { type: form.type, unit, length, interval, conditions: [] });
 }
 
+const clauseForms: Readonly<Record<WindowClause["type"], string>> = {
+  tumbling: "TUMBLING (SIZE 5 SECOND)",
+  hopping: "HOPPING (SIZE 10 SECOND, ADVANCE BY 5 SECOND)",
+  sliding: "SLIDING (SIZE 5 SECOND)",
+  session: "SESSION (20 SECOND TIMEOUT, 5 MINUTE)",
+  count: "COUNT (SIZE 6, ADVANCE BY 2)",
+};
+
 /** A clause-style window; it means the function-style one of the same kind. */
 export function bindWindowClause(binder: Binder, clause: WindowClause): WindowSpec | undefined {
   const { size, advance, type } = clause;
-  const refuse = (message: string, span: Span, hint?: string): undefined => {
-    binder.report("E210", message, span, hint);
+  const refuse = (message: string, span: Span): undefined => {
+    binder.report("E210", message, span, `the form is WINDOW ${clauseForms[type]}`);
     return undefined;
   };
   for (const length of [size, advance]) {
     if (length === undefined) continue;
-    if (length.count < 1n) return refuse(`A window's length must be positive, found ${length.count}`, length.span);
+    if (length.count < 1n) {
+      return refuse(`A window's length must be positive, found ${length.count}`, length.span);
+    }
     if (Number(length.count) * (length.unit === undefined ? 1 : unitMs[length.unit]) > lengthMsMax) {
       return refuse(`A window's length is too large: ${length.count}`, length.span);
     }
@@ -125,7 +135,7 @@ export function bindWindowClause(binder: Binder, clause: WindowClause): WindowSp
     return finish(binder, clause, { type, unit: undefined, length, interval, conditions: [] });
   }
   if (size.unit === undefined) {
-    return refuse("A window's size needs a time unit", size.span, "for example SIZE 5 SECOND");
+    return refuse("A window's size needs a time unit", size.span);
   }
   if (advance === undefined) {
     if (type !== "tumbling" && type !== "sliding") return refuse(`A ${type} window needs two lengths`, clause.span);
