@@ -5,7 +5,7 @@
 import { type Diagnostic, diagnostic, type Span } from "../diagnostics/diagnostic.ts";
 import type { AnalyzedJoin, AnalyzedSelect } from "./analyze/analyze.ts";
 import { type Bound, conjunction, conjuncts, sourcesUsed } from "./bound.ts";
-import type { JoinPlan, LookupJoinPlan, Plan, SourcePlan } from "./plan.ts";
+import type { JoinPlan, JoinStep, LookupJoinPlan, Plan, SourcePlan } from "./plan.ts";
 
 export type Report = (message: string, span: Span | undefined, hint?: string) => void;
 
@@ -36,12 +36,28 @@ export function planJoins(
   return (input) => {
     let plan = input;
     if (steps.length > 0) {
-      const join: JoinPlan = { kind: "join", input: plan, first: 0, steps, tables, analytics };
+      const order = select.window === undefined ? fromStream(steps, sources) : { first: 0, steps };
+      const join: JoinPlan = { kind: "join", input: plan, ...order, tables, analytics };
       plan = join;
     }
     for (const lookup of lookups) if (lookup !== undefined) plan = { ...lookup, input: plan };
     return plan;
   };
+}
+
+/**
+ * Without a window each row of the stream is joined by itself: with one row on either side the order of the result is the
+ * same, and a table on the right is looked up by its index.
+ */
+function fromStream(
+  steps: readonly JoinStep[],
+  sources: readonly SourcePlan[],
+): { readonly first: number; readonly steps: readonly JoinStep[] } {
+  const [next, ...rest] = steps;
+  const turned = next?.type === "inner" ? "inner" : next?.type === "right" ? "left" : undefined;
+  if (turned === undefined || sources[0]!.schema.kind !== "scan_table") return { first: 0, steps };
+  if (sources[next!.source]!.schema.kind !== "stream") return { first: 0, steps };
+  return { first: next!.source, steps: [{ type: turned, source: 0, on: next!.on }, ...rest] };
 }
 
 function checkSources(select: AnalyzedSelect, sources: readonly SourcePlan[], report: Report): void {
