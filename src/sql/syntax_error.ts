@@ -128,6 +128,7 @@ function badToken({ foundKind, found, written, next }: Place): { message: string
 const hints: readonly ((place: Place) => string | undefined)[] = [
   lostInComment,
   foreignOperator,
+  partsOfOver,
   foreignWord,
   misspelt,
   misplacedComma,
@@ -160,6 +161,18 @@ function foreignOperator({ previous, found, next, between }: Place): string | un
   }
   if (found === "=" && previous === ":" && next !== "") return `use "=" to compare`;
   return undefined;
+}
+
+/** What stands in OVER, and behind it, has one order. */
+function partsOfOver({ text, expected, previous, found }: Place): string | undefined {
+  if (!/\bOVER\b/i.test(text)) return undefined;
+  if (found === "FILTER" && /window\b[^]*\bOVER\b[^]*\bFILTER\b/i.test(text)) return "FILTER comes before OVER";
+  if (!expected.includes(`")"`)) {
+    const isEmpty = previous === "(" && found === ")" && expected.includes("PARTITION BY");
+    return isEmpty ? "leave OVER out, or write PARTITION BY … or WHEN … in it" : undefined;
+  }
+  if (found === "PARTITION") return "in OVER of a function, PARTITION BY comes before ORDER BY and WHEN";
+  return found === "WHEN" ? "in OVER of a window, WHEN comes before PARTITION BY" : undefined;
 }
 
 /** Words of other SQL dialects. Most are not reserved here, so they are found one token early or late. */
