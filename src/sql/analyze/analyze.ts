@@ -315,6 +315,7 @@ function bindStarItem(binder: Binder, item: SelectItem): OutputStar | undefined 
   if (star.kind !== "star") return undefined;
   if (item.alias !== undefined) binder.report("E216", "* takes no alias", item.alias.span);
   for (let i = 0; i < binder.scope.sources.length; i++) binder.scope.want(i, "*");
+  binder.scope.checkExcept(star);
   return {
     kind: "star",
     source: undefined,

@@ -179,6 +179,7 @@ export class Binder {
   /** `*` as an argument of a call. */
   bindStar(star: Star): Bound {
     for (let i = 0; i < this.scope.sources.length; i++) this.scope.want(i, "*");
+    this.scope.checkExcept(star);
     return {
       kind: "star",
       except: star.except.map((name) => name.name),

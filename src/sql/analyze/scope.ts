@@ -4,7 +4,7 @@
  */
 import { type Diagnostic, diagnostic, type Span } from "../../diagnostics/diagnostic.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
-import type { ColumnDefinition, Source } from "../ast.ts";
+import type { ColumnDefinition, Source, Star } from "../ast.ts";
 import type { Bound } from "../bound.ts";
 import type { Catalog, SourceSchema } from "../catalog.ts";
 import { typeOfColumn } from "../types.ts";
@@ -93,13 +93,27 @@ export class Scope {
         hint: `write ${owners.map((i) => `${this.sources[i]!.alias ?? this.sources[i]!.name}.${name}`).join(" or ")}`,
       }));
     } else if (this.sources.length > 0) {
-      const all = this.sources.flatMap((s) => s.schema.columns!.map((c) => c.name.name));
-      this.#report(diagnostic("E204", `Cannot resolve column "${name}": no source of the statement has such a column`, {
-        span,
-        ...hintOf(didYouMean(name, all)),
-      }));
+      this.#unknown(name, span);
     }
     return { kind: "column", source: 0, name, type: "unknown", span };
+  }
+
+  /** The columns that EXCEPT names: where columns are declared, some source must have each. */
+  checkExcept({ except, replace }: Star): void {
+    if (!this.typed) return;
+    for (const { name, span } of except) {
+      const known = this.sources.some(({ schema }) => this.#declared(schema, name) !== undefined) ||
+        replace.some((replacement) => replacement.name.name === name);
+      if (!known) this.#unknown(name, span);
+    }
+  }
+
+  #unknown(name: string, span: Span): void {
+    const all = this.sources.flatMap((s) => s.schema.columns!.map((c) => c.name.name));
+    this.#report(diagnostic("E204", `Cannot resolve column "${name}": no source of the statement has such a column`, {
+      span,
+      ...hintOf(didYouMean(name, all)),
+    }));
   }
 
   /** Column `name` of the source at `position`. */
