@@ -23,7 +23,7 @@ export interface ExplainedWork {
   readonly spentMs: number;
   /** Rows held back, or standing in open windows; absent on steps that hold nothing. */
   readonly heldRows?: number;
-  /** The size of its state as a checkpoint would write it; absent on steps without state. */
+  /** The size of its state as a checkpoint would write it; absent on steps without state, and when it is large. */
   readonly stateBytes?: number;
   /** Event time up to which rows are taken to be complete, Unix milliseconds; absent while there is none. */
   readonly watermark?: number;
@@ -80,8 +80,13 @@ function countersOf(metrics: NodeMetrics) {
   };
 }
 
-function stateOf({ operator }: PipelineNode): Pick<ExplainedWork, "heldRows" | "stateBytes" | "watermark"> {
-  const state = operator.snapshot?.();
+/** The state of a step that keeps more rows than this is not measured: writing it would hold up the agent. */
+const measuredRowsMax = 10_000;
+
+function stateOf({ plan, operator }: PipelineNode): Pick<ExplainedWork, "heldRows" | "stateBytes" | "watermark"> {
+  // Running aggregates hold no rows, however many they were made of.
+  const keptRows = plan.kind === "windowed_aggregate" ? 0 : operator.held?.() ?? 0;
+  const state = keptRows > measuredRowsMax ? undefined : operator.snapshot?.();
   const watermark = operator.watermark?.();
   return {
     ...(operator.held === undefined ? {} : { heldRows: operator.held() }),

@@ -36,3 +36,18 @@ test("each step of a running rule tells rows, time, state and watermark", () =>
     const stopped = engine.rules.explainTree("r");
     assert.deepEqual([stopped.state, stopped.since, stopped.root.work], ["stopped", 0, undefined]);
   }));
+
+test("the state of a window with very many rows is not measured, that of running aggregates is", () =>
+  withEngine(async ({ engine, streams, wire }) => {
+    streams.execute(wireStream.replace("WITH (", 'WITH (SHARED="true", '));
+    const create = (id: string, items: string) =>
+      engine.rules.create(wireRule(id, `SELECT ${items} FROM s GROUP BY TUMBLINGWINDOW(hh, 1)`));
+    await create("rows", "*");
+    await create("groups", "count(*) AS n");
+    wire.send(...Array.from({ length: 10_001 }, (_, v) => `{"v":${v}}`));
+    const windowOf = (id: string) =>
+      stepsOf(engine.rules.explainTree(id).root).find(({ step }) => step === "window")!.work!;
+    await eventually(() => windowOf("groups").heldRows === 10_001 && windowOf("rows").heldRows === 10_001);
+    assert.equal(windowOf("rows").stateBytes, undefined);
+    assert.ok(windowOf("groups").stateBytes! < 1000);
+  }));

@@ -238,7 +238,8 @@ function tooManyPairs(): never {
   );
 }
 
-function tooLarge(): never {
+/** @throws {RowError} E511. */
+export function tooLarge(): never {
   throw new RowError("E511", `The join gives more than ${joinedRowsMax} rows: narrow its ON, or the window`);
 }
 

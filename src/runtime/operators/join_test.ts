@@ -14,24 +14,30 @@ import type { Batch, OperatorContext } from "../operator.ts";
 import { builtIns } from "../statement_fixture.ts";
 import { JoinOperator } from "./join.ts";
 import { joinedRowsMax, pairsMax } from "./join_step.ts";
+import { LookupJoinOperator } from "./lookup_join.ts";
 
-/** Streams `L` and `R`, and the table `T`. */
+/** Streams `L` and `R`, the scan table `T`, the lookup table `K`. */
 const catalog: Catalog = {
   source: (name) => ({
     name,
-    kind: name === "T" ? "scan_table" : "stream",
+    kind: name === "T" ? "scan_table" : name === "K" ? "lookup_table" : "stream",
     columns: undefined,
     strictValidation: false,
     timestamp: undefined,
     timestampFormat: undefined,
     ...(name === "T" ? { retainSize: 3 } : {}),
   }),
-  sourceNames: () => ["L", "R", "T"],
+  sourceNames: () => ["L", "R", "T", "K"],
 };
 
+function nodeOf<Kind extends Plan["kind"]>(kind: Kind, from: string): Extract<Plan, { kind: Kind }> {
+  let node: Plan = prepareSelect(`SELECT 1 AS one FROM ${from}`, catalog, builtIns, defaultPlanOptions).root;
+  while (node.kind !== kind) node = inputsOf(node)[0]!;
+  return node as Extract<Plan, { kind: Kind }>;
+}
+
 function setUp(from: string, groupBy = "GROUP BY TUMBLINGWINDOW(ss, 10)") {
-  let node: Plan = prepareSelect(`SELECT 1 AS one FROM ${from} ${groupBy}`, catalog, builtIns, defaultPlanOptions).root;
-  while (node.kind !== "join") node = inputsOf(node)[0]!;
+  const node = nodeOf("join", `${from} ${groupBy}`);
   const out: Batch[] = [];
   const errors: string[] = [];
   const context: OperatorContext = {
@@ -42,7 +48,7 @@ function setUp(from: string, groupBy = "GROUP BY TUMBLINGWINDOW(ss, 10)") {
     drop: () => assert.fail("nothing is dropped"),
   };
   const operator = new JoinOperator(node, context, { push: (batch) => void out.push(batch), advance() {} });
-  return { operator, out, errors };
+  return { operator, out, errors, context };
 }
 
 function rowsOf(source: number, values: readonly Struct[]): Row[] {
@@ -60,6 +66,21 @@ test("JoinOperator refuses a list of more rows than a result can have", () => {
   const { operator, out, errors } = setUp("L CROSS JOIN R");
   const side = Math.ceil(Math.sqrt(joinedRowsMax)) + 1;
   operator.push({ rows: [...rowsOf(0, numbered(side)), ...rowsOf(1, numbered(side))], window });
+  assert.match(errors[0]!, /more than 100000 rows/);
+  assert.equal(out.length, 0);
+});
+
+test("LookupJoinOperator refuses a list of more rows than a result can have", () => {
+  const { out, errors, context } = setUp("L INNER JOIN T ON L.id = T.id", "");
+  const found = { find: () => numbered(joinedRowsMax / 10) };
+  const plan = nodeOf("lookup_join", "L INNER JOIN K ON L.id = K.id GROUP BY TUMBLINGWINDOW(ss, 10)");
+  const operator = new LookupJoinOperator(plan, found, context, {
+    push: (batch) => void out.push(batch),
+    advance() {},
+  });
+  operator.push({ rows: rowsOf(0, numbered(10)), window });
+  assert.deepEqual([errors, out.splice(0).map((batch) => batch.rows.length)], [[], [joinedRowsMax]]);
+  operator.push({ rows: rowsOf(0, numbered(11)), window });
   assert.match(errors[0]!, /more than 100000 rows/);
   assert.equal(out.length, 0);
 });

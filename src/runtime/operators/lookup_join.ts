@@ -13,6 +13,7 @@ import { Row, type WindowSpan } from "../../value/row.ts";
 import { kindOf, type Struct, type Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import type { KeyedLookup } from "../lookup_table.ts";
+import { joinedRowsMax, tooLarge } from "./join_step.ts";
 import { compileJoinRows, type JoinRows, partsOf } from "./joined_row.ts";
 
 /** What a row found, or why it could not be asked for. */
@@ -154,7 +155,8 @@ export class LookupJoinOperator implements Operator {
         parts[table.position] = own;
       }
       const result = this.#joinRows(parts, row.window, row.time);
-      if (this.#holds(result)) joined.push(result);
+      if (!this.#holds(result)) continue;
+      if (joined.push(result) > joinedRowsMax) tooLarge();
     }
   }
 
