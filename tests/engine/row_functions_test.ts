@@ -47,7 +47,7 @@ test("delay() holds up no other rule, and not the end of its own", () =>
     await settled();
     assert.deepEqual(wire.written, ['[{"quick":1}]']);
     assert.ok(
-      log.some((line) => line.includes("lost when the rule stopped") && line.includes("count=1")),
+      log.some((line) => line.includes("given up when it stopped") && line.includes("count=1")),
       log.join("\n"),
     );
   }));
