@@ -18,6 +18,12 @@ import { getOwn, type Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 
+/**
+ * Rows that may wait. One stream that is silent holds up the rows of all others, and would fill the memory of the agent;
+ * what comes when so many wait is dropped.
+ */
+export const waitingRowsMax = 1_000_000;
+
 /** Event time of one stream. */
 class StreamTime {
   readonly source: number;
@@ -92,6 +98,7 @@ export class WatermarkOperator implements Operator {
 
   push(batch: Batch): void {
     let late = 0;
+    let tooMany = 0;
     for (const row of batch.rows) {
       const stream = this.#bySource[row.source]!;
       let time: number;
@@ -104,6 +111,8 @@ export class WatermarkOperator implements Operator {
       const isLate = time < this.#watermark;
       if (isLate) {
         late++;
+      } else if (this.held() === waitingRowsMax) {
+        tooMany++;
       } else {
         row.time = time;
         this.#insert(row);
@@ -115,6 +124,7 @@ export class WatermarkOperator implements Operator {
       if (this.#rowByRow && !isLate) this.#release();
     }
     if (late > 0) this.#context.drop("late", late);
+    if (tooMany > 0) this.#context.drop("event time full", tooMany);
     this.#release();
   }
 

@@ -6,7 +6,7 @@ import { DateTime } from "../../value/datetime.ts";
 import { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import { decodeState, encodeState } from "../state_codec.ts";
-import { WatermarkOperator } from "./watermark.ts";
+import { waitingRowsMax, WatermarkOperator } from "./watermark.ts";
 
 function setUp(options: Partial<WatermarkPlan> = {}) {
   const out: (string | number)[] = [];
@@ -109,6 +109,18 @@ test("WatermarkOperator releases many rows in linear time", () => {
   for (let i = 0; i < 100_000; i++) released += push(i).filter((item) => typeof item === "number").length;
   assert.equal(released, 50_000);
   assert.ok(performance.now() - begin < 10_000);
+});
+
+test("WatermarkOperator keeps so many rows of a stream that waits for another, and no more", () => {
+  const { operator, out, push } = setUp({
+    timestamps: [{ source: 0, column: "ts", format: undefined }, { source: 1, column: "ts", format: undefined }],
+  });
+  const rows = Array.from({ length: waitingRowsMax - 1 }, () => new Row({ ts: 5000 }, 0));
+  operator.push({ rows, window: undefined });
+  assert.equal(operator.held(), waitingRowsMax - 1);
+  out.length = 0;
+  assert.deepEqual(push(5000, 5000, 9000), ["- event time full 2", "w -Infinity"]);
+  assert.equal(operator.held(), waitingRowsMax);
 });
 
 test("WatermarkOperator goes on where a snapshot was taken", () => {
