@@ -17,6 +17,18 @@ export function position(text: string, offset: number): { line: number; column: 
   return { line, column: offset - lineStart + 1 };
 }
 
+/** Characters that take two columns of a terminal, and marks that take none. */
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+const mark = /\p{M}|\u200d/u;
+
+/** How many columns a terminal needs for the text. */
+function widthOf(text: string): number {
+  let width = 0;
+  for (const char of text) width += mark.test(char) ? 0 : wide.test(char) ? 2 : 1;
+  return width;
+}
+
 function excerpt(text: string, span: Span, remark: string, origin: string | undefined): string[] {
   const { line, column } = position(text, span.start);
   const lineStart = span.start - (column - 1);
@@ -25,9 +37,10 @@ function excerpt(text: string, span: Span, remark: string, origin: string | unde
   // A very long line is cut around the place, so that the caret stays visible.
   const from = column > excerptColumnsMax / 2 ? span.start - excerptColumnsMax / 2 : lineStart;
   const to = Math.min(lineEnd, from + excerptColumnsMax);
-  const shown = (from > lineStart ? "…" : "") + text.slice(from, to).replaceAll("\t", " ") + (to < lineEnd ? "…" : "");
-  const indent = span.start - from + (from > lineStart ? 1 : 0);
-  const carets = "^".repeat(Math.max(1, Math.min(span.end, to) - span.start));
+  const cut = text.slice(from, to).replaceAll("\t", " ").replace(/\r$/, "");
+  const shown = (from > lineStart ? "…" : "") + cut + (to < lineEnd ? "…" : "");
+  const indent = widthOf(text.slice(from, span.start)) + (from > lineStart ? 1 : 0);
+  const carets = "^".repeat(Math.max(1, widthOf(text.slice(span.start, Math.min(span.end, to)).replace(/\r$/, ""))));
   const gutter = String(line);
   return [
     `${" ".repeat(gutter.length)}--> ${origin ?? "sql"}:${line}:${column}`,
