@@ -51,6 +51,21 @@ function createStatement(definition: StreamDefinition): string {
   return `${head} WITH (${all.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(", ")})`;
 }
 
+interface Node {
+  readonly type: string;
+}
+
+/** The rule with the connector of cases in place of its actions, or of the sources and sinks of its graph. */
+function ruleWithConnector(json: string): string {
+  const { actions: _, ...rule } = JSON.parse(json) as { actions?: unknown; graph?: { nodes: Record<string, Node> } };
+  if (rule.graph === undefined) return JSON.stringify({ ...rule, actions: [{ case: {} }] });
+  const nodes = Object.entries(rule.graph.nodes).map(([name, node]) => {
+    if (node.type === "operator") return [name, node];
+    return [name, { ...node, nodeType: "case", ...(node.type === "sink" ? { props: {} } : {}) }];
+  });
+  return JSON.stringify({ ...rule, graph: { ...rule.graph, nodes: Object.fromEntries(nodes) } });
+}
+
 /** A clock that knows when what sleeps wakes up: `delay()` holds up a rule, and a case does not wait. */
 class CaseClock implements Clock {
   readonly #hand: HandClock;
@@ -144,8 +159,7 @@ class LiveCase {
     await engine.start();
     try {
       for (const each of this.#catalog.definitions.values()) streams.execute(createStatement(each));
-      const json = { ...JSON.parse(definition.json) as Record<string, unknown>, actions: [{ case: {} }] };
-      const rule = JSON.stringify(json);
+      const rule = ruleWithConnector(definition.json);
       const [first] = engine.rules.validate(rule).sources;
       await engine.rules.create(rule);
       await this.#play(first!, timezone);
