@@ -14,88 +14,52 @@ import { argumentReader } from "../../sql/functions/arguments.ts";
 import type { DelayPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
-
-type Waiting = { readonly kind: "batch"; readonly batch: Batch } | {
-  readonly kind: "advance";
-  readonly progress: Progress;
-};
+import { WaitingLine } from "./waiting_line.ts";
 
 export class DelayOperator implements Operator {
   readonly #waits: readonly ((row: Row) => number)[];
   readonly #context: OperatorContext;
   readonly #output: Output;
-  /** What waits, without the first. */
-  #line: Waiting[] = [];
-  #waiting: Promise<void> | undefined;
-  #heldRows = 0;
+  readonly #line: WaitingLine;
 
   constructor(plan: DelayPlan, context: OperatorContext, output: Output) {
     this.#waits = plan.calls.map((call) => compileWait(call, context));
     this.#context = context;
     this.#output = output;
+    this.#line = new WaitingLine((part) => this.#process(part), context, output);
   }
 
   push(batch: Batch): void {
     const parts = batch.window === undefined
       ? batch.rows.map((row): Batch => ({ rows: [row], window: undefined }))
       : [batch];
-    this.#heldRows += batch.rows.length;
-    for (const part of parts) {
-      if (this.#waiting === undefined) this.#process(part);
-      else this.#line.push({ kind: "batch", batch: part });
-    }
+    for (const part of parts) this.#line.push(part);
   }
 
   advance(progress: Progress): void {
-    if (this.#waiting === undefined) this.#output.advance(progress);
-    else this.#line.push({ kind: "advance", progress });
+    this.#line.advance(progress);
   }
 
   settled(): Promise<void> | undefined {
-    return this.#waiting;
+    return this.#line.settled();
   }
 
   held(): number {
-    return this.#heldRows;
+    return this.#line.held();
   }
 
-  #process(part: Batch): void {
+  #process(part: Batch): Promise<void> | undefined {
     let ms = 0;
     try {
       for (const row of part.rows) for (const wait of this.#waits) ms += wait(row);
     } catch (error) {
-      this.#heldRows -= part.rows.length;
       this.#context.fail(error);
-      return;
+      return undefined;
     }
     const sleeping = ms === 0 ? undefined : this.#context.rule.sleep?.(ms);
-    if (sleeping === undefined) {
-      this.#emit(part);
-      return;
-    }
-    this.#waiting = sleeping.then(() => {
-      this.#waiting = undefined;
-      this.#emit(part);
-      this.#workOff();
-      // Another one may have begun to wait.
-      return this.#waiting;
-    });
-  }
-
-  #emit(part: Batch): void {
-    this.#heldRows -= part.rows.length;
+    if (sleeping !== undefined) return sleeping.then(() => this.#output.push(part));
     this.#output.push(part);
-  }
-
-  /** Stops at the first that waits again: the rest stays in line behind it. */
-  #workOff(): void {
-    let done = 0;
-    while (done < this.#line.length && this.#waiting === undefined) {
-      const next = this.#line[done++]!;
-      if (next.kind === "batch") this.#process(next.batch);
-      else this.#output.advance(next.progress);
-    }
-    this.#line.splice(0, done);
+    return undefined;
   }
 }
 

@@ -15,14 +15,10 @@ import type { Batch, Operator, OperatorContext, Output, Progress } from "../oper
 import type { KeyedLookup } from "../lookup_table.ts";
 import { joinedRowsMax, tooLarge } from "./join_step.ts";
 import { compileJoinRows, type JoinRows, partsOf } from "./joined_row.ts";
+import { WaitingLine } from "./waiting_line.ts";
 
 /** What a row found, or why it could not be asked for. */
 type Answer = readonly Struct[] | { readonly error: unknown };
-
-type Waiting = { readonly kind: "batch"; readonly batch: Batch } | {
-  readonly kind: "advance";
-  readonly progress: Progress;
-};
 
 const nothing: readonly Struct[] = [];
 
@@ -35,10 +31,7 @@ export class LookupJoinOperator implements Operator {
   readonly #joinRows: JoinRows;
   readonly #context: OperatorContext;
   readonly #output: Output;
-  /** What came while answers were waited for. */
-  #line: Waiting[] = [];
-  #waiting: Promise<void> | undefined;
-  #heldRows = 0;
+  readonly #line: WaitingLine;
 
   constructor(plan: LookupJoinPlan, lookup: KeyedLookup, context: OperatorContext, output: Output) {
     this.#plan = plan;
@@ -50,56 +43,35 @@ export class LookupJoinOperator implements Operator {
     this.#joinRows = compileJoinRows(plan.analytics);
     this.#context = context;
     this.#output = output;
+    this.#line = new WaitingLine((batch) => this.#process(batch), context, output);
   }
 
   push(batch: Batch): void {
-    this.#heldRows += batch.rows.length;
-    if (this.#waiting === undefined) this.#process(batch);
-    else this.#line.push({ kind: "batch", batch });
+    this.#line.push(batch);
   }
 
   advance(progress: Progress): void {
-    if (this.#waiting === undefined) this.#output.advance(progress);
-    else this.#line.push({ kind: "advance", progress });
+    this.#line.advance(progress);
   }
 
-  /** Rows whose answers have not all come, and those in line behind them. */
   held(): number {
-    return this.#heldRows;
+    return this.#line.held();
   }
 
   settled(): Promise<void> | undefined {
-    return this.#waiting;
+    return this.#line.settled();
   }
 
-  #process(batch: Batch): void {
+  #process(batch: Batch): Promise<void> | undefined {
     let waits = false;
     const asked = batch.rows.map((row) => {
       const answer = this.#ask(row);
       waits ||= answer instanceof Promise;
       return answer;
     });
-    if (!waits) {
-      this.#emit(batch, asked as Answer[]);
-      return;
-    }
-    this.#waiting = Promise.all(asked).then((answers) => {
-      this.#waiting = undefined;
-      this.#emit(batch, answers);
-      this.#workOff();
-      // The line may have brought another batch that waits.
-      return this.#waiting;
-    });
-  }
-
-  #workOff(): void {
-    const line = this.#line;
-    this.#line = [];
-    for (const waiting of line) {
-      if (this.#waiting !== undefined) this.#line.push(waiting);
-      else if (waiting.kind === "batch") this.#process(waiting.batch);
-      else this.#output.advance(waiting.progress);
-    }
+    if (waits) return Promise.all(asked).then((answers) => this.#emit(batch, answers));
+    this.#emit(batch, asked as Answer[]);
+    return undefined;
   }
 
   #ask(row: Row): Answer | Promise<Answer> {
@@ -119,7 +91,6 @@ export class LookupJoinOperator implements Operator {
   }
 
   #emit(batch: Batch, answers: readonly Answer[]): void {
-    this.#heldRows -= batch.rows.length;
     if (batch.window !== undefined) {
       this.#emitList(batch.rows, answers, batch.window);
       return;

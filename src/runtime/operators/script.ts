@@ -15,11 +15,7 @@ import type { Batch, Operator, OperatorContext, Output, Progress } from "../oper
 import { type Script, scriptHost } from "../scripts/host.ts";
 import type { CallResult } from "../scripts/messages.ts";
 import { decodeResult, encodeArguments } from "../scripts/values.ts";
-
-type Waiting = { readonly kind: "batch"; readonly batch: Batch } | {
-  readonly kind: "advance";
-  readonly progress: Progress;
-};
+import { WaitingLine } from "./waiting_line.ts";
 
 export class ScriptOperator implements Operator {
   readonly #plan: ScriptPlan;
@@ -27,9 +23,7 @@ export class ScriptOperator implements Operator {
   readonly #context: OperatorContext;
   readonly #output: Output;
   readonly #script: Script;
-  /** What came while answers were waited for. */
-  #line: Waiting[] = [];
-  #waiting: Promise<void> | undefined;
+  readonly #line: WaitingLine;
 
   constructor(plan: ScriptPlan, context: OperatorContext, output: Output) {
     this.#plan = plan;
@@ -37,27 +31,30 @@ export class ScriptOperator implements Operator {
     this.#context = context;
     this.#output = output;
     this.#script = scriptHost.open(plan.script);
+    this.#line = new WaitingLine((batch) => this.#process(batch), context, output);
   }
 
   push(batch: Batch): void {
-    if (this.#waiting === undefined) this.#process(batch);
-    else this.#line.push({ kind: "batch", batch });
+    this.#line.push(batch);
   }
 
   advance(progress: Progress): void {
-    if (this.#waiting === undefined) this.#output.advance(progress);
-    else this.#line.push({ kind: "advance", progress });
+    this.#line.advance(progress);
+  }
+
+  held(): number {
+    return this.#line.held();
   }
 
   settled(): Promise<void> | undefined {
-    return this.#waiting;
+    return this.#line.settled();
   }
 
   close(): void {
     this.#script.close();
   }
 
-  #process(batch: Batch): void {
+  #process(batch: Batch): Promise<void> | undefined {
     const { rows, window } = batch;
     const asked: Row[] = [];
     const calls: string[] = [];
@@ -65,7 +62,7 @@ export class ScriptOperator implements Operator {
       if (window !== undefined) calls.push(encodeArguments([rows.map((row) => this.#message(row))]));
     } catch (error) {
       this.#context.fail(error);
-      return;
+      return undefined;
     }
     for (const row of window === undefined ? rows : []) {
       try {
@@ -75,24 +72,11 @@ export class ScriptOperator implements Operator {
         this.#context.fail(error);
       }
     }
-    if (calls.length === 0) return;
-    this.#waiting = this.#script.run(calls).then((results) => {
-      this.#waiting = undefined;
+    if (calls.length === 0) return undefined;
+    return this.#script.run(calls).then((results) => {
       if (window === undefined) this.#emitRows(asked, results);
       else this.#emitList(batch, results[0]!);
-      this.#workOff();
-      // The line may have brought another batch that waits.
-      return this.#waiting;
     });
-  }
-
-  #workOff(): void {
-    const line = this.#line;
-    this.#line = [];
-    for (const waiting of line) {
-      if (waiting.kind === "batch") this.push(waiting.batch);
-      else this.advance(waiting.progress);
-    }
   }
 
   /** The columns of the row, and what aggregates have added. */

@@ -1,0 +1,84 @@
+/**
+ * What comes to an operator while it waits for something from elsewhere: batches stand in line, and so does time, so that
+ * all of it goes on in the order in which it came.
+ *
+ * ```ts ignore
+ * const line = new WaitingLine((batch) => ask(batch).then((answer) => output.push(answer)), context, output);
+ * line.push(batch);
+ * await line.settled();
+ * ```
+ * @module
+ */
+import type { Batch, OperatorContext, Output, Progress } from "../operator.ts";
+
+type Waiting = { readonly kind: "batch"; readonly batch: Batch } | {
+  readonly kind: "advance";
+  readonly progress: Progress;
+};
+
+/** Hands a batch on: at once, or, when it has to wait, by the time the promise resolves. */
+export type Process = (batch: Batch) => Promise<void> | undefined;
+
+export class WaitingLine {
+  readonly #process: Process;
+  readonly #context: OperatorContext;
+  readonly #output: Output;
+  /** What waits, without the first. */
+  #line: Waiting[] = [];
+  #waiting: Promise<void> | undefined;
+  #heldRows = 0;
+
+  constructor(process: Process, context: OperatorContext, output: Output) {
+    this.#process = process;
+    this.#context = context;
+    this.#output = output;
+  }
+
+  push(batch: Batch): void {
+    this.#heldRows += batch.rows.length;
+    if (this.#waiting === undefined) this.#begin(batch);
+    else this.#line.push({ kind: "batch", batch });
+  }
+
+  advance(progress: Progress): void {
+    if (this.#waiting === undefined) this.#output.advance(progress);
+    else this.#line.push({ kind: "advance", progress });
+  }
+
+  /** As {@linkcode Operator.settled}. */
+  settled(): Promise<void> | undefined {
+    return this.#waiting;
+  }
+
+  /** Rows that have not been handed on. */
+  held(): number {
+    return this.#heldRows;
+  }
+
+  #begin(batch: Batch): void {
+    const pending = this.#process(batch);
+    if (pending === undefined) {
+      this.#heldRows -= batch.rows.length;
+      return;
+    }
+    // A rejection that nobody handles would end the agent.
+    this.#waiting = pending.catch((error) => this.#context.fail(error)).then(() => {
+      this.#waiting = undefined;
+      this.#heldRows -= batch.rows.length;
+      this.#workOff();
+      // Another one may have begun to wait.
+      return this.#waiting;
+    });
+  }
+
+  /** Stops at the first that waits again: the rest stays in line behind it. */
+  #workOff(): void {
+    let done = 0;
+    while (done < this.#line.length && this.#waiting === undefined) {
+      const next = this.#line[done++]!;
+      if (next.kind === "batch") this.#begin(next.batch);
+      else this.#output.advance(next.progress);
+    }
+    this.#line.splice(0, done);
+  }
+}
