@@ -47,7 +47,7 @@ test("graph rules run over HTTP, and again after a restart", () =>
 
 test("scripts that do not end keep nobody else waiting", () =>
   withAgent(async (agent) => {
-    const search = "'a'.repeat(2e6).indexOf('a'.repeat(1e6) + 'b')";
+    const search = "'a'.repeat(2e5).indexOf('a'.repeat(1e5) + 'b')";
     await agent.expect(201, "POST", "/rules", chain("loops", script("function exec() { for (;;); }")));
     await agent.expect(201, "POST", "/rules", chain("hangs", script(`const exec = () => ({ at: ${search} });`)));
     await agent.expect(201, "POST", "/rules", chain("works", script("const exec = (msg) => msg;")));

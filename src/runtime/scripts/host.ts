@@ -18,7 +18,6 @@ const idleMs = 5000;
 const startMsMax = 10_000;
 
 interface Run {
-  readonly script: Script;
   readonly calls: readonly string[];
   readonly results: CallResult[];
   readonly done: (results: readonly CallResult[]) => void;
@@ -30,6 +29,8 @@ export class Script {
   readonly text: string;
   /** Why it is not called any more. */
   stopped: string | undefined = undefined;
+  /** What it has to do, in the order in which it was asked for. */
+  runs: Run[] = [];
   readonly #host: ScriptHost;
 
   constructor(id: number, text: string, host: ScriptHost) {
@@ -38,13 +39,19 @@ export class Script {
     this.#host = host;
   }
 
-  /** Calls `exec` with each of `calls`, the arguments as JSON arrays. Runs are carried out in the order of the calls. */
+  /** Calls `exec` with each of `calls`, the arguments as JSON arrays. Runs are carried out one after the other. */
   run(calls: readonly string[]): Promise<readonly CallResult[]> {
-    return this.#host.run(this, calls);
+    const { stopped } = this;
+    if (stopped !== undefined) return Promise.resolve(calls.map(() => ({ error: stopped })));
+    return new Promise((done) => {
+      this.runs.push({ calls, results: [], done });
+      if (this.runs.length === 1) this.#host.ask(this);
+    });
   }
 
   /** Runs that are not done are left undone. */
   close(): void {
+    this.runs = [];
     this.#host.close(this);
   }
 }
@@ -61,7 +68,8 @@ export class ScriptHost {
   #worker: Worker | undefined;
   /** False until the thread has answered once. */
   #alive = false;
-  #queue: Run[] = [];
+  /** Scripts with something to do; the first is at it. They take turns, so that a slow one does not hold up the others. */
+  #turns: Script[] = [];
   #watchdog: NodeJS.Timeout | undefined;
   /** Ends the thread when it has had no script for a while. */
   #idle: NodeJS.Timeout | undefined;
@@ -77,31 +85,29 @@ export class ScriptHost {
 
   close(script: Script): void {
     if (!this.#scripts.delete(script)) return;
-    const isRunning = this.#queue[0]?.script === script;
-    this.#queue = this.#queue.filter((run) => run.script !== script);
+    const isRunning = this.#turns[0] === script;
+    this.#turns = this.#turns.filter((each) => each !== script);
     if (this.#scripts.size === 0) {
       // A rule that is started anew, as after a change, finds the thread.
       this.#idle = setTimeout(() => this.#end(), idleMs);
       this.#idle.unref();
     }
-    // The results of what runs would be taken for those of the next run.
+    // The results of what runs would be taken for those of the next script.
     if (isRunning) this.#restart();
     else this.#send({ kind: "close", script: script.id });
   }
 
-  run(script: Script, calls: readonly string[]): Promise<readonly CallResult[]> {
-    const { stopped } = script;
-    if (stopped !== undefined) return Promise.resolve(calls.map(() => ({ error: stopped })));
-    return new Promise((done) => {
-      this.#queue.push({ script, calls, results: [], done });
-      if (this.#queue.length === 1) this.#next();
-    });
+  /** The script has something to do. */
+  ask(script: Script): void {
+    this.#turns.push(script);
+    if (this.#turns.length === 1) this.#next();
   }
 
   #next(): void {
-    const [run] = this.#queue;
-    if (run === undefined) return;
-    this.#send({ kind: "run", script: run.script.id, calls: run.calls.slice(run.results.length) });
+    const [script] = this.#turns;
+    if (script === undefined) return;
+    const { calls, results } = script.runs[0]!;
+    this.#send({ kind: "run", script: script.id, calls: calls.slice(results.length) });
     this.#watch();
   }
 
@@ -113,37 +119,38 @@ export class ScriptHost {
     );
   }
 
-  #received({ results }: Response): void {
+  #received({ results, over }: Response): void {
     this.#alive = true;
-    const [run] = this.#queue;
-    if (run === undefined) return;
+    const [script] = this.#turns;
+    const run = script?.runs[0];
+    if (script === undefined || run === undefined) return;
     run.results.push(...results);
-    this.#finish(run);
-  }
-
-  #finish(run: Run): void {
+    if (!over) return this.#watch();
     clearTimeout(this.#watchdog);
-    if (run.results.length < run.calls.length) return this.#watch();
-    this.#queue.shift();
-    run.done(run.results);
+    this.#turns.shift();
+    if (run.results.length === run.calls.length) script.runs.shift();
+    if (script.runs.length > 0) this.#turns.push(script);
     this.#next();
+    if (run.results.length === run.calls.length) run.done(run.results);
   }
 
   /** The script that the thread was at is not called again. What it gave since the last sign of life is lost. */
   #lost(reason: string): void {
-    const script = this.#queue[0]?.script;
+    const script = this.#turns.shift();
     if (script !== undefined) {
       script.stopped = `${reason}, and is not called again until its rule starts anew`;
-      const failed = this.#queue.filter((run) => run.script === script);
-      this.#queue = this.#queue.filter((run) => run.script !== script);
       const error = { error: script.stopped };
-      for (const run of failed) run.done([...run.results, ...run.calls.slice(run.results.length).map(() => error)]);
+      for (const { calls, results, done } of script.runs) {
+        done([...results, ...calls.slice(results.length).map(() => error)]);
+      }
+      script.runs = [];
     }
     this.#restart();
   }
 
   #restart(): void {
     this.#end();
+    if (this.#scripts.size === 0) return;
     this.#start();
     this.#next();
   }

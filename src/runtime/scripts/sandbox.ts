@@ -2,12 +2,13 @@
  * One script in a JavaScript engine of its own, QuickJS: no file, no network, no clock but Date, and limits of memory,
  * stack and time.
  *
- * Values cross as JSON. What JSON has no word for is an object with the one key {@linkcode tag}: ints beyond 2^53 are
+ * A sandbox is never closed: its engine has a memory of its own, which goes with it. Values cross as JSON. What JSON has no word for is an object with the one key {@linkcode tag}: ints beyond 2^53 are
  * BigInt inside, datetimes Date, bytes Uint8Array.
  * @module
  */
 import {
   newQuickJSWASMModuleFromVariant,
+  newVariant,
   type QuickJSContext,
   type QuickJSHandle,
   type QuickJSRuntime,
@@ -17,10 +18,17 @@ import variant from "@jitl/quickjs-singlefile-mjs-release-sync";
 import { callMsMax, type CallResult, scriptBytesMax, stackBytesMax } from "./messages.ts";
 import { tag } from "./values.ts";
 
-let engine: Promise<QuickJSWASMModule> | undefined;
+const pageBytes = 64 * 1024;
+/** The engine is built to begin with so much. */
+const firstPages = 256;
 
-export function loadEngine(): Promise<QuickJSWASMModule> {
-  return engine ??= newQuickJSWASMModuleFromVariant(variant);
+/**
+ * An engine for one script. It has a memory of its own: the engine's own limit counts blocks, not their sizes, in this
+ * build, so it is the memory itself that ends.
+ */
+export function createEngine(): Promise<QuickJSWASMModule> {
+  const wasmMemory = new WebAssembly.Memory({ initial: firstPages, maximum: scriptBytesMax / pageBytes });
+  return newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory }));
 }
 
 /** Gives `(exec, json) => json`. What it needs is taken before the script can change it. */
@@ -81,15 +89,14 @@ const bridge = `(() => {
 export class Sandbox {
   readonly #runtime: QuickJSRuntime;
   readonly #context: QuickJSContext;
-  #bridge: QuickJSHandle | undefined;
-  #exec: QuickJSHandle | undefined;
+  readonly #bridge: QuickJSHandle | undefined;
+  readonly #exec: QuickJSHandle | undefined;
   /** Why the script has no function to call. */
   #broken: string | undefined;
   #deadline = 0;
 
   constructor(module: QuickJSWASMModule, script: string) {
     this.#runtime = module.newRuntime();
-    this.#runtime.setMemoryLimit(scriptBytesMax);
     this.#runtime.setMaxStackSize(stackBytesMax);
     this.#runtime.setInterruptHandler(() => performance.now() > this.#deadline);
     this.#context = this.#runtime.newContext();
@@ -129,20 +136,14 @@ export class Sandbox {
       found = "unknown error";
     }
     error.dispose();
-    if (typeof found !== "object" || found === null) return String(found).slice(0, messageMax);
+    if (found === null) return "it threw null, as it does too when there is no memory left for an error";
+    if (typeof found !== "object") return String(found).slice(0, messageMax);
     const { name, message } = found as { name?: unknown; message?: unknown };
     if (name === "InternalError" && message === "interrupted") return `it took longer than ${callMsMax} ms`;
     if (name === undefined && message === undefined) {
       return (JSON.stringify(found) ?? "unknown error").slice(0, messageMax);
     }
     return `${String(name ?? "Error")}: ${String(message ?? "")}`.slice(0, messageMax);
-  }
-
-  close(): void {
-    this.#bridge?.dispose();
-    this.#exec?.dispose();
-    this.#context.dispose();
-    this.#runtime.dispose();
   }
 }
 

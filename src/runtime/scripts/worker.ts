@@ -4,14 +4,14 @@
  * @module
  */
 import { parentPort } from "node:worker_threads";
-import { type CallResult, type Request, type Response } from "./messages.ts";
-import { loadEngine, Sandbox } from "./sandbox.ts";
+import { type CallResult, type Request, type Response, turnMsMax } from "./messages.ts";
+import { createEngine, Sandbox } from "./sandbox.ts";
 
 /** Results are sent this often, milliseconds, so that the agent sees that the thread lives. */
 const reportMs = 10;
 
 const port = parentPort!;
-const sandboxes = new Map<number, Sandbox>();
+const scripts = new Map<number, { readonly text: string; sandbox: Pick<Sandbox, "call"> }>();
 /** Requests are worked off one after the other. */
 let line: Promise<void> = Promise.resolve();
 
@@ -22,29 +22,55 @@ port.on("message", (request: Request) => {
 async function answer(request: Request): Promise<void> {
   switch (request.kind) {
     case "open":
-      sandboxes.set(request.script, new Sandbox(await loadEngine(), request.text));
+      scripts.set(request.script, { text: request.text, sandbox: await sandboxOf(request.text) });
       break;
     case "close":
-      sandboxes.get(request.script)?.close();
-      sandboxes.delete(request.script);
+      scripts.delete(request.script);
       break;
     case "run":
-      run(sandboxes.get(request.script)!, request.calls);
+      await run(request.script, request.calls);
       break;
     default:
       request satisfies never;
   }
 }
 
-function run(sandbox: Sandbox, calls: readonly string[]): void {
-  let results: CallResult[] = [];
-  let reported = performance.now();
-  for (const call of calls) {
-    results.push(sandbox.call(call));
-    if (performance.now() - reported < reportMs) continue;
-    port.postMessage({ results } satisfies Response);
-    results = [];
-    reported = performance.now();
+/** Where the engine breaks already as it takes the script, every call says so. */
+async function sandboxOf(text: string): Promise<Pick<Sandbox, "call">> {
+  try {
+    return new Sandbox(await createEngine(), text);
+  } catch (error) {
+    return { call: () => ({ error: messageOf(error) }) };
   }
-  if (results.length > 0) port.postMessage({ results } satisfies Response);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A call; where the engine itself breaks, as when its stack ends, the script gets a new one. */
+async function call(id: number, json: string): Promise<CallResult> {
+  const script = scripts.get(id)!;
+  try {
+    return script.sandbox.call(json);
+  } catch (error) {
+    script.sandbox = await sandboxOf(script.text);
+    return { error: messageOf(error) };
+  }
+}
+
+async function run(script: number, calls: readonly string[]): Promise<void> {
+  const begun = performance.now();
+  let reported = begun;
+  let results: CallResult[] = [];
+  for (const [i, json] of calls.entries()) {
+    results.push(await call(script, json));
+    const now = performance.now();
+    const over = i === calls.length - 1 || now - begun > turnMsMax;
+    if (!over && now - reported < reportMs) continue;
+    port.postMessage({ results, over } satisfies Response);
+    if (over) return;
+    results = [];
+    reported = now;
+  }
 }
