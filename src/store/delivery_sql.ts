@@ -142,6 +142,7 @@ export function prepareDelivery(database: SqlDatabase) {
     ),
     deadRange: range(database, "dead_letter", 45, "((1 << 45) - 1)"),
 
+    vacuumSlice: prepare("PRAGMA incremental_vacuum(256)"),
     pages: prepare(
       "SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
     ),

@@ -170,7 +170,7 @@ class MemoryOutbox implements Outbox {
       const oldestMs = work.expiredAtMs - ageMaxMs;
       tell("age", this.#dropFront(({ createdMs }) => createdMs < oldestMs));
     }
-    tell("full", this.#append(work.append ?? []));
+    if (work.append !== undefined && work.append.length > 0) tell("full", this.#append(work.append));
     return dropped;
   }
 

@@ -57,7 +57,6 @@ interface Rule {
 const logPageRows = 64;
 /** What one slice of clearing takes out: a few milliseconds. */
 const sliceLimit = { rows: 2000, bytes: 4 * 1024 * 1024 };
-const vacuumSlicePages = 256;
 /** Space is given back when there is this much of it, and it is a quarter of the file: some is needed again at once. */
 const freePagesMin = 256;
 /** The write-ahead log is that long only after something large. */
@@ -237,7 +236,7 @@ export class SqliteDelivery implements DeliveryStore {
           continue;
         }
         if (!this.#writes(unit)) {
-          this.#settleInMemory(unit);
+          this.#settleInMemory(unit, outboxes);
           outcomes.push({ result: { dropped: [] } });
           continue;
         }
@@ -286,9 +285,14 @@ export class SqliteDelivery implements DeliveryStore {
       (unit.outboxes ?? []).some((work) => this.outbox(unit.rule, work.action).writes(work));
   }
 
-  #settleInMemory(unit: DeliveryUnit): void {
+  /** Failed attempts that need no write; a failure of the others of its group concerns them all the same. */
+  #settleInMemory(unit: DeliveryUnit, outboxes: Set<SqliteOutbox>): void {
     for (const { action, retried } of unit.outboxes ?? []) {
-      if (retried !== undefined) this.outbox(unit.rule, action).settleRetried(retried);
+      if (retried === undefined) continue;
+      const outbox = this.outbox(unit.rule, action);
+      outboxes.add(outbox);
+      outbox.begin();
+      outbox.settleRetried(retried);
     }
   }
 
@@ -460,8 +464,8 @@ export class SqliteDelivery implements DeliveryStore {
     return this.#read(() => {
       const { page_count, freelist_count } = this.#sql.pages.get() as Record<string, number>;
       if (freelist_count! >= freePagesMin && freelist_count! * 4 >= page_count!) {
-        // Only `exec` runs it to its end; a prepared statement gives back one page a step.
-        this.#database.exec(`PRAGMA incremental_vacuum(${vacuumSlicePages})`);
+        // It gives back one page a step, and of the ways to run it only this one takes all steps under both engines.
+        this.#sql.vacuumSlice.all();
         const after = this.#sql.pages.get() as Record<string, number>;
         // A database without the means for it gives nothing back.
         if (after.freelist_count! < freelist_count!) return true;

@@ -2,7 +2,8 @@
  * One outbox in SQLite.
  *
  * What is on disk changes in `apply()` only, which runs inside a transaction; then either `committed()` or
- * `rolledBack()` is called. What is in memory only (taken, waiting) changes in `committed()`, so that it needs no undoing.
+ * `rolledBack()` is called. What is in memory only (taken, waiting) changes with it, because the next unit of the same
+ * transaction builds on it, and is put back by `rolledBack()`.
  * @module
  */
 import {
@@ -53,6 +54,30 @@ interface Amount {
   bytes: number;
 }
 
+/** What one take finds, up to its limits. */
+class Collection {
+  readonly messages: Lease[] = [];
+  isFull = false;
+  readonly #rowsMax: number;
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor({ rowsMax, bytesMax = Infinity }: TakeOptions) {
+    this.#rowsMax = rowsMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** False when it is too large for what is left. */
+  add(lease: Lease): boolean {
+    this.isFull = this.messages.length > 0 && this.#bytes + lease.bytes > this.#bytesMax;
+    if (this.isFull) return false;
+    this.messages.push(lease);
+    this.#bytes += lease.bytes;
+    this.isFull = this.messages.length === this.#rowsMax || this.#bytes >= this.#bytesMax;
+    return true;
+  }
+}
+
 const empty: Counted = { last: 0, rows: 0, bytes: 0, deadRows: 0, deadBytes: 0 };
 /** How many rows a look past blocked keys reads, and how many keys it asks for after that. */
 const scanRowsMax = 1024;
@@ -91,7 +116,9 @@ export class SqliteOutbox implements Outbox {
   /** Up to here, every message of the lane is taken, or was dropped. Anything that frees one sets it back. */
   readonly #cursors: Record<Lane, number> = { live: 0, resend: 0 };
   #keyCursor: string | undefined;
-  #onCommit: (() => void)[] = [];
+  /** What a failed transaction puts back. */
+  #untaken: Lease[] = [];
+  #formerWaits: (readonly [sequence: number, wait: Wait | undefined])[] = [];
   #roomWaiters: { readonly rows: number; readonly bytes: number; readonly resolve: () => void }[] = [];
   #gone = false;
 
@@ -190,97 +217,87 @@ export class SqliteOutbox implements Outbox {
     };
   }
 
-  /** Takes leases until a limit is reached; true when it is. */
-  #collector({ rowsMax, bytesMax = Infinity }: TakeOptions) {
-    const messages: Lease[] = [];
-    let bytes = 0;
-    return {
-      messages,
-      add: (lease: Lease): boolean => {
-        if (messages.length > 0 && bytes + lease.bytes > bytesMax) return true;
-        messages.push(lease);
-        bytes += lease.bytes;
-        this.#taken.set(lease.sequence, lease);
-        return messages.length === rowsMax || bytes >= bytesMax;
-      },
-    };
-  }
-
   #takeInOrder(queue: number, options: TakeOptions): Taken {
     const { lane = "live", rowsMax, nowMs } = options;
     const bit = laneBits[lane];
-    const { messages, add } = this.#collector(options);
-    let previous: number | undefined = this.#cursors[lane] === 0 ? undefined : this.#cursors[lane];
+    const found = new Collection(options);
+    let cursor = this.#cursors[lane];
+    let waitUntilMs: number | undefined;
     // Taken ones may stand in front, after something was given back.
     const limit = rowsMax + this.#taken.size;
-    for (const row of this.#sql.messages.iterate(queue, bit + this.#cursors[lane], bit + sequenceMax, limit)) {
+    for (const row of this.#sql.messages.iterate(queue, bit + cursor, bit + sequenceMax, limit)) {
       const sequence = row.sequence as number;
       if (!this.#taken.has(sequence)) {
         const wait = this.#waits.get(sequence);
-        if (wait !== undefined && wait.atMs > nowMs) return { messages, waitUntilMs: wait.atMs };
-        const isFull = add(this.#lease(row, lane, previous));
-        if (!this.#taken.has(sequence)) break;
-        this.#cursors[lane] = previous = sequence;
-        if (isFull) break;
-      } else this.#cursors[lane] = previous = sequence;
+        if (wait !== undefined && wait.atMs > nowMs) {
+          waitUntilMs = wait.atMs;
+          break;
+        }
+        if (!found.add(this.#lease(row, lane, cursor === 0 ? undefined : cursor))) break;
+      }
+      cursor = sequence;
+      if (found.isFull) break;
     }
-    return { messages };
+    this.#cursors[lane] = cursor;
+    return this.#hold(found, waitUntilMs);
+  }
+
+  /** The last step of a take, so that one whose read fails takes nothing. */
+  #hold({ messages, isFull }: Collection, waitUntilMs: number | undefined): Taken {
+    for (const lease of messages) this.#taken.set(lease.sequence, lease);
+    return isFull || waitUntilMs === undefined ? { messages } : { messages, waitUntilMs };
   }
 
   #takePastBlockedKeys(queue: number, options: TakeOptions): Taken {
     const { lane = "live", nowMs } = options;
     const bit = laneBits[lane];
-    const collector = this.#collector(options);
+    const found = new Collection(options);
     const blocked = new Set<string>();
     const rows = this.#sql.keys.all(queue, bit, bit + sequenceMax, scanRowsMax);
-    let isFull = false;
     for (const row of rows) {
       const sequence = row.sequence as number;
       const key = row.key as string | null;
-      if (this.#taken.has(sequence)) continue;
-      if (key !== null && blocked.has(key)) continue;
-      if ((this.#waits.get(sequence)?.atMs ?? 0) > nowMs) {
-        // Without a key it is from a time when the order was that of the queue: all behind it wait.
-        if (key === null) return { messages: collector.messages, waitUntilMs: this.#waits.get(sequence)!.atMs };
-        blocked.add(key);
-        continue;
-      }
-      isFull = collector.add(this.#lease(this.#sql.message.get(queue, bit + sequence)!, lane, undefined));
-      if (isFull) break;
+      if (this.#taken.has(sequence) || (key !== null && blocked.has(key))) continue;
+      const atMs = this.#waits.get(sequence)?.atMs ?? 0;
+      if (atMs <= nowMs) {
+        found.add(this.#lease(this.#sql.message.get(queue, bit + sequence)!, lane, undefined));
+        if (found.isFull) break;
+      } else if (key === null) {
+        // It is from a time when the order was that of the queue: all behind it wait.
+        return this.#hold(found, atMs);
+      } else blocked.add(key);
     }
-    const { messages } = collector;
-    if (isFull) return { messages };
-    if (rows.length < scanRowsMax) return { messages, waitUntilMs: this.#waitsAfter(nowMs) };
-    return messages.length === 0 ? this.#takeByKey(queue, options) : { messages, waitUntilMs: nowMs };
+    if (rows.length < scanRowsMax) return this.#hold(found, this.#waitsAfter(nowMs));
+    return found.messages.length === 0 ? this.#takeByKey(queue, options) : this.#hold(found, nowMs);
   }
 
   /** Goes from key to key when many messages of blocked keys stand in front, on from where it ended last time. */
   #takeByKey(queue: number, options: TakeOptions): Taken {
     const { lane = "live", rowsMax, nowMs } = options;
     const laneNumber = lane === "live" ? 0 : 1;
-    const { messages, add } = this.#collector(options);
+    const found = new Collection(options);
     let wrapped = this.#keyCursor === undefined;
-    for (let n = 0; n < scanKeysMax; n++) {
+    for (let n = 0; n < scanKeysMax && found.messages.length === 0; n++) {
       const next = this.#keyCursor === undefined
         ? this.#sql.keyMessages.get(queue, laneNumber, "", 1) ?? this.#sql.nextKey.get(queue, laneNumber, "")
         : this.#sql.nextKey.get(queue, laneNumber, this.#keyCursor);
+      this.#keyCursor = next?.key as string | undefined;
       if (next === undefined) {
-        this.#keyCursor = undefined;
-        if (wrapped) return { messages, waitUntilMs: this.#waitsAfter(nowMs) };
+        if (wrapped) return this.#hold(found, this.#waitsAfter(nowMs));
         wrapped = true;
         continue;
       }
-      const key = this.#keyCursor = next.key as string;
-      for (const row of this.#sql.keyMessages.iterate(queue, laneNumber, key, rowsMax + this.#taken.size)) {
+      const limit = rowsMax + this.#taken.size;
+      for (const row of this.#sql.keyMessages.iterate(queue, laneNumber, next.key as string, limit)) {
         const sequence = row.sequence as number;
         if (this.#taken.has(sequence)) continue;
         if ((this.#waits.get(sequence)?.atMs ?? 0) > nowMs) break;
-        if (add(this.#lease(row, lane, undefined))) return { messages };
+        found.add(this.#lease(row, lane, undefined));
+        if (found.isFull) break;
       }
-      if (messages.length > 0) break;
     }
     // More keys are left than one call looks at.
-    return { messages, waitUntilMs: nowMs };
+    return this.#hold(found, nowMs);
   }
 
   // ---- changing
@@ -327,7 +344,7 @@ export class SqliteOutbox implements Outbox {
     const queue = this.#queue ??= this.#addQueue();
     if (work.delivered !== undefined) this.#deliver(queue, work.delivered);
     if (work.retried !== undefined) this.#retry(queue, work.retried);
-    if (work.buried !== undefined) tell("dead", this.#bury(queue, work.buried));
+    if (work.buried !== undefined && work.buried.length > 0) tell("dead", this.#bury(queue, work.buried));
     if (work.replayed !== undefined) this.#replay(queue, work.replayed);
     if (work.cleared !== undefined) this.#clear(queue, work.cleared);
     const { ageMaxMs } = this.#settings;
@@ -335,7 +352,7 @@ export class SqliteOutbox implements Outbox {
       const oldestMs = work.expiredAtMs - ageMaxMs;
       tell("age", this.#dropFront(queue, (createdMs) => createdMs < oldestMs));
     }
-    if (work.append !== undefined) tell("full", this.#append(queue, work.append));
+    if (work.append !== undefined && work.append.length > 0) tell("full", this.#append(queue, work.append));
     return dropped;
   }
 
@@ -346,8 +363,8 @@ export class SqliteOutbox implements Outbox {
 
   committed(): void {
     this.#before = undefined;
-    for (const work of this.#onCommit) work();
-    this.#onCommit = [];
+    this.#untaken = [];
+    this.#formerWaits = [];
     this.#wakeWaiters();
   }
 
@@ -356,7 +373,28 @@ export class SqliteOutbox implements Outbox {
     this.#queue = this.#before.queue;
     this.#counted = this.#before.counted;
     this.#before = undefined;
-    this.#onCommit = [];
+    for (const lease of this.#untaken) this.#taken.set(lease.sequence, lease);
+    for (const [sequence, wait] of this.#formerWaits.reverse()) {
+      if (wait === undefined) this.#waits.delete(sequence);
+      else this.#waits.set(sequence, wait);
+    }
+    this.#untaken = [];
+    this.#formerWaits = [];
+  }
+
+  #letGo(sequence: number): Lease {
+    const lease = this.#taken.get(sequence)!;
+    this.#taken.delete(sequence);
+    this.#untaken.push(lease);
+    return lease;
+  }
+
+  #setWait(sequence: number, wait: Wait | undefined): void {
+    const former = this.#waits.get(sequence);
+    if (former === wait) return;
+    this.#formerWaits.push([sequence, former]);
+    if (wait === undefined) this.#waits.delete(sequence);
+    else this.#waits.set(sequence, wait);
   }
 
   /** The outbox was removed: whoever waits for room finds out by trying. */
@@ -402,7 +440,7 @@ export class SqliteOutbox implements Outbox {
   }
 
   #deliver(queue: number, sequences: readonly number[]): void {
-    const leases = sequences.map((sequence) => this.#taken.get(sequence)!)
+    const leases = sequences.map((sequence) => this.#letGo(sequence))
       .sort((a, b) => laneBits[a.lane] - laneBits[b.lane] || a.sequence - b.sequence);
     let bytes = 0;
     for (let i = 0; i < leases.length;) {
@@ -418,14 +456,7 @@ export class SqliteOutbox implements Outbox {
       this.#sql.outboxRange.delete.run(queue, bit + first.sequence, bit + last.sequence);
     }
     this.#remove({ rows: leases.length, bytes });
-    this.#onCommit.push(() => this.#forget(sequences));
-  }
-
-  #forget(sequences: readonly number[]): void {
-    for (const sequence of sequences) {
-      this.#taken.delete(sequence);
-      if (this.#waits.size > 0) this.#waits.delete(sequence);
-    }
+    if (this.#waits.size > 0) { for (const sequence of sequences) this.#setWait(sequence, undefined); }
   }
 
   /** Whether a failed attempt is written. */
@@ -434,25 +465,23 @@ export class SqliteOutbox implements Outbox {
   }
 
   #retry(queue: number, retried: NonNullable<OutboxWork["retried"]>): void {
-    let moved = false;
     for (const { sequence, lane } of retried) {
       const lease = this.#taken.get(sequence)!;
       if (!this.#isKept(lease, lane)) continue;
-      moved ||= lane !== undefined && lane !== lease.lane;
       const to = laneBits[lane ?? lease.lane] + sequence;
       this.#sql.moveMessage.run(queue, laneBits[lease.lane] + sequence, to, lease.attempts + 1);
+      if (lane !== undefined && lane !== lease.lane) this.#doubtOrder();
     }
-    if (moved) this.#doubtOrder();
-    this.#onCommit.push(() => this.settleRetried(retried));
+    this.settleRetried(retried);
   }
 
   /** The part of a retry that is in memory. */
   settleRetried(retried: NonNullable<OutboxWork["retried"]>): void {
-    for (const { sequence, atMs } of retried) {
-      const { attempts } = this.#taken.get(sequence)!;
-      this.#taken.delete(sequence);
-      if (atMs > 0 || !isPowerOfTwo(attempts + 1)) this.#waits.set(sequence, { atMs, attempts: attempts + 1 });
-      else this.#waits.delete(sequence);
+    for (const { sequence, atMs, lane } of retried) {
+      const lease = this.#letGo(sequence);
+      const attempts = lease.attempts + 1;
+      const isNeeded = atMs > 0 || !this.#isKept(lease, lane);
+      this.#setWait(sequence, isNeeded ? { atMs, attempts } : undefined);
     }
     this.#startOver();
   }
@@ -460,13 +489,14 @@ export class SqliteOutbox implements Outbox {
   /** A message was put between others: what stood side by side may not any more. */
   #doubtOrder(): void {
     for (const lease of this.#taken.values()) lease.previous = undefined;
-    this.#onCommit.push(() => this.#startOver());
+    this.#startOver();
   }
 
   #bury(queue: number, buried: NonNullable<OutboxWork["buried"]>): Amount {
     const amount = { rows: 0, bytes: 0 };
     for (const { sequence, reason, diedMs } of buried) {
-      const lease = this.#taken.get(sequence)!;
+      const lease = this.#letGo(sequence);
+      this.#setWait(sequence, undefined);
       const from = laneBits[lease.lane] + sequence;
       this.#sql.bury.run(queue, from, sequence, lease.attempts + 1, diedMs, toStored(reason));
       this.#sql.outboxRange.delete.run(queue, from, from);
@@ -476,7 +506,6 @@ export class SqliteOutbox implements Outbox {
     this.#remove(amount);
     const { deadRows, deadBytes } = this.#counted;
     this.#count({ deadRows: deadRows + amount.rows, deadBytes: deadBytes + amount.bytes });
-    this.#onCommit.push(() => this.#forget(buried.map(({ sequence }) => sequence)));
     return this.#dropDead(queue);
   }
 
@@ -564,7 +593,6 @@ export class SqliteOutbox implements Outbox {
    */
   #dropFront(queue: number, wants: (createdMs: number, gone: Amount) => boolean): Amount {
     const gone = { rows: 0, bytes: 0 };
-    const waited: number[] = [];
     for (const bit of [resendBit, 0]) {
       let after = bit;
       for (let isWanted = true; isWanted;) {
@@ -588,14 +616,13 @@ export class SqliteOutbox implements Outbox {
           last = sequence;
           gone.rows++;
           gone.bytes += row.bytes as number;
-          if (this.#waits.has(sequence)) waited.push(sequence);
+          this.#setWait(sequence, undefined);
         }
         dropRun();
         isWanted &&= rows.length === dropPageRows;
       }
     }
     this.#remove(gone);
-    if (waited.length > 0) this.#onCommit.push(() => this.#forget(waited));
     return gone;
   }
 
