@@ -8,7 +8,7 @@ import type { Bound } from "../sql/bound.ts";
 import { inputsOf, type Plan, type SourcePlan, type StatementPlan } from "../sql/plan.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { LiveRule } from "./live_rule.ts";
-import type { PipelineNode } from "./pipeline.ts";
+import type { PipelineNode } from "./wire_plan.ts";
 import { encodeState } from "./state_codec.ts";
 
 /** What a step of a running rule has done. */

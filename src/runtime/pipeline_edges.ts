@@ -1,0 +1,109 @@
+/**
+ * What stands between the operators of a pipeline: it counts what goes in and out, and takes the time.
+ * @module
+ */
+import type { RuleContext } from "../sql/functions/declare.ts";
+import type { NodeMetrics } from "../telemetry/node_metrics.ts";
+import type { Batch, Operator, Output, Progress } from "./operator.ts";
+
+/** The time that the operators behind the one that runs have taken so far, in milliseconds. */
+export interface Timing {
+  behindMs: number;
+  /** Pushes from outside so far. */
+  pushes: number;
+  /** Whether the present one is timed, with all that it sets off. */
+  on: boolean;
+  /** True while one runs. */
+  inside: boolean;
+}
+
+export function newTiming(): Timing {
+  return { behindMs: 0, pushes: 0, on: false, inside: false };
+}
+
+/** One push of so many is timed: looking at the clock around every operator would cost as much as a small batch does. */
+const timedPushes = 8;
+
+/** What lists and rows count as: a list is one item. */
+function itemsOf(batch: Batch): number {
+  return batch.window === undefined ? batch.rows.length : 1;
+}
+
+/** Counts what an operator gives. */
+export class CountedOutput implements Output {
+  readonly #output: Output;
+  readonly #metrics: NodeMetrics;
+
+  constructor(output: Output, metrics: NodeMetrics) {
+    this.#output = output;
+    this.#metrics = metrics;
+  }
+
+  push(batch: Batch): void {
+    this.#metrics.recordsOut += itemsOf(batch);
+    this.#output.push(batch);
+  }
+
+  advance(progress: Progress): void {
+    this.#output.advance(progress);
+  }
+}
+
+/** Leads into an operator: counts and times what goes in. */
+export class Edge implements Output {
+  readonly #operator: Operator;
+  readonly #metrics: NodeMetrics;
+  readonly #rule: RuleContext;
+  /** Shared by all operators of a pipeline. */
+  readonly #timing: Timing;
+
+  constructor(
+    { operator, metrics }: { readonly operator: Operator; readonly metrics: NodeMetrics },
+    rule: RuleContext,
+    timing: Timing,
+  ) {
+    this.#operator = operator;
+    this.#metrics = metrics;
+    this.#rule = rule;
+    this.#timing = timing;
+  }
+
+  push(batch: Batch): void {
+    const metrics = this.#metrics;
+    const count = itemsOf(batch);
+    metrics.recordsIn += count;
+    metrics.lastInvocation = this.#rule.now;
+    const timing = this.#timing;
+    if (timing.inside) this.#pass(batch, count);
+    else {
+      timing.inside = true;
+      timing.on = timing.pushes++ % timedPushes === 0;
+      try {
+        this.#pass(batch, count);
+      } finally {
+        timing.inside = false;
+      }
+    }
+    metrics.processed += count;
+  }
+
+  #pass(batch: Batch, count: number): void {
+    const timing = this.#timing;
+    if (!timing.on) {
+      this.#operator.push(batch);
+      return;
+    }
+    // Operators run inside each other: what the ones behind take is not this one's.
+    const outer = timing.behindMs;
+    timing.behindMs = 0;
+    const started = performance.now();
+    this.#operator.push(batch);
+    const tookMs = performance.now() - started;
+    this.#metrics.took(tookMs - timing.behindMs, count);
+    timing.behindMs = outer + tookMs;
+  }
+
+  advance(progress: Progress): void {
+    this.#operator.advance(progress);
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * The operators of a plan, wired from the result back to the sources.
+ *
+ * An operator's own file says what it does; this one only knows which class serves which plan node.
+ * @module
+ */
+import { RowError } from "../diagnostics/row_error.ts";
+import type { CompileContext } from "../sql/compile/evaluator.ts";
+import type { RuleContext } from "../sql/functions/declare.ts";
+import {
+  type CasePlan,
+  inputsOf,
+  type LookupJoinPlan,
+  type MergePlan,
+  type OutputsPlan,
+  type Plan,
+  type ProjectPlan,
+  type SourcePlan,
+  type StatementPlan,
+  type SwitchPlan,
+} from "../sql/plan.ts";
+import { NodeMetrics } from "../telemetry/node_metrics.ts";
+import type { Struct } from "../value/value.ts";
+import type { Operator, OperatorContext, Output } from "./operator.ts";
+import type { KeyedLookup } from "./lookup_table.ts";
+import { CountedOutput, Edge, newTiming, type Timing } from "./pipeline_edges.ts";
+import { AggregateOperator } from "./operators/aggregate.ts";
+import { AnalyticOperator } from "./operators/analytic.ts";
+import { DedupTriggerOperator } from "./operators/dedup_trigger.ts";
+import { DelayOperator } from "./operators/delay.ts";
+import { ExtendOperator } from "./operators/extend.ts";
+import { FilterOperator } from "./operators/filter.ts";
+import { HavingOperator } from "./operators/having.ts";
+import { JoinOperator } from "./operators/join.ts";
+import { ListAggregateOperator } from "./operators/list_aggregate.ts";
+import { LookupJoinOperator } from "./operators/lookup_join.ts";
+import { Merge } from "./operators/merge.ts";
+import { OrderOperator } from "./operators/order.ts";
+import { PickOperator } from "./operators/pick.ts";
+import { ProjectOperator, type Results } from "./operators/project.ts";
+import { RowNumberOperator } from "./operators/row_number.ts";
+import { ScriptOperator } from "./operators/script.ts";
+import { SwitchOperator } from "./operators/switch.ts";
+import { Tee } from "./operators/tee.ts";
+import { WatermarkOperator } from "./operators/watermark.ts";
+import { createWindow } from "./windows/create.ts";
+
+/** Where a pipeline's results and errors go. */
+export interface PipelineOutput {
+  /** Each row is a result of its own. `output` is the index of the end they came out of; 0 where there is one. */
+  rows(rows: Struct[], output: number): void;
+  /** A list of a window. `ofEmptyWindow` as in {@linkcode Results}. */
+  list(rows: Struct[], ofEmptyWindow: boolean, output: number): void;
+  /**
+   * A row or list that failed, after it was counted. `node` is the failing operator's type; `outputs` are the indexes of
+   * the ends that it did not come to.
+   */
+  failed(error: RowError, node: string, outputs: readonly number[]): void;
+  /** Rows left out for a reason that is not an error, after they were counted. */
+  dropped?(reason: string, count: number, node: string): void;
+}
+
+/** One operator with its name in the status and its counters. */
+export interface PipelineNode {
+  /** The operator's type in status keys: `filter`, `project` … */
+  readonly type: string;
+  readonly plan: OperatorPlan;
+  readonly operator: Operator;
+  readonly metrics: NodeMetrics;
+}
+
+/** The names that eKuiper's status gives to operators. */
+const typeNames: Readonly<Record<OperatorPlan["kind"], string>> = {
+  watermark: "watermark",
+  analytic: "analytic",
+  filter: "filter",
+  window: "window",
+  join: "join",
+  lookup_join: "lookup",
+  list_aggregate: "agg_func",
+  aggregate: "aggregate",
+  windowed_aggregate: "inc_agg_window",
+  having: "having",
+  row_number: "windowFunc",
+  order: "order",
+  dedup_trigger: "dedup_trigger",
+  delay: "delay",
+  extend: "function",
+  pick: "pick",
+  switch: "switch",
+  script: "script",
+  project: "project",
+};
+
+export interface PipelineParts {
+  readonly rule: RuleContext;
+  readonly output: PipelineOutput;
+  /** The lookup table that a join asks. A plan without lookup joins needs none. */
+  readonly lookup?: (plan: LookupJoinPlan) => KeyedLookup;
+}
+
+/** A plan node that becomes an operator. */
+type OperatorPlan = Exclude<Plan, SourcePlan | MergePlan | CasePlan | OutputsPlan>;
+
+/** Builds the operators of a plan, from the result back to the sources. */
+export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
+  readonly nodes: PipelineNode[];
+  readonly heads: (Output | undefined)[];
+} {
+  const { rule, output, lookup } = parts;
+  const compile: CompileContext = {
+    rule,
+    changingSlots: plan.changingSlots,
+    ...(plan.sources.length > 1 ? { severalSources: true } : {}),
+    ...(plan.ignoreCase === true ? { ignoreCase: true } : {}),
+  };
+  const nodes: PipelineNode[] = [];
+  const heads: (Output | undefined)[] = [];
+  const timing = newTiming();
+  /** What takes the rows of a plan node, known once the nodes behind it are built. */
+  const takers = new Map<Plan, Taker[]>();
+  const ends = endsOf(plan.root);
+  for (const node of resultFirst(plan.root)) {
+    if (node.kind === "outputs") continue;
+    const ports = takers.get(node) ?? [];
+    if (node.kind === "source") {
+      heads[node.position] = portOf(ports, undefined, rule, timing);
+      continue;
+    }
+    if (node.kind === "merge") {
+      const merge = new Merge(portOf(ports, undefined, rule, timing)!);
+      for (const input of node.inputs) addTaker(takers, input, { port: merge.port(), node: undefined });
+      continue;
+    }
+    if (node.kind === "case") {
+      addTaker(takers, node.input, {
+        port: portOf(ports, undefined, rule, timing)!,
+        node: undefined,
+        ofCase: node.index,
+      });
+      continue;
+    }
+    const type = node.kind === "filter" && node.clause === "window" ? "windowFilter" : typeNames[node.kind];
+    const metrics = new NodeMetrics();
+    const context = contextOf(type, metrics, compile, output, ends.get(node)!);
+    const operator = node.kind === "switch"
+      ? new SwitchOperator(node, context, caseOutputs(ports, metrics))
+      : create(node, context, portOf(ports, metrics, rule, timing), metrics, { output, lookup });
+    const own: PipelineNode = { type, plan: node, operator, metrics };
+    nodes.push(own);
+    addTaker(takers, node.input, { port: operator, node: own });
+    if (node.kind === "join") {
+      for (const table of node.tables) {
+        addTaker(takers, table, { port: (operator as JoinOperator).tablePort(table.position), node: undefined });
+      }
+    }
+  }
+  return { nodes: nodes.reverse(), heads };
+}
+
+/** An operator as an input of rows, or a port of one. */
+interface Taker {
+  readonly port: Output;
+  readonly node: PipelineNode | undefined;
+  /** Of a switch: which case leads there. */
+  readonly ofCase?: number;
+}
+
+function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
+  const known = takers.get(plan);
+  if (known === undefined) takers.set(plan, [taker]);
+  else known.push(taker);
+}
+
+/** One output for all that take the rows of a node; undefined for the last node, which gives results. */
+function portOf(
+  takers: readonly Taker[],
+  from: NodeMetrics | undefined,
+  rule: RuleContext,
+  timing: Timing,
+): Output | undefined {
+  // They were found from the results back, and get rows in the order in which the plan names them.
+  const edges = takers.toReversed().map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
+  const all = edges.length > 1 ? new Tee(edges) : edges[0];
+  return from === undefined || all === undefined ? all : new CountedOutput(all, from);
+}
+
+/** The outputs of a switch, by case; cases that lead nowhere have none. */
+function caseOutputs(takers: readonly Taker[], metrics: NodeMetrics): (Output | undefined)[] {
+  const outputs: (Output | undefined)[] = [];
+  for (const { port, ofCase } of takers) outputs[ofCase!] = new CountedOutput(port, metrics);
+  return outputs;
+}
+
+/** Every node before those whose rows it takes. */
+function resultFirst(root: Plan): Plan[] {
+  const order: Plan[] = [];
+  const seen = new Set<Plan>();
+  const visit = (plan: Plan): void => {
+    if (seen.has(plan)) return;
+    seen.add(plan);
+    for (const input of inputsOf(plan)) visit(input);
+    order.push(plan);
+  };
+  visit(root);
+  return order.reverse();
+}
+
+/** The outputs that the rows of each node may come to. */
+function endsOf(root: Plan): ReadonlyMap<Plan, readonly number[]> {
+  const ends = new Map<Plan, readonly number[]>();
+  for (const node of resultFirst(root)) {
+    const own = node.kind === "project" ? [node.output ?? 0] : ends.get(node) ?? [];
+    ends.set(node, own);
+    for (const input of inputsOf(node)) ends.set(input, [...new Set([...ends.get(input) ?? [], ...own])]);
+  }
+  return ends;
+}
+
+function contextOf(
+  type: string,
+  metrics: NodeMetrics,
+  compile: CompileContext,
+  output: PipelineOutput,
+  outputs: readonly number[],
+): OperatorContext {
+  return {
+    ...compile,
+    fail(error) {
+      // Anything but a row error is a mistake of ours; the rule lives on all the same.
+      const rowError = error instanceof RowError
+        ? error
+        : new RowError("E506", `Internal error in ${type}: ${String(error)}`, { cause: error });
+      metrics.fail(`${rowError.code}: ${rowError.message}`, compile.rule.now);
+      output.failed(rowError, type, outputs);
+    },
+    drop(reason, count) {
+      metrics.drop(reason, count);
+      output.dropped?.(reason, count, type);
+    },
+  };
+}
+
+function create(
+  plan: Exclude<OperatorPlan, SwitchPlan>,
+  context: OperatorContext,
+  output: Output | undefined,
+  metrics: NodeMetrics,
+  { output: results, lookup }: Pick<PipelineParts, "output" | "lookup">,
+): Operator {
+  switch (plan.kind) {
+    case "project":
+      return createProject(plan, context, metrics, results);
+    case "watermark":
+      return new WatermarkOperator(plan, context, output!);
+    case "analytic":
+      return new AnalyticOperator(plan, context, output!);
+    case "filter":
+      return new FilterOperator(plan, context, output!);
+    case "window":
+    case "windowed_aggregate":
+      return createWindow(plan, context, output!);
+    case "join":
+      return new JoinOperator(plan, context, output!);
+    case "lookup_join":
+      return new LookupJoinOperator(plan, lookup!(plan), context, output!);
+    case "list_aggregate":
+      return new ListAggregateOperator(plan, context, output!);
+    case "aggregate":
+      return new AggregateOperator(plan, context, output!);
+    case "having":
+      return new HavingOperator(plan, context, output!);
+    case "row_number":
+      return new RowNumberOperator(plan, context, output!);
+    case "dedup_trigger":
+      return new DedupTriggerOperator(plan, context, output!);
+    case "delay":
+      return new DelayOperator(plan, context, output!);
+    case "order":
+      return new OrderOperator(plan, context, output!);
+    case "extend":
+      return new ExtendOperator(plan, context, output!);
+    case "pick":
+      return new PickOperator(plan, context, output!);
+    case "script":
+      return new ScriptOperator(plan, context, output!);
+    default:
+      return plan satisfies never;
+  }
+}
+
+function createProject(
+  plan: ProjectPlan,
+  context: OperatorContext,
+  metrics: NodeMetrics,
+  results: PipelineOutput,
+): Operator {
+  const { output = 0 } = plan;
+  const counted: Results = {
+    rows(rows) {
+      metrics.recordsOut += rows.length;
+      results.rows(rows, output);
+    },
+    list(rows, ofEmptyWindow) {
+      metrics.recordsOut++;
+      results.list(rows, ofEmptyWindow, output);
+    },
+  };
+  return new ProjectOperator(plan, context, counted);
+}
