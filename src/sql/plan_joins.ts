@@ -64,11 +64,11 @@ function checkSources(select: AnalyzedSelect, sources: readonly SourcePlan[], re
   const [first] = sources;
   const streams = sources.filter((source) => source.schema.kind === "stream");
   if (streams.length === 0) {
-    report(`At least one source must be a stream, and "${first!.name}" is a table`, undefined);
+    report(`At least one source must be a stream, and "${first!.name}" is a table`, select.sources[0]!.span);
   } else if (first!.schema.kind === "lookup_table") {
     report(
       `Lookup table "${first!.name}" cannot stand in FROM`,
-      undefined,
+      select.sources[0]!.span,
       `read the stream FROM, and JOIN ${first!.name}`,
     );
   }

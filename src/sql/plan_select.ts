@@ -2,7 +2,7 @@
  * Makes the plan of a SELECT, in the dialect's order of evaluation.
  * @module
  */
-import { type Diagnostic, diagnostic, throwIfAny } from "../diagnostics/diagnostic.ts";
+import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { type AnalyzedSelect, exprsOf } from "./analyze/analyze.ts";
 import type { ScopeSource } from "./analyze/scope.ts";
 import type { WindowSpec } from "./analyze/windows.ts";
@@ -32,7 +32,7 @@ export function planSelect(analyzed: AnalyzedSelect, options: PlanOptions, text?
   const select = analyzed.window?.type === "state" ? { ...analyzed, groupBy: [] } : analyzed;
   const diagnostics: Diagnostic[] = [];
   const streams = select.sources.filter((s) => s.schema.kind === "stream");
-  if (options.isEventTime) { for (const { schema } of streams) checkTimestamp(schema, diagnostics); }
+  if (options.isEventTime) { for (const { schema, span } of streams) checkTimestamp(schema, diagnostics, span); }
   const groups = select.window !== undefined || select.groupBy.length > 0;
   if (options.sendMetaToSink && (groups || select.sources.length > 1)) {
     diagnostics.push(diagnostic("E303", "sendMetaToSink cannot be combined with GROUP BY or several sources"));
@@ -238,9 +238,11 @@ function wantedColumns(source: ScopeSource, options: PlanOptions): ReadonlySet<s
 }
 
 /** Reports a stream that cannot give event time: E302, E407. */
-export function checkTimestamp(schema: SourceSchema, diagnostics: Diagnostic[]): void {
+export function checkTimestamp(schema: SourceSchema, diagnostics: Diagnostic[], span?: Span): void {
+  const at = span === undefined ? {} : { span };
   if (schema.timestamp === undefined) {
     diagnostics.push(diagnostic("E302", `Event time needs the TIMESTAMP option on stream "${schema.name}"`, {
+      ...at,
       hint: 'create the stream WITH (…, TIMESTAMP="column")',
     }));
     return;
@@ -250,6 +252,6 @@ export function checkTimestamp(schema: SourceSchema, diagnostics: Diagnostic[]):
     compilePattern(schema.timestampFormat);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    diagnostics.push(diagnostic("E407", `TIMESTAMP_FORMAT of stream "${schema.name}": ${reason}`));
+    diagnostics.push(diagnostic("E407", `TIMESTAMP_FORMAT of stream "${schema.name}": ${reason}`, at));
   }
 }

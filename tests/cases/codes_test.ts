@@ -36,7 +36,7 @@ const instead: Partial<Record<Code, string>> = {
   }\nrows {}\ngives ! E512`,
   E102: `sql SELECT ${"(".repeat(201)}a${")".repeat(201)} FROM demo\nrefused E102`,
   E103: `sql SELECT '${"x".repeat(256 * 1024)}' FROM demo\nrefused E103`,
-  E302: `options {"isEventTime":true}\nsql SELECT a FROM demo\nrefused E302`,
+  E302: `options {"isEventTime":true}\nsql SELECT a FROM demo\nrefused E302 demo`,
   E303: `options {"sendMetaToSink":true}\nsql SELECT a FROM demo GROUP BY TUMBLINGWINDOW(ss, 1)\nrefused E303`,
   E501: `sql SELECT a FROM demo\nrows {oops\ngives ! E501`,
   E507: `options {"isEventTime":true}\nsql SELECT a FROM timed\nrows {"a":1}\ngives ! E507`,

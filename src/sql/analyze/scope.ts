@@ -14,6 +14,8 @@ export interface ScopeSource {
   readonly name: string;
   readonly alias: string | undefined;
   readonly schema: SourceSchema;
+  /** Where a statement names it; undefined in graphs. */
+  readonly span?: Span;
   /** Columns the statement names, or `all`. Grows while expressions are bound. */
   wanted: Set<string> | "all";
 }
@@ -49,7 +51,13 @@ export class Scope {
           hint: `give each its own name: ${name} AS other`,
         }));
       }
-      this.sources.push({ name, alias: source.alias?.name, schema: schema ?? standIn(name), wanted: new Set() });
+      this.sources.push({
+        name,
+        alias: source.alias?.name,
+        schema: schema ?? standIn(name),
+        span: source.name.span,
+        wanted: new Set(),
+      });
     }
   }
 
