@@ -7,11 +7,13 @@
  */
 import { createJsonEncoder } from "../codec/json_encode.ts";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
+import { renderDiagnostic } from "../diagnostics/render.ts";
 import { RowError } from "../diagnostics/row_error.ts";
 import { wantedColumns } from "../rule_test/payload_reader.ts";
 import { Query, type QueryOutput } from "../runtime/query.ts";
 import { planOptionsOf, type RuleDefinition } from "../runtime/rule_definition.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
+import { statementWarnings } from "../sql/prepare.ts";
 import type { Struct } from "../value/value.ts";
 import { type Arguments, type CliContext, CliError, type Command, UsageError } from "./command.ts";
 import { type Input, QueryCatalog, readInputs } from "./query_catalog.ts";
@@ -191,6 +193,9 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const failures = failureLog(context);
   const output = outputOf(printer, failures.tell);
   const queryRun = new QueryRun({ rule, inputs, catalog, timezone, output, outputReady: context.stdoutReady });
+  for (const warning of statementWarnings(rule.sql, catalog, builtInFunctions)) {
+    context.stderr(`warning: ${renderDiagnostic(warning, rule.sql)}\n`);
+  }
   const options: ReaderOptions = {
     catalog,
     format,

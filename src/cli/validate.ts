@@ -13,8 +13,12 @@ import { type Diagnostic, diagnostic, DiagnosticError } from "../diagnostics/dia
 import { renderDiagnostic, renderError } from "../diagnostics/render.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
+import { schemaOf } from "../runtime/source_schema.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
+import type { Catalog } from "../sql/catalog.ts";
+import { builtInFunctions } from "../sql/functions/built_in.ts";
 import { parseStatement } from "../sql/parse.ts";
+import { statementWarnings } from "../sql/prepare.ts";
 import { nextToken } from "../sql/scan.ts";
 import { splitStatements } from "../sql/split_statements.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -115,7 +119,11 @@ function doubtUnknownNames(report: FileReport): FileReport {
       return found.length === 0 ? [] : [{ origin, error: new DiagnosticError(found, error.text) }];
     });
   const hint = "give the agent's weir.yaml with --config to check it; settings made through REST are not known here";
-  return { ...report, errors: pick(false, (d) => d), warnings: pick(true, (d) => ({ ...d, hint })) };
+  return {
+    ...report,
+    errors: pick(false, (d) => d),
+    warnings: [...report.warnings, ...pick(true, (d) => ({ ...d, hint }))],
+  };
 }
 
 /** The configuration of `--config`, without the environment: what is checked is the file. */
@@ -131,6 +139,22 @@ async function readConfig(
   });
 }
 
+function catalogOf(streams: StreamRegistry): Catalog {
+  return {
+    source: (name) => {
+      const stream = streams.get(name);
+      return stream === undefined ? undefined : schemaOf(stream);
+    },
+    sourceNames: () => streams.names(),
+  };
+}
+
+/** The statement of a rule; a graph has none. */
+function ruleSql(json: string): string {
+  const { sql } = JSON.parse(json) as { readonly sql?: unknown };
+  return typeof sql === "string" ? sql : "";
+}
+
 async function check(
   files: readonly string[],
   configFile: string | undefined,
@@ -143,6 +167,7 @@ async function check(
   const configs = new ConfigRegistry({ store, file: config, ...known });
   const streams = new StreamRegistry({ store, configs });
   const log = createLog({ level: "error", format: "human", write: context.stderr });
+  const catalog = catalogOf(streams);
   const engine = await create({ store, streams, configs, config, log });
   try {
     const loaded = files.map((file) => {
@@ -163,6 +188,9 @@ async function check(
           if (kind === "select") parseStatement(text);
           const rule = kind === "rule" ? text : JSON.stringify({ id: "query", sql: text, actions: [{ nop: {} }] });
           engine.rules.validate(rule);
+          const sql = kind === "select" ? text : ruleSql(text);
+          const warnings = statementWarnings(sql, catalog, builtInFunctions);
+          if (warnings.length > 0) report.warnings.push({ origin, error: new DiagnosticError(warnings, sql) });
         });
       }
     }
@@ -220,6 +248,7 @@ export const validate: Command = {
   details: `
 A FILE holds a rule or an array of rules as JSON, a ruleset ({"streams","tables","rules"}), or SQL statements separated by
 semicolons. Give the file with its CREATE STREAM along with a rule. A confKey or connection that is not known is a warning,
-which does not change the exit code; with --config, which is checked too, it is a mistake (E406).`,
+which does not change the exit code; with --config, which is checked too, it is a mistake (E406). Operands whose types are
+known and do not fit (E213) are warnings too: rows that have values there will fail.`,
   run,
 };

@@ -119,8 +119,10 @@ export const codes = {
   E213: {
     stage: "analyze",
     title: "Impossible operand type",
-    explanation: "The types known before running can never be combined by this operator.",
-    provokes: "SELECT 'a' + 1 FROM demo",
+    explanation:
+      "An index must be an int, and IN needs a list or an array. Other operands whose types are known and do not fit, as in " +
+      "'a' + 1, are no mistake of the statement: weir validate and weir query warn of them, and rows that have values there fail.",
+    provokes: "SELECT a['b'] FROM demo",
   },
   E214: {
     stage: "analyze",

@@ -2,6 +2,7 @@
  * SQL text to a plan: parse, analyze, plan, rewrite.
  * @module
  */
+import { type Diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { analyze } from "./analyze/analyze.ts";
 import type { Catalog, FunctionSet } from "./catalog.ts";
 import { parseSelect } from "./parse.ts";
@@ -18,4 +19,22 @@ export function prepareSelect(
 ): StatementPlan {
   const select = parseSelect(text);
   return rewritePlan(planSelect(analyze(select, catalog, functions, text, options.ignoreCase), options, text));
+}
+
+/**
+ * What fails every row that has values though the statement may run, such as `a = 'x'` where `a` is a number: the dialect
+ * judges types row by row. Nothing for a statement that is wrong.
+ */
+export function statementWarnings(
+  text: string,
+  catalog: Catalog,
+  functions: FunctionSet,
+  ignoreCase = false,
+): readonly Diagnostic[] {
+  try {
+    return analyze(parseSelect(text), catalog, functions, text, ignoreCase).warnings;
+  } catch (error) {
+    if (error instanceof DiagnosticError) return [];
+    throw error;
+  }
 }

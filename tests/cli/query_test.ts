@@ -134,3 +134,19 @@ test("weir query gives CSV fields the types that the stream declares", async () 
     rmSync(folder, { recursive: true });
   }
 });
+
+test("weir query warns of operands that do not fit, and goes on", async () => {
+  const { code, stdout, stderr } = await weir(
+    ["query", 'SELECT a FROM demo WHERE "a" = 1 OR a = 2', "--stream", "demo=-"],
+    lines('{"a":2}'),
+  );
+  assert.deepEqual([code, stdout], [0, ""]);
+  assert.equal(
+    stderr,
+    "warning: E213: Cannot compare string = int\n" +
+      " --> sql:1:26\n" +
+      '1 | SELECT a FROM demo WHERE "a" = 1 OR a = 2\n' +
+      "  |                          ^^^^^^^ quotes make a string: for the column write a\n" +
+      "weir query: E502: Cannot compare string = int\n",
+  );
+});

@@ -68,3 +68,22 @@ test("validate --config tells what is wrong with the configuration itself", () =
     assert.ok(outcome.stderr.includes(`${wrong}:1:`), outcome.stderr);
     assert.equal((await weir(["validate"], { loadEngine })).code, 2);
   }));
+
+test("validate warns of operands that do not fit, in rules and in statements", () =>
+  withFiles(async (write) => {
+    const create = 'CREATE STREAM typed (id BIGINT, s STRING) WITH (DATASOURCE="t")';
+    const rule = { id: "r", sql: "SELECT id FROM typed WHERE id = '5'", actions: [{ nop: {} }] };
+    const file = write("set.json", JSON.stringify({ streams: { typed: create }, rules: { r: JSON.stringify(rule) } }));
+    const outcome = await weir(["validate", file], { loadEngine });
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.equal(outcome.stdout, `${file}: ok (2 definitions, 1 warning)\n`);
+    assert.equal(
+      outcome.stderr,
+      "warning: E213: Cannot compare int = string\n" +
+        ` --> ${file} (rules.r):1:28\n` +
+        "1 | SELECT id FROM typed WHERE id = '5'\n" +
+        "  |                            ^^^^^^^^ write 5 without quotes\n",
+    );
+    const sql = write("rule.sql", `${create};\nSELECT s + 1 AS x FROM typed;`);
+    assert.match((await weir(["validate", sql], { loadEngine })).stdout, /ok \(2 definitions, 1 warning\)/);
+  }));

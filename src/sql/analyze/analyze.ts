@@ -108,6 +108,8 @@ export interface AnalyzedSelect {
   readonly usesMeta: boolean;
   /** In the order of the text; the first joins to the source at position 0. */
   readonly joins: readonly AnalyzedJoin[];
+  /** What is no mistake of the statement, but fails every row that has values. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** More mistakes than this help nobody, and looking for names that might have been meant takes time for each. */
@@ -131,10 +133,10 @@ export function analyze(
 
   const finishItems = bindSelectList(binder, select.items, report);
   const where = select.where === undefined ? undefined : binder.bindIn("where", select.where);
-  requireBoolean(binder, where, "WHERE");
+  expectBoolean(binder, where, "WHERE");
   const { window, groupBy } = bindGroupBy(binder, select);
   const having = select.having === undefined ? undefined : binder.bindIn("having", select.having);
-  requireBoolean(binder, having, "HAVING");
+  expectBoolean(binder, having, "HAVING");
   checkHaving(binder, having, window, select.having);
   const orderBy = select.orderBy.map((sort) => ({
     expr: binder.bindIn("order by", sort.expr),
@@ -142,7 +144,7 @@ export function analyze(
   }));
   const joins = select.joins.map(({ type, on, span }, i) => {
     const bound = on === undefined ? undefined : binder.bindIn("on", on);
-    requireBoolean(binder, bound, "ON");
+    expectBoolean(binder, bound, "ON");
     return { type, source: i + 1, on: bound, span };
   });
   const groupsOrJoins = select.groupBy.length > 0 || select.windowClauses.length > 0 || select.joins.length > 0;
@@ -170,6 +172,7 @@ export function analyze(
     changingSlots: changingSlotsOf(binder),
     usesMeta: binder.usesMeta,
     joins,
+    warnings: binder.warnings,
   };
 }
 
@@ -340,6 +343,13 @@ export function outputName(binder: Binder, expr: Expr): string | undefined {
   }
 }
 
+/** Warns of what cannot be a condition: rows that have a value there fail. */
+export function expectBoolean(binder: Binder, condition: Bound | undefined, clause: string): void {
+  if (condition !== undefined && condition.type !== "boolean" && condition.type !== "unknown") {
+    binder.warn(`${clause} needs a condition, found ${condition.type}`, condition.span);
+  }
+}
+
 /** Reports what cannot be a condition. */
 export function requireBoolean(binder: Binder, condition: Bound | undefined, clause: string): void {
   if (condition !== undefined && condition.type !== "boolean" && condition.type !== "unknown") {
@@ -392,7 +402,7 @@ function checkWindowConditions(binder: Binder, window: WindowSpec | undefined): 
       binder.report("E208", "Aggregates cannot stand in the conditions of a window", bound.span, hint);
     }
   }
-  requireBoolean(binder, window?.filter, "FILTER");
+  expectBoolean(binder, window?.filter, "FILTER");
 }
 
 /** Every column, call and alias in HAVING must be or contain an aggregate. */

@@ -64,6 +64,7 @@ export class Binder {
   /** In order of evaluation: inner calls first. */
   readonly analytics: BoundAnalytic[] = [];
   readonly rowNumbers: BoundRowNumber[] = [];
+  readonly warnings: Diagnostic[] = [];
   /** The calls that count rows, those in the trigger of a sliding window left out. */
   readonly rowHits: Call[] = [];
   dedupTrigger: BoundDedupTrigger | undefined = undefined;
@@ -101,6 +102,12 @@ export class Binder {
 
   report(code: Diagnostic["code"], message: string, span: Span, hint?: string): void {
     this.#report(diagnostic(code, message, hint === undefined ? { span } : { span, hint }));
+  }
+
+  /** Notes what fails every row that has values. It refuses nothing: the dialect judges types row by row, null aside. */
+  warn(message: string, span: Span, hint?: string): void {
+    if (this.warnings.length === warningsMax) return;
+    this.warnings.push(diagnostic("E213", message, hint === undefined ? { span } : { span, hint }));
   }
 
   /** Binds in a clause other than the select list. */
@@ -164,7 +171,7 @@ export class Binder {
         const [operand, pattern] = [this.bind(expr.operand), this.bind(expr.pattern)];
         for (const side of [operand, pattern]) {
           if (side.type !== "string" && side.type !== "unknown") {
-            this.report("E213", `LIKE needs strings, found ${side.type}`, side.span);
+            this.warn(`LIKE needs strings, found ${side.type}`, side.span);
           }
         }
         return { kind: "like", negated: expr.negated, operand, pattern, type: "boolean", span };
@@ -294,7 +301,7 @@ export class Binder {
       const operands = reversed.reverse().map((operand) => this.bind(operand));
       for (const operand of operands) {
         if (binaryType(operator, operand.type, "boolean") === undefined) {
-          this.report("E213", `${operator} needs booleans, found ${operand.type}`, operand.span);
+          this.warn(`${operator} needs booleans, found ${operand.type}`, operand.span);
         }
       }
       return { kind: "logical", operator, operands, type: "boolean", span: expr.span };
@@ -307,14 +314,14 @@ export class Binder {
         ? "join texts with concat(a, b)"
         : hintAboutQuotes(left, right) ?? hintAboutQuotes(right, left);
       const verb = /^[=!<>]/.test(operator) ? "compare" : "combine";
-      this.report("E213", `Cannot ${verb} ${left.type} ${operator} ${right.type}`, expr.span, hint);
+      this.warn(`Cannot ${verb} ${left.type} ${operator} ${right.type}`, expr.span, hint);
     }
     return { kind: "binary", operator, left, right, type: type ?? "unknown", span: expr.span };
   }
 
   #checkComparable(left: Bound, right: Bound, what: string, booleans: boolean): void {
     if (!comparable(left.type, right.type, booleans)) {
-      this.report("E213", `${what} cannot compare ${left.type} with ${right.type}`, right.span);
+      this.warn(`${what} cannot compare ${left.type} with ${right.type}`, right.span);
     }
   }
 
@@ -324,12 +331,10 @@ export class Binder {
     for (const element of list ?? []) this.#checkComparable(operand, element, "IN", true);
     const array = expr.array === undefined ? undefined : this.bind(expr.array);
     if (array !== undefined && array.type !== "array" && array.type !== "unknown") {
-      this.report(
-        "E213",
-        `IN needs a list or an array, found ${array.type}`,
-        array.span,
-        "write the values in parentheses",
-      );
+      const message = `IN needs a list or an array, found ${array.type}`;
+      const hint = "write the values in parentheses";
+      if (array.kind === "constant") this.report("E213", message, array.span, hint);
+      else this.warn(message, array.span, hint);
     }
     return { kind: "in", negated: expr.negated, operand, list, array, type: "boolean", span: expr.span };
   }
@@ -349,9 +354,11 @@ export class Binder {
   #position(expr: Expr): Bound {
     const bound = this.bind(expr);
     if (bound.type !== "unknown" && !isNumeric(bound.type)) {
+      const message = `An index must be an int, found ${bound.type}`;
       const isKey = bound.kind === "constant" && typeof bound.value === "string";
       const hint = isKey ? `for a key write a->${printName({ name: bound.value as string })}` : undefined;
-      this.report("E213", `An index must be an int, found ${bound.type}`, bound.span, hint);
+      if (bound.kind === "constant") this.report("E213", message, bound.span, hint);
+      else this.warn(message, bound.span);
     }
     return bound;
   }
@@ -390,6 +397,9 @@ export class Binder {
     return false;
   }
 }
+
+/** More warnings than this help nobody. */
+const warningsMax = 50;
 
 /** For a string literal that was meant as a number or as a column. */
 function hintAboutQuotes(text: Bound, other: Bound): string | undefined {
