@@ -8,6 +8,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
+import { clearSlice } from "./clear_slice.ts";
 import {
   type Checkpoint,
   type Committed,
@@ -24,7 +25,7 @@ import {
 import { type DeliverySql, prepareDelivery, ruleIdMax, type SqlDatabase } from "./delivery_sql.ts";
 import { checkUnit, mergeSettings } from "./delivery_unit.ts";
 import { GroupCommit, type Outcome } from "./group_commit.ts";
-import { clearSlice, SqliteOutbox } from "./sqlite_outbox.ts";
+import { SqliteOutbox } from "./sqlite_outbox.ts";
 import { fromStored, toStored } from "./stored_payload.ts";
 import { StoreError } from "./store_error.ts";
 

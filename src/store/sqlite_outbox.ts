@@ -16,13 +16,12 @@ import {
   OutboxFullError,
   type OutboxSettings,
   type OutboxWork,
-  type Payload,
   sequenceMax,
   type Taken,
-  type TakenMessage,
   type TakeOptions,
 } from "./delivery_store.ts";
-import { type DeliverySql, queueIdMax, type RangeStatements, resendBit, type SqlRow } from "./delivery_sql.ts";
+import { type DeliverySql, queueIdMax, resendBit } from "./delivery_sql.ts";
+import { laneBits, type Lease, OutboxReader } from "./outbox_reader.ts";
 import { fromStored, toStored } from "./stored_payload.ts";
 import { hasRoom, mergeSettings, messagesBytes, payloadBytes, settled } from "./delivery_unit.ts";
 
@@ -35,59 +34,17 @@ interface Counted {
   readonly deadBytes: number;
 }
 
-interface Lease extends TakenMessage {
-  readonly bytes: number;
-  /** The sequence that stands right before this one in its lane; undefined when that is not certain. */
-  previous: number | undefined;
-  /** Named in a unit that is not committed yet. */
-  settling: boolean;
-}
-
-interface Wait {
-  readonly atMs: number;
-  readonly attempts: number;
-}
-
 /** A sum of messages that are gone. */
 interface Amount {
   rows: number;
   bytes: number;
 }
 
-/** What one take finds, up to its limits. */
-class Collection {
-  readonly messages: Lease[] = [];
-  isFull = false;
-  readonly #rowsMax: number;
-  readonly #bytesMax: number;
-  #bytes = 0;
-
-  constructor({ rowsMax, bytesMax = Infinity }: TakeOptions) {
-    this.#rowsMax = rowsMax;
-    this.#bytesMax = bytesMax;
-  }
-
-  /** False when it is too large for what is left. */
-  add(lease: Lease): boolean {
-    this.isFull = this.messages.length > 0 && this.#bytes + lease.bytes > this.#bytesMax;
-    if (this.isFull) return false;
-    this.messages.push(lease);
-    this.#bytes += lease.bytes;
-    this.isFull = this.messages.length === this.#rowsMax || this.#bytes >= this.#bytesMax;
-    return true;
-  }
-}
-
 const empty: Counted = { last: 0, rows: 0, bytes: 0, deadRows: 0, deadBytes: 0 };
-/** How many rows a look past blocked keys reads, and how many keys it asks for after that. */
-const scanRowsMax = 1024;
-const scanKeysMax = 256;
 const dropPageRows = 256;
 /** At most this is dropped in one unit, because it holds up everything else; the next unit goes on. */
 const dropRowsMax = 20_000;
 const dropBytesMax = 64 * 1024 * 1024;
-
-const laneBits: Readonly<Record<Lane, number>> = { live: 0, resend: resendBit };
 
 function isPowerOfTwo(n: number): boolean {
   return (n & (n - 1)) === 0;
@@ -111,14 +68,7 @@ export class SqliteOutbox implements Outbox {
   #queue: number | undefined;
   #counted: Counted = empty;
   #before: { readonly queue: number | undefined; readonly counted: Counted } | undefined;
-  readonly #taken = new Map<number, Lease>();
-  readonly #waits = new Map<number, Wait>();
-  /** Up to here, every message of the lane is taken, or was dropped. Anything that frees one sets it back. */
-  readonly #cursors: Record<Lane, number> = { live: 0, resend: 0 };
-  #keyCursor: string | undefined;
-  /** What a failed transaction puts back. */
-  #untaken: Lease[] = [];
-  #formerWaits: (readonly [sequence: number, wait: Wait | undefined])[] = [];
+  readonly #reader: OutboxReader;
   #roomWaiters: { readonly rows: number; readonly bytes: number; readonly resolve: () => void }[] = [];
   #gone = false;
 
@@ -128,6 +78,7 @@ export class SqliteOutbox implements Outbox {
     this.#settings = settings;
     this.#context = context;
     this.#sql = context.sql;
+    this.#reader = new OutboxReader(context.sql);
     const ruleId = context.ruleId();
     const queue = ruleId === undefined ? undefined : this.#sql.queue.get(ruleId, action);
     if (queue === undefined) return;
@@ -150,7 +101,7 @@ export class SqliteOutbox implements Outbox {
 
   counts(): OutboxCounts {
     const { rows, bytes, deadRows, deadBytes } = this.#counted;
-    return { rows, bytes, takenRows: this.#taken.size, deadRows, deadBytes };
+    return { rows, bytes, takenRows: this.#reader.size, deadRows, deadBytes };
   }
 
   oldestMs(): number | undefined {
@@ -165,149 +116,26 @@ export class SqliteOutbox implements Outbox {
   }
 
   isTaken(sequence: number): boolean {
-    return this.#taken.has(sequence);
+    return this.#reader.has(sequence);
   }
-
-  // ---- taking
 
   take(options: TakeOptions): Taken {
     const queue = this.#queue;
-    if (queue === undefined || this.#gone || this.#counted.rows === this.#taken.size || options.rowsMax < 1) {
+    if (queue === undefined || this.#counted.rows === this.#reader.size || options.rowsMax < 1) {
       return { messages: [] };
     }
-    return this.#context.read(() => {
-      const past = this.#settings.order === "key" && this.#waitsAfter(options.nowMs) !== undefined;
-      return past ? this.#takePastBlockedKeys(queue, options) : this.#takeInOrder(queue, options);
-    });
+    return this.#context.read(() => this.#reader.take(queue, this.#settings.order, options));
   }
 
   release(sequences?: readonly number[]): void {
-    for (const sequence of sequences ?? [...this.#taken.keys()]) {
-      if (this.#taken.get(sequence)?.settling === false) this.#taken.delete(sequence);
-    }
-    this.#startOver();
-  }
-
-  #startOver(): void {
-    this.#cursors.live = this.#cursors.resend = 0;
-  }
-
-  /** The earliest end of a wait that is not over. */
-  #waitsAfter(nowMs: number): number | undefined {
-    let earliest: number | undefined;
-    for (const [sequence, { atMs }] of this.#waits) {
-      if (atMs <= nowMs || this.#taken.has(sequence)) continue;
-      if (earliest === undefined || atMs < earliest) earliest = atMs;
-    }
-    return earliest;
-  }
-
-  #lease(row: SqlRow, lane: Lane, previous: number | undefined): Lease {
-    const sequence = row.sequence as number;
-    return {
-      sequence,
-      ...(row.key === null ? {} : { key: fromStored(row.key) as string }),
-      payload: fromStored(row.payload),
-      createdMs: row.created as number,
-      lane,
-      attempts: this.#waits.get(sequence)?.attempts ?? (row.attempts as number),
-      bytes: payloadBytes(row.payload as Payload),
-      previous,
-      settling: false,
-    };
-  }
-
-  #takeInOrder(queue: number, options: TakeOptions): Taken {
-    const { lane = "live", rowsMax, nowMs } = options;
-    const bit = laneBits[lane];
-    const found = new Collection(options);
-    let cursor = this.#cursors[lane];
-    let waitUntilMs: number | undefined;
-    // Taken ones may stand in front, after something was given back.
-    const limit = rowsMax + this.#taken.size;
-    for (const row of this.#sql.messages.iterate(queue, bit + cursor, bit + sequenceMax, limit)) {
-      const sequence = row.sequence as number;
-      if (!this.#taken.has(sequence)) {
-        const wait = this.#waits.get(sequence);
-        if (wait !== undefined && wait.atMs > nowMs) {
-          waitUntilMs = wait.atMs;
-          break;
-        }
-        if (!found.add(this.#lease(row, lane, cursor === 0 ? undefined : cursor))) break;
-      }
-      cursor = sequence;
-      if (found.isFull) break;
-    }
-    this.#cursors[lane] = cursor;
-    return this.#hold(found, waitUntilMs);
-  }
-
-  /** The last step of a take, so that one whose read fails takes nothing. */
-  #hold({ messages, isFull }: Collection, waitUntilMs: number | undefined): Taken {
-    for (const lease of messages) this.#taken.set(lease.sequence, lease);
-    return isFull || waitUntilMs === undefined ? { messages } : { messages, waitUntilMs };
-  }
-
-  #takePastBlockedKeys(queue: number, options: TakeOptions): Taken {
-    const { lane = "live", nowMs } = options;
-    const bit = laneBits[lane];
-    const found = new Collection(options);
-    const blocked = new Set<string>();
-    const rows = this.#sql.keys.all(queue, bit, bit + sequenceMax, scanRowsMax);
-    for (const row of rows) {
-      const sequence = row.sequence as number;
-      const key = row.key as string | null;
-      if (this.#taken.has(sequence) || (key !== null && blocked.has(key))) continue;
-      const atMs = this.#waits.get(sequence)?.atMs ?? 0;
-      if (atMs <= nowMs) {
-        found.add(this.#lease(this.#sql.message.get(queue, bit + sequence)!, lane, undefined));
-        if (found.isFull) break;
-      } else if (key === null) {
-        // It is from a time when the order was that of the queue: all behind it wait.
-        return this.#hold(found, atMs);
-      } else blocked.add(key);
-    }
-    if (rows.length < scanRowsMax) return this.#hold(found, this.#waitsAfter(nowMs));
-    return found.messages.length === 0 ? this.#takeByKey(queue, options) : this.#hold(found, nowMs);
-  }
-
-  /** Goes from key to key when many messages of blocked keys stand in front, on from where it ended last time. */
-  #takeByKey(queue: number, options: TakeOptions): Taken {
-    const { lane = "live", rowsMax, nowMs } = options;
-    const laneNumber = lane === "live" ? 0 : 1;
-    const found = new Collection(options);
-    let wrapped = this.#keyCursor === undefined;
-    for (let n = 0; n < scanKeysMax && found.messages.length === 0; n++) {
-      const next = this.#keyCursor === undefined
-        ? this.#sql.keyMessages.get(queue, laneNumber, "", 1) ?? this.#sql.nextKey.get(queue, laneNumber, "")
-        : this.#sql.nextKey.get(queue, laneNumber, this.#keyCursor);
-      this.#keyCursor = next?.key as string | undefined;
-      if (next === undefined) {
-        if (wrapped) return this.#hold(found, this.#waitsAfter(nowMs));
-        wrapped = true;
-        continue;
-      }
-      const limit = rowsMax + this.#taken.size;
-      for (const row of this.#sql.keyMessages.iterate(queue, laneNumber, next.key as string, limit)) {
-        const sequence = row.sequence as number;
-        if (this.#taken.has(sequence)) continue;
-        if ((this.#waits.get(sequence)?.atMs ?? 0) > nowMs) break;
-        found.add(this.#lease(row, lane, undefined));
-        if (found.isFull) break;
-      }
-    }
-    // More keys are left than one call looks at.
-    return this.#hold(found, nowMs);
+    this.#reader.release(sequences);
   }
 
   // ---- changing
 
   /** Marks what a unit is about to settle, so that `release()` does not give it to somebody else meanwhile. */
   markSettling(work: OutboxWork, settling: boolean): void {
-    for (const sequence of settled(work)) {
-      const lease = this.#taken.get(sequence);
-      if (lease !== undefined) lease.settling = settling;
-    }
+    for (const sequence of settled(work)) this.#reader.markSettling(sequence, settling);
   }
 
   /** @throws {OutboxFullError} when it blocks and has no room, after what the work itself takes out */
@@ -316,7 +144,7 @@ export class SqliteOutbox implements Outbox {
     let { rows, bytes } = this.#counted;
     for (const sequence of [...work.delivered ?? [], ...(work.buried ?? []).map((each) => each.sequence)]) {
       rows--;
-      bytes -= this.#taken.get(sequence)!.bytes;
+      bytes -= this.#reader.lease(sequence).bytes;
     }
     if (!hasRoom({ rows, bytes }, this.#settings, work.append.length, messagesBytes(work.append))) {
       throw new OutboxFullError(this.rule, this.action);
@@ -327,7 +155,7 @@ export class SqliteOutbox implements Outbox {
   writes({ delivered, retried, buried, replayed, cleared, expiredAtMs, append }: OutboxWork): boolean {
     return [delivered, buried, replayed, cleared, append].some((list) => list !== undefined && list.length > 0) ||
       (expiredAtMs !== undefined && this.#settings.ageMaxMs !== undefined && this.#counted.rows > 0) ||
-      (retried ?? []).some(({ sequence, lane }) => this.#isKept(this.#taken.get(sequence)!, lane));
+      (retried ?? []).some(({ sequence, lane }) => this.#isKept(this.#reader.lease(sequence), lane));
   }
 
   /** Remembers what to go back to; called for the first work in a transaction. */
@@ -363,8 +191,7 @@ export class SqliteOutbox implements Outbox {
 
   committed(): void {
     this.#before = undefined;
-    this.#untaken = [];
-    this.#formerWaits = [];
+    this.#reader.keep();
     this.#wakeWaiters();
   }
 
@@ -373,28 +200,7 @@ export class SqliteOutbox implements Outbox {
     this.#queue = this.#before.queue;
     this.#counted = this.#before.counted;
     this.#before = undefined;
-    for (const lease of this.#untaken) this.#taken.set(lease.sequence, lease);
-    for (const [sequence, wait] of this.#formerWaits.reverse()) {
-      if (wait === undefined) this.#waits.delete(sequence);
-      else this.#waits.set(sequence, wait);
-    }
-    this.#untaken = [];
-    this.#formerWaits = [];
-  }
-
-  #letGo(sequence: number): Lease {
-    const lease = this.#taken.get(sequence)!;
-    this.#taken.delete(sequence);
-    this.#untaken.push(lease);
-    return lease;
-  }
-
-  #setWait(sequence: number, wait: Wait | undefined): void {
-    const former = this.#waits.get(sequence);
-    if (former === wait) return;
-    this.#formerWaits.push([sequence, former]);
-    if (wait === undefined) this.#waits.delete(sequence);
-    else this.#waits.set(sequence, wait);
+    this.#reader.putBack();
   }
 
   /** The outbox was removed: whoever waits for room finds out by trying. */
@@ -402,8 +208,7 @@ export class SqliteOutbox implements Outbox {
     this.#gone = true;
     this.#counted = empty;
     this.#queue = undefined;
-    this.#taken.clear();
-    this.#waits.clear();
+    this.#reader.clear();
     this.#wakeWaiters();
   }
 
@@ -440,7 +245,7 @@ export class SqliteOutbox implements Outbox {
   }
 
   #deliver(queue: number, sequences: readonly number[]): void {
-    const leases = sequences.map((sequence) => this.#letGo(sequence))
+    const leases = sequences.map((sequence) => this.#reader.letGo(sequence))
       .sort((a, b) => laneBits[a.lane] - laneBits[b.lane] || a.sequence - b.sequence);
     let bytes = 0;
     for (let i = 0; i < leases.length;) {
@@ -456,7 +261,7 @@ export class SqliteOutbox implements Outbox {
       this.#sql.outboxRange.delete.run(queue, bit + first.sequence, bit + last.sequence);
     }
     this.#remove({ rows: leases.length, bytes });
-    if (this.#waits.size > 0) { for (const sequence of sequences) this.#setWait(sequence, undefined); }
+    for (const sequence of sequences) this.#reader.setWait(sequence, undefined);
   }
 
   /** Whether a failed attempt is written. */
@@ -466,11 +271,11 @@ export class SqliteOutbox implements Outbox {
 
   #retry(queue: number, retried: NonNullable<OutboxWork["retried"]>): void {
     for (const { sequence, lane } of retried) {
-      const lease = this.#taken.get(sequence)!;
+      const lease = this.#reader.lease(sequence);
       if (!this.#isKept(lease, lane)) continue;
       const to = laneBits[lane ?? lease.lane] + sequence;
       this.#sql.moveMessage.run(queue, laneBits[lease.lane] + sequence, to, lease.attempts + 1);
-      if (lane !== undefined && lane !== lease.lane) this.#doubtOrder();
+      if (lane !== undefined && lane !== lease.lane) this.#reader.doubtOrder();
     }
     this.settleRetried(retried);
   }
@@ -478,25 +283,19 @@ export class SqliteOutbox implements Outbox {
   /** The part of a retry that is in memory. */
   settleRetried(retried: NonNullable<OutboxWork["retried"]>): void {
     for (const { sequence, atMs, lane } of retried) {
-      const lease = this.#letGo(sequence);
+      const lease = this.#reader.letGo(sequence);
       const attempts = lease.attempts + 1;
       const isNeeded = atMs > 0 || !this.#isKept(lease, lane);
-      this.#setWait(sequence, isNeeded ? { atMs, attempts } : undefined);
+      this.#reader.setWait(sequence, isNeeded ? { atMs, attempts } : undefined);
     }
-    this.#startOver();
-  }
-
-  /** A message was put between others: what stood side by side may not any more. */
-  #doubtOrder(): void {
-    for (const lease of this.#taken.values()) lease.previous = undefined;
-    this.#startOver();
+    this.#reader.startOver();
   }
 
   #bury(queue: number, buried: NonNullable<OutboxWork["buried"]>): Amount {
     const amount = { rows: 0, bytes: 0 };
     for (const { sequence, reason, diedMs } of buried) {
-      const lease = this.#letGo(sequence);
-      this.#setWait(sequence, undefined);
+      const lease = this.#reader.letGo(sequence);
+      this.#reader.setWait(sequence, undefined);
       const from = laneBits[lease.lane] + sequence;
       this.#sql.bury.run(queue, from, sequence, lease.attempts + 1, diedMs, toStored(reason));
       this.#sql.outboxRange.delete.run(queue, from, from);
@@ -547,7 +346,7 @@ export class SqliteOutbox implements Outbox {
       this.#count({ rows: this.#counted.rows + rows, bytes: this.#counted.bytes + bytes });
       this.#dropDeadRange(queue, first, last, { rows, bytes });
     }
-    this.#doubtOrder();
+    this.#reader.doubtOrder();
   }
 
   #clear(queue: number, which: readonly number[] | "all"): void {
@@ -606,7 +405,7 @@ export class SqliteOutbox implements Outbox {
         for (const row of rows) {
           const sequence = row.sequence as number;
           after = bit + sequence;
-          if (this.#taken.has(sequence)) {
+          if (this.#reader.has(sequence)) {
             dropRun();
             continue;
           }
@@ -616,7 +415,7 @@ export class SqliteOutbox implements Outbox {
           last = sequence;
           gone.rows++;
           gone.bytes += row.bytes as number;
-          this.#setWait(sequence, undefined);
+          this.#reader.setWait(sequence, undefined);
         }
         dropRun();
         isWanted &&= rows.length === dropPageRows;
@@ -648,29 +447,4 @@ export class SqliteOutbox implements Outbox {
     const [letter] = this.deadLetters({ after: sequence - 1, limit: 1 });
     return letter?.sequence === sequence ? letter : undefined;
   }
-}
-
-/**
- * Deletes from the front of a range of one owner: up to so many rows or bytes, because a long deletion would hold up
- * everything else. True when nothing is left.
- */
-export function clearSlice(
-  { front, delete: remove }: RangeStatements,
-  owner: number,
-  first: number,
-  last: number,
-  limit: { readonly rows: number; readonly bytes: number },
-): boolean {
-  const rows = front.all(owner, first, last, limit.rows);
-  let end: number | undefined;
-  let bytes = 0;
-  let count = 0;
-  for (const row of rows) {
-    end = row.rest as number;
-    bytes += row.bytes as number;
-    count++;
-    if (bytes >= limit.bytes) break;
-  }
-  if (end !== undefined) remove.run(owner, first, end);
-  return count === rows.length && rows.length < limit.rows;
 }
