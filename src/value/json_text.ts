@@ -11,11 +11,12 @@ import { compareByteOrder } from "./byte_order.ts";
 import { DateTime } from "./datetime.ts";
 import type { Struct, Value } from "./value.ts";
 
-/** The sorted form of one list of keys. `prefixes[i]` is `"key":` for `keys[i]`. */
+/** The sorted form of one list of keys: for `keys[i]`, `first[i]` is `{"key":` and `next[i]` is `,"key":`. */
 interface KeyOrder {
   readonly unsorted: readonly string[];
   readonly keys: readonly string[];
-  readonly prefixes: readonly string[];
+  readonly first: readonly string[];
+  readonly next: readonly string[];
 }
 
 /** Orders remembered by one writer: a row, the structs nested in it, and a few variants of them. */
@@ -58,6 +59,8 @@ export function jsonString(text: string): string {
 export class JsonWriter {
   readonly #orders: KeyOrder[] = [];
   #nextSlot = 0;
+  /** The order found last: most rows have the keys of the row before. */
+  #last: KeyOrder | undefined;
 
   /**
    * `value` as JSON. Undefined columns are left out, an undefined list item is null.
@@ -109,21 +112,34 @@ export class JsonWriter {
   }
 
   #struct(struct: Struct, depth: number): string {
-    const { keys, prefixes } = this.#orderOf(Object.keys(struct));
-    let text = "{";
+    const { keys, first, next } = this.#orderOf(Object.keys(struct));
+    let text = "";
+    let lead = first;
     for (let i = 0; i < keys.length; i++) {
       const value = struct[keys[i]!];
       if (value === undefined) continue;
-      text += text.length === 1 ? prefixes[i]! : "," + prefixes[i]!;
-      text += this.#value(value, keys[i]!, depth);
+      // One template joins all three at once; two additions would make a string in between.
+      text = `${text}${lead[i]!}${this.#value(value, keys[i]!, depth)}`;
+      lead = next;
     }
-    return text + "}";
+    return lead === first ? "{}" : text + "}";
   }
 
   #orderOf(unsorted: readonly string[]): KeyOrder {
-    for (const order of this.#orders) if (sameKeys(order.unsorted, unsorted)) return order;
+    const last = this.#last;
+    if (last !== undefined && sameKeys(last.unsorted, unsorted)) return last;
+    return this.#last = this.#orders.find((order) => sameKeys(order.unsorted, unsorted)) ?? this.#addOrder(unsorted);
+  }
+
+  #addOrder(unsorted: readonly string[]): KeyOrder {
     const keys = unsorted.toSorted(compareByteOrder);
-    const order = { unsorted, keys, prefixes: keys.map((key) => `${jsonString(key)}:`) };
+    const escapedKeys = keys.map(jsonString);
+    const order = {
+      unsorted,
+      keys,
+      first: escapedKeys.map((key) => `{${key}:`),
+      next: escapedKeys.map((key) => `,${key}:`),
+    };
     this.#orders[this.#nextSlot] = order;
     this.#nextSlot = (this.#nextSlot + 1) % ordersMax;
     return order;
