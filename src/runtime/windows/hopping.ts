@@ -12,13 +12,8 @@ import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { align } from "./align.ts";
 import type { PaneContent } from "./pane_content.ts";
+import { emptyWindowsMax } from "./tumbling.ts";
 import type { RowZone } from "./row_zone.ts";
-
-/**
- * When the clock or the event time leaps ahead by more windows than this, the empty ones in between are not handed on:
- * one wrong timestamp must not cost millions of empty results.
- */
-const emptyWindowsMax = 1000;
 
 /** Length and hop are counted in `unit`. */
 export interface HoppingShape {

@@ -17,7 +17,7 @@ import type { RowZone } from "./row_zone.ts";
  * When the clock or the event time leaps ahead by more windows than this, the empty ones in between are not handed on:
  * one wrong timestamp must not cost millions of empty results.
  */
-const emptyWindowsMax = 1000;
+export const emptyWindowsMax = 1000;
 
 export interface TumblingShape {
   readonly length: number;
