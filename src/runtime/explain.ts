@@ -2,7 +2,7 @@
  * A plan as text for people and tools: one JSON object per node per line, the input of a node one tab deeper.
  * @module
  */
-import type { OutputItem } from "../sql/analyze/analyze.ts";
+import type { OutputItem } from "../sql/analyze/select_list.ts";
 import type { WindowSpec } from "../sql/analyze/windows.ts";
 import type { Bound } from "../sql/bound.ts";
 import { inputsOf, type JoinStep, type LookupJoinPlan, type Plan, type StatementPlan } from "../sql/plan.ts";

@@ -2,7 +2,7 @@
  * A plan as a tree for people, and for a running rule what each step has done so far.
  * @module
  */
-import type { OutputItem } from "../sql/analyze/analyze.ts";
+import type { OutputItem } from "../sql/analyze/select_list.ts";
 import { unitMs, type WindowSpec } from "../sql/analyze/windows.ts";
 import type { Bound } from "../sql/bound.ts";
 import { inputsOf, type Plan, type SourcePlan, type StatementPlan } from "../sql/plan.ts";

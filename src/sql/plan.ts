@@ -6,7 +6,7 @@
  * computed once. `EXPLAIN` prints the plan; the pipeline is built from it.
  * @module
  */
-import type { OutputItem } from "./analyze/analyze.ts";
+import type { OutputItem } from "./analyze/select_list.ts";
 import type { JoinType } from "./ast.ts";
 import type { WindowSpec } from "./analyze/windows.ts";
 import type { Bound, BoundAggregate, BoundAnalytic, BoundCall, BoundDedupTrigger, BoundRowNumber } from "./bound.ts";

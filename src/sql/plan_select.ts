@@ -3,8 +3,9 @@
  * @module
  */
 import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../diagnostics/diagnostic.ts";
-import { type AnalyzedSelect, exprsOf } from "./analyze/analyze.ts";
+import type { AnalyzedSelect } from "./analyze/analyze.ts";
 import type { ScopeSource } from "./analyze/scope.ts";
+import { exprsOf } from "./analyze/select_list.ts";
 import type { WindowSpec } from "./analyze/windows.ts";
 import { compilePattern } from "../value/datetime_text.ts";
 import {

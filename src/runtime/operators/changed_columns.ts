@@ -4,7 +4,7 @@
  * Everything is evaluated before anything is remembered, so a row that fails changes nothing.
  * @module
  */
-import type { OutputChanges } from "../../sql/analyze/analyze.ts";
+import type { OutputChanges } from "../../sql/analyze/select_list.ts";
 import { compileArguments } from "../../sql/compile/calls.ts";
 import { compileExpression } from "../../sql/compile/compile.ts";
 import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";

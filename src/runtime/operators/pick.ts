@@ -3,7 +3,7 @@
  * its metadata and its stream. In a list a failing row drops the whole list.
  * @module
  */
-import { exprsOf } from "../../sql/analyze/analyze.ts";
+import { exprsOf } from "../../sql/analyze/select_list.ts";
 import type { PickPlan, ProjectPlan } from "../../sql/plan.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";

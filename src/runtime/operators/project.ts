@@ -5,7 +5,7 @@
  * columns and null aliased expressions are written as null.
  * @module
  */
-import { exprsOf, type OutputExpression, type OutputStar } from "../../sql/analyze/analyze.ts";
+import { exprsOf, type OutputExpression, type OutputStar } from "../../sql/analyze/select_list.ts";
 import { compileExpression, joinedValues, partOf } from "../../sql/compile/compile.ts";
 import type { CompileContext } from "../../sql/compile/evaluator.ts";
 import type { ProjectPlan } from "../../sql/plan.ts";

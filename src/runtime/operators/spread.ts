@@ -3,7 +3,7 @@
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
-import type { OutputSpread } from "../../sql/analyze/analyze.ts";
+import type { OutputSpread } from "../../sql/analyze/select_list.ts";
 import { compileArguments } from "../../sql/compile/calls.ts";
 import { compileExpression } from "../../sql/compile/compile.ts";
 import type { CompileContext } from "../../sql/compile/evaluator.ts";

@@ -9,7 +9,7 @@
  */
 import { type Diagnostic, diagnostic, throwIfAny } from "../../diagnostics/diagnostic.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
-import type { OutputItem } from "../analyze/analyze.ts";
+import type { OutputItem } from "../analyze/select_list.ts";
 import type { ScopeSource } from "../analyze/scope.ts";
 import type { Catalog, FunctionSet, SourceSchema } from "../catalog.ts";
 import type { PlanOptions, ProjectPlan, SourcePlan, StatementPlan } from "../plan.ts";

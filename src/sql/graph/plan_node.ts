@@ -16,14 +16,8 @@
  */
 import { type Diagnostic, diagnostic } from "../../diagnostics/diagnostic.ts";
 import { didYouMean } from "../../diagnostics/suggest.ts";
-import {
-  bindSelectList,
-  changingSlotsOf,
-  exprsOf,
-  type OutputItem,
-  outputName,
-  requireBoolean,
-} from "../analyze/analyze.ts";
+import { changingSlotsOf, requireBoolean } from "../analyze/analyze.ts";
+import { bindSelectList, exprsOf, type OutputItem, outputName } from "../analyze/select_list.ts";
 import { Binder } from "../analyze/binder.ts";
 import type { ScopeSource } from "../analyze/scope.ts";
 import { checkRowHits } from "../analyze/stage_calls.ts";
