@@ -66,6 +66,11 @@ export class ChangedColumns {
     }
   }
 
+  /** What was seen last, to come back to with {@linkcode restore} when the list that a row belongs to fails. */
+  mark(): Value {
+    return this.#seen.map((value, i) => this.#watched[i]!.ofStar ? { ...(value as Struct) } : value);
+  }
+
   snapshot(): Value {
     return this.#seen;
   }

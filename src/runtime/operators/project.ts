@@ -75,9 +75,12 @@ export class ProjectOperator implements Operator {
 
   #emitList(build: () => Struct[], ofEmptyWindow: boolean, time: number): void {
     let list: Struct[];
+    const marks = this.#changes.map((changes) => changes.mark());
     try {
       list = build();
     } catch (error) {
+      // Nobody hears of the rows before the one that failed.
+      for (const [i, changes] of this.#changes.entries()) changes.restore(marks[i]);
       this.#context.fail(error);
       return;
     }
