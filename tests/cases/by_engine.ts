@@ -20,8 +20,8 @@ import { HandClock, settled } from "../hand_clock.ts";
 import { CaseConnector } from "./case_connector.ts";
 import { codesOf, drawsAtRandom, droppedTexts, errorText, type Observed } from "./observed.ts";
 
-/** An engine with nothing left to wait for ends its rule within a few turns of the event loop. */
-const turnsMax = 1000;
+/** How long a rule may take to end with its sources, ms: a script that has to start first takes longest. */
+const endDelayMsMax = 20_000;
 
 /** Why a case cannot run live; undefined when it can. */
 export function whyNotByEngine(c: Case): string | undefined {
@@ -163,8 +163,10 @@ class LiveCase {
       const [first] = engine.rules.validate(rule).sources;
       await engine.rules.create(rule);
       await this.#play(first!, timezone);
-      for (let turns = 0; engine.rules.status(definition.id).status === "running"; turns++) {
-        if (turns === turnsMax) throw new Error("The rule has not ended with its sources");
+      // Scripts run in a thread of their own, which turns of this one do not wait for.
+      const deadline = performance.now() + endDelayMsMax;
+      while (engine.rules.status(definition.id).status === "running") {
+        if (performance.now() > deadline) throw new Error("The rule has not ended with its sources");
         await settled();
       }
       await settled();
