@@ -32,6 +32,16 @@ export function take(outbox: Outbox, options: Partial<TakeOptions> = {}): number
   return outbox.take({ rowsMax: 100, nowMs: 0, ...options }).messages.map(({ sequence }) => sequence);
 }
 
+/** Takes until there is nothing that is ready, as a consumer does. */
+export function takeAll(outbox: Outbox, nowMs: number): number[] {
+  const found: number[] = [];
+  for (;;) {
+    const { messages, waitUntilMs = Infinity } = outbox.take({ rowsMax: 100, nowMs });
+    if (messages.length === 0 && waitUntilMs > nowMs) return found;
+    found.push(...messages.map(({ sequence }) => sequence));
+  }
+}
+
 export function logged(store: DeliveryStore, rule = "r"): number[] {
   return Array.from(store.log(rule), ({ sequence }) => sequence);
 }
@@ -291,8 +301,7 @@ export function deliveryCases(name: string, make: () => { store: DeliveryStore; 
     });
     assert.deepEqual(take(outbox, { rowsMax: 1 }), [1]);
     await at(store)({ retried: [{ sequence: 1, atMs: 1000 }] });
-    const found: number[] = [];
-    for (let n = 0; n < 20; n++) found.push(...take(outbox));
+    const found = takeAll(outbox, 0);
     assert.deepEqual(found.sort(), [3001, 3002, 3003]);
     await at(store)({ delivered: found });
     assert.deepEqual(take(outbox), []);
@@ -309,9 +318,11 @@ export function deliveryCases(name: string, make: () => { store: DeliveryStore; 
     take(outbox, { rowsMax: 1600 });
     await at(store)({ retried: heads.map((sequence) => ({ sequence, atMs: 70 })) });
     outbox.release();
-    const found: number[] = [];
-    for (let n = 0; n < 9; n++) found.push(...take(outbox, { nowMs: 1 }));
-    assert.deepEqual(found, [9001]);
+    // Wherever the last look ended, the next one finds it.
+    for (let n = 0; n < 4; n++) {
+      assert.deepEqual(takeAll(outbox, 1), [9001]);
+      outbox.release();
+    }
   });
 
   deliveryTest("attempts count up in memory, whatever of them is written", async (store) => {

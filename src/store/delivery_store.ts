@@ -237,7 +237,7 @@ export interface DeliveryStore {
   flush(): void;
   /** Forgets all of a rule at once; what its space needs is done by `maintain()`. Not within `Store.transaction()`. */
   remove(rule: string): void;
-  /** Forgets one outbox, as when a rule loses an action. */
+  /** Forgets one outbox, as when a rule loses an action. Sequences of the rule must go on, as ids are of the rule. */
   removeOutbox(rule: string, action: string): void;
   /** Removes the rules that do not exist any more; to be called after opening. Returns their names. */
   removeOrphans(exists: (rule: string) => boolean): string[];

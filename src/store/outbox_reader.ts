@@ -112,6 +112,7 @@ export class OutboxReader {
   /** Looks from the front again, as when a message became ready that was not. */
   startOver(): void {
     this.#cursors.live = this.#cursors.resend = 0;
+    this.#keyCursor = undefined;
   }
 
   /** The earliest end of a wait that is not over. */
@@ -193,22 +194,17 @@ export class OutboxReader {
     return found.messages.length === 0 ? this.#takeByKey(queue, options) : this.#hold(found, nowMs);
   }
 
-  /** Goes from key to key when many messages of blocked keys stand in front, on from where it ended last time. */
+  /** Goes from key to key when many messages of blocked keys stand in front, on from where it was cut off. */
   #takeByKey(queue: number, options: TakeOptions): Taken {
     const { lane = "live", rowsMax, nowMs } = options;
     const laneNumber = lane === "live" ? 0 : 1;
     const found = new Collection(options);
-    let wrapped = this.#keyCursor === undefined;
     for (let n = 0; n < scanKeysMax && found.messages.length === 0; n++) {
       const next = this.#keyCursor === undefined
         ? this.#sql.keyMessages.get(queue, laneNumber, "", 1) ?? this.#sql.nextKey.get(queue, laneNumber, "")
         : this.#sql.nextKey.get(queue, laneNumber, this.#keyCursor);
       this.#keyCursor = next?.key as string | undefined;
-      if (next === undefined) {
-        if (wrapped) return this.#hold(found, this.#waitsAfter(nowMs));
-        wrapped = true;
-        continue;
-      }
+      if (next === undefined) return this.#hold(found, this.#waitsAfter(nowMs));
       const limit = rowsMax + this.#taken.size;
       for (const row of this.#sql.keyMessages.iterate(queue, laneNumber, next.key as string, limit)) {
         const sequence = row.sequence as number;
@@ -218,7 +214,8 @@ export class OutboxReader {
         if (found.isFull) break;
       }
     }
-    // More keys are left than one call looks at.
+    // More keys are left than one call looks at; after a find the round begins again.
+    if (found.messages.length > 0) this.#keyCursor = undefined;
     return this.#hold(found, nowMs);
   }
 
