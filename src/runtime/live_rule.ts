@@ -104,6 +104,8 @@ export class LiveRule implements InletOwner {
         list: (rows, ofEmptyWindow, output) => this.#list(rows, ofEmptyWindow, this.#actionsOf(output)),
         failed: (error, _node, outputs) => this.#failed(error, outputs),
         dropped: (reason, count, node) => this.#dropped(reason, count, node),
+        told: ({ code, message }, node) =>
+          options.log.warn("A condition failed and counts as false", { reason: `${code}: ${message}`, node }),
       },
       lookup: ({ table, keys }) => {
         const lease = options.lookups.find((each) => each.table.name === table.name)!;

@@ -6,6 +6,7 @@
  * `weir query`, replay, tests and simulation, and can be cut anywhere by `snapshot` and `restore`.
  * @module
  */
+import type { RowError } from "../diagnostics/row_error.ts";
 import type { Row, WindowSpan } from "../value/row.ts";
 import type { Value } from "../value/value.ts";
 import type { CompileContext } from "../sql/compile/evaluator.ts";
@@ -66,4 +67,6 @@ export interface OperatorContext extends CompileContext {
   fail(error: unknown): void;
   /** Rows left out for a reason that is not an error, such as lateness. */
   drop(reason: string, count: number): void;
+  /** What went wrong and loses nothing, such as a condition of a window that fails and counts as false: for the log. */
+  tell?(error: RowError): void;
 }

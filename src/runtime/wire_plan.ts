@@ -58,6 +58,8 @@ export interface PipelineOutput {
   failed(error: RowError, node: string, outputs: readonly number[]): void;
   /** Rows left out for a reason that is not an error, after they were counted. */
   dropped?(reason: string, count: number, node: string): void;
+  /** What went wrong and loses nothing: see `OperatorContext.tell`. */
+  told?(error: RowError, node: string): void;
 }
 
 /** One operator with its name in the status and its counters. */
@@ -237,6 +239,9 @@ function contextOf(
     drop(reason, count) {
       metrics.drop(reason, count);
       output.dropped?.(reason, count, type);
+    },
+    tell(error) {
+      output.told?.(error, type);
     },
   };
 }

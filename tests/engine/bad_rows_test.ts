@@ -15,3 +15,15 @@ test("a payload that cannot be decoded and a row that fails are logged once each
       'msg="A row failed"',
     ]);
   }));
+
+test("a condition of a window that fails counts as false, is logged, and loses no row", () =>
+  withEngine(async ({ engine, streams, wire, log }) => {
+    streams.execute(wireStream);
+    await engine.rules.create(
+      wireRule("r", "SELECT count(*) AS n FROM s GROUP BY SLIDINGWINDOW(ss, 10) OVER (WHEN v > 1)"),
+    );
+    wire.send('{"v":"x"}', '{"v":2}');
+    await eventually(() => wire.written.length === 1);
+    assert.deepEqual(wire.written, ['[{"n":2}]']);
+    assert.equal(log.filter((line) => line.includes("A condition failed and counts as false")).length, 1);
+  }));

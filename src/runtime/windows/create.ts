@@ -2,11 +2,12 @@
  * Which operator serves which window, with rows or with running aggregates as its content.
  * @module
  */
-import { compileCondition, compileExpression } from "../../sql/compile/compile.ts";
+import { compileCondition } from "../../sql/compile/compile.ts";
 import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { WindowedAggregatePlan, WindowPlan } from "../../sql/plan.ts";
 import { hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Operator, OperatorContext, Output } from "../operator.ts";
+import { compileWindowCondition } from "./condition.ts";
 import { GroupContent, RowContent, type WindowContent } from "./content.ts";
 import { GroupPanes } from "./group_panes.ts";
 import { CountWindow, LatestRows } from "./count.ts";
@@ -55,7 +56,7 @@ export function createWindow(
         },
         triggerWhen === undefined
           ? undefined
-          : { evaluate: compileExpression(triggerWhen, withHits(context, hits)), hits },
+          : { holds: compileWindowCondition(triggerWhen, withHits(context, hits)), hits },
         () => panesOf(plan, context),
         output,
       );

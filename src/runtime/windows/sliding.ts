@@ -11,7 +11,7 @@
  */
 import type { TimeUnit } from "../../sql/ast.ts";
 import { unitMs } from "../../sql/analyze/windows.ts";
-import type { Evaluator } from "../../sql/compile/evaluator.ts";
+import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { HitCounter } from "../hit_counter.ts";
@@ -130,7 +130,7 @@ class WaitingWindows {
 
 export class SlidingWindow implements Operator {
   readonly #eventTime: boolean;
-  readonly #when: Evaluator | undefined;
+  readonly #holds: Condition | undefined;
   readonly #hits: HitCounter | undefined;
   readonly #series: readonly WaitingWindows[];
   readonly #output: Output;
@@ -147,12 +147,12 @@ export class SlidingWindow implements Operator {
    */
   constructor(
     shape: SlidingShape,
-    when: { readonly evaluate: Evaluator; readonly hits: HitCounter | undefined } | undefined,
+    when: { readonly holds: Condition; readonly hits: HitCounter | undefined } | undefined,
     createContent: () => PaneContent,
     output: Output,
   ) {
     this.#eventTime = shape.eventTime;
-    this.#when = when?.evaluate;
+    this.#holds = when?.holds;
     this.#hits = when?.hits;
     this.#series = seriesOf(shape).map((series) => new WaitingWindows(series, createContent(), output));
     this.#output = output;
@@ -172,15 +172,10 @@ export class SlidingWindow implements Operator {
   }
 
   #triggersOn(row: Row): boolean {
-    if (this.#when === undefined) return true;
-    try {
-      if (this.#when(row) !== true) return false;
-      this.#hits?.pass(row.time);
-      return true;
-    } catch {
-      // As the dialect has it: a condition that fails is one that does not hold.
-      return false;
-    }
+    if (this.#holds === undefined) return true;
+    if (!this.#holds(row)) return false;
+    this.#hits?.pass(row.time);
+    return true;
   }
 
   /** Hands on windows in the order in which they are due. */

@@ -9,12 +9,12 @@
  * forgotten like those outside windows, and not counted as lost.
  * @module
  */
-import { RowError } from "../../diagnostics/row_error.ts";
 import type { Bound } from "../../sql/bound.ts";
-import { compileExpression } from "../../sql/compile/compile.ts";
+import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { compileWindowCondition } from "./condition.ts";
 import type { WindowContent } from "./content.ts";
 import { compilePartitionKey } from "./group_table.ts";
 
@@ -31,11 +31,9 @@ interface OpenState {
   readonly content: WindowContent;
 }
 
-type Test = (row: Row) => boolean;
-
 export class StateWindow implements Operator {
-  readonly #begins: Test;
-  readonly #emits: Test | undefined;
+  readonly #begins: Condition;
+  readonly #emits: Condition | undefined;
   readonly #keyOf: (row: Row) => string;
   readonly #createContent: () => WindowContent;
   readonly #context: OperatorContext;
@@ -45,8 +43,8 @@ export class StateWindow implements Operator {
 
   constructor(shape: StateShape, createContent: () => WindowContent, context: OperatorContext, output: Output) {
     const [begin, emit] = shape.conditions;
-    this.#begins = compileTest(begin!, context);
-    this.#emits = emit === undefined ? undefined : compileTest(emit, context);
+    this.#begins = compileWindowCondition(begin!, context);
+    this.#emits = emit === undefined ? undefined : compileWindowCondition(emit, context);
     this.#keyOf = compilePartitionKey(shape.partitionBy, context);
     this.#createContent = createContent;
     this.#context = context;
@@ -68,7 +66,7 @@ export class StateWindow implements Operator {
   }
 
   /** Two conditions. */
-  #pushBetween(key: string, row: Row, emits: Test): void {
+  #pushBetween(key: string, row: Row, emits: Condition): void {
     const open = this.#open.get(key);
     if (open === undefined) {
       if (this.#begins(row)) this.#openWith(key, row);
@@ -127,16 +125,4 @@ export class StateWindow implements Operator {
       this.#open.set(key, { start, content });
     }
   }
-}
-
-function compileTest(condition: Bound, context: OperatorContext): Test {
-  const evaluate = compileExpression(condition, context);
-  return (row) => {
-    try {
-      return evaluate(row) === true;
-    } catch (error) {
-      if (!(error instanceof RowError)) context.fail(error);
-      return false;
-    }
-  };
 }
