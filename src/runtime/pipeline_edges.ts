@@ -9,8 +9,6 @@ import type { Batch, Operator, Output, Progress } from "./operator.ts";
 /** The time that the operators behind the one that runs have taken so far, in milliseconds. */
 export interface Timing {
   behindMs: number;
-  /** Pushes from outside so far. */
-  pushes: number;
   /** Whether the present one is timed, with all that it sets off. */
   on: boolean;
   /** True while one runs. */
@@ -18,7 +16,7 @@ export interface Timing {
 }
 
 export function newTiming(): Timing {
-  return { behindMs: 0, pushes: 0, on: false, inside: false };
+  return { behindMs: 0, on: false, inside: false };
 }
 
 /** One push of so many is timed: looking at the clock around every operator would cost as much as a small batch does. */
@@ -56,6 +54,8 @@ export class Edge implements Output {
   readonly #rule: RuleContext;
   /** Shared by all operators of a pipeline. */
   readonly #timing: Timing;
+  /** Pushes that came from no other operator: of the source, or of a window that time has closed. */
+  #entries = 0;
 
   constructor(
     { operator, metrics }: { readonly operator: Operator; readonly metrics: NodeMetrics },
@@ -77,7 +77,7 @@ export class Edge implements Output {
     if (timing.inside) this.#pass(batch, count);
     else {
       timing.inside = true;
-      timing.on = timing.pushes++ % timedPushes === 0;
+      timing.on = this.#entries++ % timedPushes === 0;
       try {
         this.#pass(batch, count);
       } finally {

@@ -131,6 +131,7 @@ const hints: readonly ((place: Place) => string | undefined)[] = [
   partsOfOver,
   foreignWord,
   misspelt,
+  misspeltWindow,
   misplacedComma,
   signs,
   reservedName,
@@ -222,6 +223,17 @@ function misspelt({ expected, found, foundKind, previous }: Place): string | und
   const candidates = [...firstWords.keys()].filter((word) => found.length > 4 || word[0] === found[0]);
   const near = nearest(found, candidates);
   return near === undefined ? undefined : `did you mean ${firstWords.get(near)}?`;
+}
+
+/** A unit of time can stand only in a window, so `HOPINGWINDOW(ss, 10)` is meant to be one. */
+function misspeltWindow({ text, previous, found }: Place): string | undefined {
+  if (previous !== "(" || !["DD", "HH", "MI", "SS", "MS"].includes(found)) return undefined;
+  const names = windowKinds.map((kind) => `${kind}WINDOW`);
+  for (const [, name] of text.matchAll(/([A-Za-z]\w*)\s*\(\s*(?:DD|HH|MI|SS|MS)\b/gi)) {
+    const near = names.includes(name!.toUpperCase()) ? undefined : nearest(name!, names);
+    if (near !== undefined) return `did you mean ${near}?`;
+  }
+  return undefined;
 }
 
 const windowKinds = ["TUMBLING", "HOPPING", "SLIDING", "SESSION", "COUNT"];
