@@ -4,7 +4,7 @@
  */
 import type { OutputItem } from "../sql/analyze/select_list.ts";
 import type { WindowSpec } from "../sql/analyze/windows.ts";
-import type { Bound } from "../sql/bound.ts";
+import { type Bound, conjuncts } from "../sql/bound.ts";
 import { inputsOf, type JoinStep, type LookupJoinPlan, type Plan, type StatementPlan } from "../sql/plan.ts";
 
 /** The names of plan nodes that eKuiper's tools know. */
@@ -73,7 +73,7 @@ function infoOf(plan: Plan, text: string, sources: readonly string[]): string {
     case "analytic":
       return `Funcs:${all(plan.calls)}`;
     case "filter":
-      return `${plan.clause === "where" ? "Condition" : "WindowFilter"}:{ ${written(plan.condition)} }`;
+      return `${plan.clause === "where" ? "Condition" : "WindowFilter"}:{ ${conditionText(plan.condition, written)} }`;
     case "window":
       return windowInfo(plan.spec, plan.eventTime, all);
     case "list_aggregate":
@@ -81,7 +81,7 @@ function infoOf(plan: Plan, text: string, sources: readonly string[]): string {
     case "aggregate":
       return `Dimension:${all(plan.groupBy)}, Funcs:${all(plan.aggregates)}`;
     case "windowed_aggregate": {
-      const condition = plan.condition === undefined ? "" : `, Condition:{ ${written(plan.condition)} }`;
+      const condition = plan.condition === undefined ? "" : `, Condition:{ ${conditionText(plan.condition, written)} }`;
       return `${windowInfo(plan.spec, plan.eventTime, all)}${condition}, Dimension:${all(plan.groupBy)}, Funcs:${
         all(plan.aggregates)
       }`;
@@ -123,9 +123,14 @@ function joinText({ type, source, on }: JoinStep, sources: readonly string[], wr
   return `${type.toUpperCase()} ${sources[source]}${on === undefined ? "" : ` ON ${written(on)}`}`;
 }
 
+/** Parts between ANDs that go to one step need not stand beside each other in the text. */
+function conditionText(condition: Bound, written: Written): string {
+  return conjuncts(condition).map(written).join(" AND ");
+}
+
 function lookupText({ type, table, keys, condition }: LookupJoinPlan, written: Written): string {
   const equalities = keys.map(({ column, value }) => `${table.name}.${column} = ${written(value)}`);
-  const rest = condition === undefined ? "" : `, Condition:{ ${written(condition)} }`;
+  const rest = condition === undefined ? "" : `, Condition:{ ${conditionText(condition, written)} }`;
   return `${type.toUpperCase()} ${table.name}, Keys:[ ${equalities.join(", ")} ]${rest}`;
 }
 

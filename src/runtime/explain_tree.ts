@@ -4,7 +4,7 @@
  */
 import type { OutputItem } from "../sql/analyze/select_list.ts";
 import { unitMs, type WindowSpec } from "../sql/analyze/windows.ts";
-import type { Bound } from "../sql/bound.ts";
+import { type Bound, conjuncts } from "../sql/bound.ts";
 import { inputsOf, type Plan, type SourcePlan, type StatementPlan } from "../sql/plan.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { LiveRule } from "./live_rule.ts";
@@ -186,9 +186,7 @@ function sourceText({ name, columns, schema }: SourcePlan): string {
 
 /** Parts between ANDs need not stand beside each other in the text. */
 function conditionText(condition: Bound, written: Written): string {
-  return condition.kind === "logical" && condition.operator === "AND"
-    ? condition.operands.map((part) => conditionText(part, written)).join(" and ")
-    : written(condition);
+  return conjuncts(condition).map(written).join(" and ");
 }
 
 function windowText(spec: WindowSpec, eventTime: boolean, written: Written): string {

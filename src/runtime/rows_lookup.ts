@@ -2,40 +2,32 @@
  * A lookup table whose content is at hand: rows of a file, or of a test.
  * @module
  */
-import { type LookupKey, lookupKey } from "../connector/lookup_key.ts";
-import { getOwn, type Struct } from "../value/value.ts";
+import { lookupKey } from "../connector/lookup_key.ts";
+import { RowIndex } from "../connector/row_index.ts";
+import type { Struct } from "../value/value.ts";
 import type { KeyedLookup } from "./lookup_table.ts";
+
+const nothing: readonly Struct[] = [];
 
 export class RowsLookup {
   readonly #rows: Struct[] = [];
-  /** Counts up with each change, so that indexes know when they are old. */
-  #version = 0;
+  readonly #indexes: RowIndex[] = [];
 
   add(rows: readonly Struct[]): void {
-    for (const row of rows) this.#rows.push(row);
-    this.#version++;
+    for (const row of rows) {
+      this.#rows.push(row);
+      for (const index of this.#indexes) index.add(row);
+    }
   }
 
   /** Answers by the columns `keys`, in the order of the rows. */
   keyed(keys: readonly string[]): KeyedLookup {
-    let version = -1;
-    let index = new Map<LookupKey, Struct[]>();
-    const nothing: readonly Struct[] = [];
+    const index = new RowIndex(keys, this.#rows);
+    this.#indexes.push(index);
     return {
       find: (values) => {
-        if (version !== this.#version) {
-          version = this.#version;
-          index = new Map();
-          for (const row of this.#rows) {
-            const key = lookupKey(keys.map((name) => getOwn(row, name)));
-            if (key === undefined) continue;
-            const known = index.get(key);
-            if (known === undefined) index.set(key, [row]);
-            else known.push(row);
-          }
-        }
         const key = lookupKey(values);
-        return key === undefined ? nothing : index.get(key) ?? nothing;
+        return key === undefined ? nothing : index.get(key);
       },
     };
   }

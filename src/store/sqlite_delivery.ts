@@ -74,7 +74,7 @@ function decodePositions(text: unknown): ReadonlyMap<string, string> {
 export class SqliteDelivery implements DeliveryStore {
   readonly #database: SqlDatabase;
   readonly #file: string | undefined;
-  readonly #sql: DeliverySql;
+  #prepared: DeliverySql | undefined;
   readonly #group: GroupCommit<DeliveryUnit, Committed>;
   readonly #newIncarnation: () => string;
   readonly #rules = new Map<string, Rule>();
@@ -86,12 +86,16 @@ export class SqliteDelivery implements DeliveryStore {
   constructor(options: SqliteDeliveryOptions) {
     this.#database = options.database;
     this.#file = options.file;
-    this.#sql = prepareDelivery(options.database);
     this.#newIncarnation = options.newIncarnation ?? (() => randomBytes(8).toString("hex"));
     this.#group = new GroupCommit(
       (units, durability) => this.#transact(units, durability),
       options.schedule ?? setImmediate,
     );
+  }
+
+  /** Prepared at the first use: an agent that promises no delivery starts without them. */
+  get #sql(): DeliverySql {
+    return (this.#prepared ??= prepareDelivery(this.#database));
   }
 
   // ---- reading

@@ -11,6 +11,20 @@ import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
 import { valuesEqual } from "../../value/equal.ts";
 import type { Row } from "../../value/row.ts";
 import { getOwn, setOwn, type Struct, type Value } from "../../value/value.ts";
+import type { HitCounter } from "../hit_counter.ts";
+
+/** What a select list remembers: its calls of `changed_cols`, and the count of its hits. Null when it remembers nothing. */
+export function snapshotList(changes: readonly ChangedColumns[], hits: HitCounter | undefined): Value {
+  if (changes.length === 0 && hits === undefined) return null;
+  return [changes.map((each) => each.snapshot()), hits?.snapshot() ?? null];
+}
+
+/** Takes back what {@linkcode snapshotList} gave. */
+export function restoreList(state: Value, changes: readonly ChangedColumns[], hits: HitCounter | undefined): void {
+  const [ofChanges, ofHits] = state as [Value[], Value];
+  for (const [i, each] of changes.entries()) each.restore(ofChanges[i]);
+  if (ofHits !== null) hits?.restore(ofHits);
+}
 
 /** One `x`: a single value, or the columns of a star by name. */
 interface Watched {

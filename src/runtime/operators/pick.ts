@@ -9,7 +9,7 @@ import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
 import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
-import { ChangedColumns } from "./changed_columns.ts";
+import { ChangedColumns, restoreList, snapshotList } from "./changed_columns.ts";
 import { compileProjection } from "./project.ts";
 import { compileSpread } from "./spread.ts";
 
@@ -79,14 +79,11 @@ export class PickOperator implements Operator {
   }
 
   snapshot(): Value {
-    if (this.#changes.length === 0 && this.#hits === undefined) return null;
-    return [this.#changes.map((changes) => changes.snapshot()), this.#hits?.snapshot() ?? null];
+    return snapshotList(this.#changes, this.#hits);
   }
 
   restore(state: Value): void {
-    const [changes, hits] = state as [Value[], Value];
-    for (const [i, each] of this.#changes.entries()) each.restore(changes[i]);
-    if (hits !== null) this.#hits?.restore(hits);
+    restoreList(state, this.#changes, this.#hits);
   }
 }
 

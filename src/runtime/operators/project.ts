@@ -13,7 +13,7 @@ import type { Row } from "../../value/row.ts";
 import { setOwn, type Struct, type Value } from "../../value/value.ts";
 import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
 import type { Batch, Operator, OperatorContext, Progress } from "../operator.ts";
-import { ChangedColumns } from "./changed_columns.ts";
+import { ChangedColumns, restoreList, snapshotList } from "./changed_columns.ts";
 import { compileSpread } from "./spread.ts";
 
 /** Where results go: each row a result of its own, or one list per window. */
@@ -102,14 +102,11 @@ export class ProjectOperator implements Operator {
   advance(_progress: Progress): void {}
 
   snapshot(): Value {
-    if (this.#changes.length === 0 && this.#hits === undefined) return null;
-    return [this.#changes.map((changes) => changes.snapshot()), this.#hits?.snapshot() ?? null];
+    return snapshotList(this.#changes, this.#hits);
   }
 
   restore(state: Value): void {
-    const [changes, hits] = state as [Value[], Value];
-    for (const [i, each] of this.#changes.entries()) each.restore(changes[i]);
-    if (hits !== null) this.#hits?.restore(hits);
+    restoreList(state, this.#changes, this.#hits);
   }
 }
 
