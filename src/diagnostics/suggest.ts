@@ -35,7 +35,8 @@ function distance(a: string, b: string, limit: number): number {
  */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
-  const limit = wanted.length <= 2 ? 1 : Math.min(3, Math.ceil(wanted.length / 3));
+  // Every other letter is one slip away from a letter.
+  const limit = wanted.length === 1 ? 0 : wanted.length === 2 ? 1 : Math.min(3, Math.ceil(wanted.length / 3));
   // What was given may be an iterator, which can be walked once.
   const known = [...candidates];
   let best: string | undefined;

@@ -10,6 +10,8 @@ const cases: readonly (readonly [name: string, candidates: readonly string[], ex
   ["trafficker", ["traffic"], "traffic"],
   ["trafficstream", ["traffic"], undefined],
   ["a_b", ["a"], undefined],
+  ["t", ["s"], undefined],
+  ["T", ["t"], "t"],
   ["demo", [], undefined],
 ];
 
