@@ -23,8 +23,30 @@ import type { Lookup } from "./lookup.ts";
 import type { PayloadSink, RowSink } from "./sink.ts";
 import type { Source } from "./source.ts";
 
-/** What a role can promise about a message in the face of a lost connection or a crash. */
+/**
+ * What a role can promise about a message in the face of a lost connection or a crash, in a rule with `qos` 1 or 2.
+ *
+ * Of a source, `at-least-once` gives what was not acknowledged, or what stands behind the last position, again;
+ * `exactly-once` gives nothing of it twice. Of a sink, `exactly-once` says that the receiver can tell repeats, by the
+ * ids that `write` gets or by a key.
+ */
 export type DeliveryGuarantee = "at-most-once" | "at-least-once" | "exactly-once";
+
+/** What a role promises with the settings at hand. */
+export interface DeliveryPromise {
+  readonly level: DeliveryGuarantee;
+  /** What would have to be different for more: `the subscription has QoS 0`. Absent where nothing can be done. */
+  readonly limit?: string;
+}
+
+/**
+ * The promise of a role, where it depends on its settings and those of the connection below it; both as checked, and
+ * `connection` undefined for a connector without.
+ */
+export type DeliveryOf<Schema extends SettingsSchema> = (
+  settings: v.InferOutput<Schema>,
+  connection: unknown,
+) => DeliveryPromise;
 
 /** Settings are a strict object: an unknown key is a mistake that is reported with the nearest known name. */
 // deno-lint-ignore no-explicit-any -- valibot's own constraint for "an object schema with any entries".
@@ -36,6 +58,14 @@ export interface OpenContext<Connection = undefined> extends ConnectorContext {
   readonly connection: Connection;
   /** Of a source: the columns that the stream declares; undefined for one without schema. */
   readonly columns?: readonly DeclaredColumn[];
+  /** Of a source: true when the engine keeps the positions of its batches. */
+  readonly keepsPosition?: boolean;
+  /**
+   * Of a source: where to begin, the position of the last batch that the rule has taken. Absent for a first start. One that
+   * makes no sense any more, such as that of a file that is gone, is no error: the source begins as at a first start
+   * and logs why.
+   */
+  readonly position?: string;
 }
 
 /** A column of CREATE STREAM or CREATE TABLE, as far as a source that gives rows may want to know it. */
@@ -75,7 +105,10 @@ export interface ClosableConnection {
 
 export interface SourceRole<Schema extends SettingsSchema, Connection> {
   readonly summary: string;
+  /** The most that it can promise, for the reference pages. */
   readonly delivery: DeliveryGuarantee;
+  /** What it promises with its settings; `delivery` when absent. */
+  readonly promise?: DeliveryOf<Schema>;
   /** `payloads` are decoded with the stream's FORMAT; `rows` arrive decoded. It may depend on the settings. */
   readonly emits: "payloads" | "rows" | ((settings: v.InferOutput<Schema>) => "payloads" | "rows");
   /** The keys of `meta()` that rows of this source have. */
@@ -109,7 +142,10 @@ export interface LookupRole<Schema extends SettingsSchema, Connection> {
 
 interface SinkRoleBase<Schema extends SettingsSchema> {
   readonly summary: string;
+  /** The most that it can promise, for the reference pages. */
   readonly delivery: DeliveryGuarantee;
+  /** What it promises with its settings; `delivery` when absent. */
+  readonly promise?: DeliveryOf<Schema>;
   readonly settings: Schema;
   /**
    * Finds what can be known to be wrong with the settings without opening, such as a folder where a file should be.

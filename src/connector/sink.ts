@@ -20,14 +20,17 @@ export interface PayloadSink {
    * @throws {RetryLater} the same batch again after the wait.
    * @throws {ItemsFailed} these items can never be written; the others were. The engine counts them and goes on.
    * Any other error fails the whole batch for good.
+   *
+   * `ids` has one text for each message, the same when the message is written again, also after a restart, and never
+   * that of another message: what a receiver needs to leave out repeats. Absent for rules that keep no outbox.
    */
-  write(batch: readonly Payload[], signal: AbortSignal): Promise<void>;
+  write(batch: readonly Payload[], signal: AbortSignal, ids?: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Rows for a sink that accepts rows; each item is what one result of the rule gave. */
 export interface RowSink {
   /** As {@linkcode PayloadSink.write}. */
-  write(batch: readonly (readonly Struct[])[], signal: AbortSignal): Promise<void>;
+  write(batch: readonly (readonly Struct[])[], signal: AbortSignal, ids?: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }

@@ -23,6 +23,13 @@ interface BatchBase {
    * use it to bound what is in flight, or leave it out.
    */
   ack?(): void;
+  /**
+   * Where the source stands behind this batch, of a source that can begin there again: what it asks of `open` with
+   * `context.position` after a restart. A text of its own making, of at most some kilobytes. The engine keeps it in the
+   * same transaction as what the batch did, and calls `ack` after that; a batch without rows may carry one, too. Only
+   * for rules that keep positions (`context.keepsPosition`); making one may be left out for others.
+   */
+  readonly position?: string;
 }
 
 /** Undecoded bytes; the stream's FORMAT gives them meaning. The views stay untouched until `ack`. */
