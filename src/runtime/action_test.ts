@@ -9,6 +9,7 @@ import { RowError } from "../diagnostics/row_error.ts";
 import type { Struct } from "../value/value.ts";
 import { Action } from "./action.ts";
 import { Delivery } from "./delivery.ts";
+import { MemoryQueue } from "./memory_queue.ts";
 
 /** Where the batches of all deliveries come from. */
 const feed = {};
@@ -71,7 +72,7 @@ function setUp(
         if (v === "bad") throw new RowError("E508", "cannot be said");
         return String(v);
       }),
-    bufferLength,
+    queue: new MemoryQueue(bufferLength),
     open: (onStatus) => {
       report = onStatus;
       const failure = openFailures.shift();

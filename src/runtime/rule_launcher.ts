@@ -13,6 +13,7 @@ import type { ConnectionPool } from "./connections.ts";
 import { Feed } from "./feed.ts";
 import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
 import type { LookupTables } from "./lookup_tables.ts";
+import { MemoryQueue } from "./memory_queue.ts";
 import { openRole } from "./open_role.ts";
 import type { PreparedAction, PreparedRule, PreparedSource } from "./prepare_rule.ts";
 import { payloadTransform, rowTransform } from "./result_transform.ts";
@@ -110,7 +111,7 @@ export class RuleLauncher {
       transform: role.accepts === "payloads"
         ? payloadTransform(common, codecOf(common.format).createEncoder(common))
         : rowTransform(common),
-      bufferLength: common.bufferLength,
+      queue: new MemoryQueue(common.bufferLength),
       open: (onStatus) =>
         openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, resolvePath, owner: ruleId }, onStatus),
       reportsStatus: action.connection !== undefined,

@@ -1,0 +1,213 @@
+/**
+ * Takes messages from a queue to a sink: opens it, writes one batch at a time, in order, and tries again what cannot be
+ * written now, for ever.
+ * @module
+ */
+import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import { Disconnected, ItemsFailed, RetryLater } from "../connector/errors.ts";
+import type { PayloadSink, RowSink } from "../connector/sink.ts";
+import { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
+import { NodeMetrics } from "../telemetry/node_metrics.ts";
+import { Backoff } from "./backoff.ts";
+import type { Item, Sending, SendLane } from "./send_queue.ts";
+
+/** A sink as the sender drives it; the kind of items was settled when the rule was prepared. */
+interface Writer {
+  write(batch: readonly Item[], signal: AbortSignal, ids?: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SenderOptions {
+  /** `mqtt`. */
+  readonly type: string;
+  readonly lane: SendLane;
+  /** Opens the sink; may throw `Disconnected`, and DiagnosticError for settings that can never work. */
+  readonly open: (onStatus: (state: ConnectionState, message?: string) => void) => Promise<PayloadSink | RowSink>;
+  /** True when the sink stands on a connection that reports its own state. */
+  readonly reportsStatus: boolean;
+  /** Called once when the settings proved wrong; the sender then only waits to be stopped. */
+  readonly onFailed: (error: DiagnosticError) => void;
+  /** Called when messages have left the queue. */
+  readonly onSent: () => void;
+  /** Milliseconds between two tries; growing ones when absent. */
+  readonly resendInterval?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Sender {
+  readonly metrics = new NodeMetrics();
+  readonly connection: ConnectionMetrics;
+  readonly #options: SenderOptions;
+  readonly #abort = new AbortController();
+  readonly #backoff = new Backoff();
+  /** The reason that the log was told last, until the sink writes again. */
+  #toldLoss: string | undefined;
+  #stopping = false;
+  #finished: Promise<void> | undefined;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.connection = new ConnectionMetrics(options.clock);
+  }
+
+  start(): void {
+    this.#finished = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { lane } = this.#options;
+    const { signal } = this.#abort;
+    let writer: Writer | undefined;
+    try {
+      while (!signal.aborted) {
+        writer ??= await this.#open();
+        const sending = this.#stopping && lane.finished ? undefined : lane.take();
+        if (sending === undefined) {
+          if (this.#stopping) return;
+          await lane.arrival();
+          continue;
+        }
+        while (!(await this.#write(writer, sending))) {
+          this.metrics.lastInvocation = this.#options.clock.now();
+          const elsewhere = lane.gaveBack(sending);
+          await this.#pause();
+          await this.#close(writer);
+          writer = undefined;
+          writer = await this.#open();
+          if (elsewhere) break;
+        }
+        this.#backoff.reset();
+        this.#options.onSent();
+      }
+    } catch (error) {
+      if (error instanceof DiagnosticError) this.#fail(error);
+      // The only other way out besides the stop is the abort, which rejects whatever waits.
+      else if (!signal.aborted) {
+        this.metrics.fail(`Internal error: ${String(error)}`, this.#options.clock.now());
+        this.#options.log.error("An action ended by an internal error", {
+          action: this.#options.type,
+          reason: String(error),
+        });
+      }
+    } finally {
+      if (writer !== undefined) await this.#close(writer);
+    }
+  }
+
+  #pause(): Promise<void> {
+    return this.#options.clock.sleep(this.#options.resendInterval ?? this.#backoff.next(), this.#abort.signal);
+  }
+
+  async #open(): Promise<Writer> {
+    while (true) {
+      try {
+        if (!this.#options.reportsStatus) this.connection.report("connecting");
+        const sink = await this.#options.open((state, message) => this.#onStatus(state, message));
+        if (!this.#options.reportsStatus) this.#onStatus("connected");
+        return sink as Writer;
+      } catch (error) {
+        this.#abort.signal.throwIfAborted();
+        if (error instanceof DiagnosticError) throw error;
+        this.#lost(error);
+        await this.#pause();
+      }
+    }
+  }
+
+  #onStatus(state: ConnectionState, message?: string): void {
+    if (this.connection.report(state, message) && message !== undefined) {
+      this.metrics.fail(message, this.#options.clock.now());
+    }
+  }
+
+  #fail(error: DiagnosticError): void {
+    this.connection.report("disconnected", error.message);
+    this.metrics.fail(error.message, this.#options.clock.now());
+    this.#options.onFailed(error);
+  }
+
+  #lost(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!this.#options.reportsStatus) this.connection.report("disconnected", message);
+    this.metrics.fail(message, this.#options.clock.now());
+    const { log } = this.#options;
+    const fields = { action: this.#options.type, reason: message };
+    if (this.#toldLoss === message) log.debug("A sink still cannot write", fields);
+    else log.warn("A sink cannot write and will be tried again", fields);
+    this.#toldLoss = message;
+  }
+
+  #regained(): void {
+    if (this.#toldLoss === undefined) return;
+    this.#toldLoss = undefined;
+    this.#options.log.info("A sink writes again", { action: this.#options.type });
+  }
+
+  /** True when the batch is done with, false when the sink must be opened again and the batch written again. */
+  async #write(writer: Writer, sending: Sending): Promise<boolean> {
+    const { clock, lane } = this.#options;
+    const { signal } = this.#abort;
+    const { items } = sending;
+    while (true) {
+      const started = performance.now();
+      this.metrics.lastInvocation = clock.now();
+      try {
+        await writer.write(items, signal, sending.ids);
+        this.metrics.recordsOut += items.length;
+        this.metrics.processed += items.length;
+        this.metrics.latencyUs = Math.round((performance.now() - started) * 1000);
+        this.#regained();
+        lane.sent(sending);
+        return true;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof RetryLater) {
+          this.metrics.fail(error.message, clock.now());
+          await clock.sleep(error.ms, signal);
+          continue;
+        }
+        if (error instanceof Disconnected) {
+          this.#lost(error);
+          return false;
+        }
+        this.#refused(sending, error);
+        return true;
+      }
+    }
+  }
+
+  /** For good: some of the batch, or, with an error that says nothing else, all of it. */
+  #refused(sending: Sending, error: unknown): void {
+    const { clock, log, lane, type } = this.#options;
+    const { length } = sending.items;
+    const reason = error instanceof Error ? error.message : String(error);
+    const refused = error instanceof ItemsFailed
+      ? error.failed
+      : new Map(sending.items.map((_, index) => [index, reason]));
+    for (const each of refused.values()) this.metrics.fail(each, clock.now());
+    this.metrics.processed += length;
+    this.metrics.recordsOut += length - refused.size;
+    log.error("A sink refused results for good", { action: type, count: refused.size, reason });
+    lane.sent(sending, refused);
+  }
+
+  async #close(writer: Writer): Promise<void> {
+    try {
+      await writer.close();
+    } catch (error) {
+      this.#options.log.warn("A sink did not close cleanly", { action: this.#options.type, reason: String(error) });
+    }
+  }
+
+  /** Lets the lane finish what it wants to for at most `graceMs`, then closes the sink. The queue has been stopped. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const cancel = this.#options.clock.after(graceMs, () => this.#abort.abort(new Error("The rule stops")));
+    // Waiting for a sink that is not even connected would only delay the stop.
+    if (this.connection.state === "disconnected") this.#abort.abort(new Error("The rule stops"));
+    await this.#finished;
+    cancel();
+  }
+}
