@@ -16,6 +16,7 @@ import { ConfigRegistry } from "../src/runtime/configs.ts";
 import { connectorConfigs } from "../src/runtime/connector_configs.ts";
 import { createEngine, type Engine, type EngineOptions } from "../src/runtime/engine.ts";
 import { StreamRegistry } from "../src/runtime/streams.ts";
+import { MemoryDelivery } from "../src/store/memory_delivery.ts";
 import { MemoryStore } from "../src/store/memory.ts";
 import { HandClock } from "./hand_clock.ts";
 import { Probe } from "./probe_connector.ts";
@@ -24,6 +25,7 @@ export interface ProbeWorld {
   readonly probe: Probe;
   readonly clock: HandClock;
   readonly store: MemoryStore;
+  readonly delivery: MemoryDelivery;
   readonly engine: Engine;
   readonly streams: StreamRegistry;
   readonly logged: LogFields[];
@@ -33,6 +35,7 @@ export interface ProbeWorld {
 
 export interface ProbeWorldOptions {
   readonly store?: MemoryStore;
+  readonly delivery?: MemoryDelivery;
   /** Unix milliseconds at which the clock stands first. */
   readonly now?: number;
   readonly config?: Partial<EngineOptions["config"]>;
@@ -40,7 +43,7 @@ export interface ProbeWorldOptions {
 
 /** The engine is not started, and knows no streams. */
 export function probeWorld(options: ProbeWorldOptions = {}): ProbeWorld {
-  const { store = new MemoryStore() } = options;
+  const { store = new MemoryStore(), delivery = new MemoryDelivery() } = options;
   const probe = new Probe();
   const clock = new HandClock(options.now);
   const connectors = [probe.connector];
@@ -49,11 +52,12 @@ export function probeWorld(options: ProbeWorldOptions = {}): ProbeWorld {
   const logged: LogFields[] = [];
   const log = recordingLogger(logged);
   const config = { timezone: "UTC", ...options.config };
-  const engine = createEngine({ connectors, store, streams, configs, config, log, clock });
+  const engine = createEngine({ connectors, store, delivery, streams, configs, config, log, clock });
   return {
     probe,
     clock,
     store,
+    delivery,
     engine,
     streams,
     logged,

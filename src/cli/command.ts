@@ -10,11 +10,14 @@ import type { Platform } from "../platform/platform.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
+import type { DeliveryStore } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
 
 /** What an engine is made of. */
 export interface EngineParts {
   readonly store: Store;
+  /** Its opener closes it. Absent for an engine that only checks rules. */
+  readonly delivery?: DeliveryStore;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
   readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;

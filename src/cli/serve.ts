@@ -109,7 +109,7 @@ interface Running {
   readonly server: HttpServer | undefined;
 }
 
-/** Stops taking requests, then rules, then the store. True when all of it ended in time. */
+/** Stops taking requests, then rules, then the store, and delivery with it. True when all of it ended in time. */
 async function shutDown({ server, engine, store }: Running, log: Logger): Promise<boolean> {
   const work = (async () => {
     await server?.close(requestGraceMs);
@@ -145,7 +145,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   platform.trimMemory();
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => checkNamedSettings(config, named, document));
-  const { store, notices } = openStore(chooseDataDir(config, context, log));
+  const { store, delivery, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
   const termination = terminationOf(platform, log);
@@ -158,7 +158,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     for (const { name, target, error } of streams.unreadable) {
       log.error("stored definition cannot be read", { [target]: name, error: error.message });
     }
-    engine = await engineModule.create({ store, streams, configs, config, log });
+    engine = await engineModule.create({ store, delivery, streams, configs, config, log });
     let isReady = false;
     const app = createAdmin({
       rules: engine.rules,

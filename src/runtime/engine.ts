@@ -6,10 +6,13 @@ import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import type { Connector } from "../connector/declare.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
+import type { DeliveryStore } from "../store/delivery_store.ts";
+import { MemoryDelivery } from "../store/memory_delivery.ts";
 import type { Store } from "../store/store.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
+import { DeliveryUpkeep } from "./durable/delivery_upkeep.ts";
 import { LookupKeeper, LookupTables } from "./lookup_tables.ts";
 import { KeyedStates } from "./keyed_states.ts";
 import { propertiesOf, type PropertySetting } from "./properties.ts";
@@ -21,6 +24,8 @@ import type { StreamRegistry } from "./streams.ts";
 export interface EngineOptions {
   readonly connectors: readonly Connector[];
   readonly store: Store;
+  /** What rules with `qos` 1 and 2 keep. Its opener closes it after the engine. Absent: it ends with the engine. */
+  readonly delivery?: DeliveryStore;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
   readonly config: {
@@ -73,6 +78,8 @@ export interface Engine {
 export function createEngine(options: EngineOptions): Engine {
   const { connectors, store, streams, configs, config, log } = options;
   const clock = options.clock ?? systemClock;
+  const delivery = options.delivery ?? new MemoryDelivery();
+  const upkeep = new DeliveryUpkeep(delivery, clock, log);
   const pool = new ConnectionPool(clock, log);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
   const states = new KeyedStates(store);
@@ -80,6 +87,7 @@ export function createEngine(options: EngineOptions): Engine {
   const launcher = new RuleLauncher({
     pool,
     tables,
+    delivery,
     clock,
     log,
     timezone: config.timezone,
@@ -99,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
   streams.watch(keeper);
   const rules = new RuleRegistry({
     store,
+    delivery,
     environment,
     launcher,
     defaults: {
@@ -117,12 +126,17 @@ export function createEngine(options: EngineOptions): Engine {
     async start() {
       openNamedConnections(pool, configs, connectors, log);
       keeper.start(streams.list("table"));
+      rules.removeOrphans();
+      // What ends with the engine is small.
+      if (options.delivery !== undefined) upkeep.start();
       await rules.startTriggered();
     },
     async close() {
       await rules.close();
+      upkeep.stop();
       await tables.close();
       await pool.close();
+      if (options.delivery === undefined) delivery.close();
     },
   };
 }

@@ -8,6 +8,7 @@ import type { OpenContext } from "../connector/declare.ts";
 import type { PayloadSink, RowSink } from "../connector/sink.ts";
 import type { Source } from "../connector/source.ts";
 import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import type { DeliveryStore } from "../store/delivery_store.ts";
 import { Action } from "./action.ts";
 import type { ConnectionPool } from "./connections.ts";
 import { Feed } from "./feed.ts";
@@ -21,6 +22,7 @@ import { payloadTransform, rowTransform } from "./result_transform.ts";
 export interface LauncherParts {
   readonly pool: ConnectionPool;
   readonly tables: LookupTables;
+  readonly delivery: DeliveryStore;
   readonly clock: Clock;
   readonly log: Logger;
   readonly timezone: string;

@@ -2,11 +2,12 @@
  * The rules of an agent: defined, kept in the store, started and stopped.
  *
  * Invariants: commands for one rule run one after the other; what the store holds is what `get` shows; a definition
- * that does not plan never replaces one that does.
+ * that does not plan never replaces one that does; a rule that is made anew begins with nothing of one before it.
  * @module
  */
 import type { Clock, Logger } from "../connector/context.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
+import type { DeliveryStore } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
@@ -22,6 +23,7 @@ import { versionAllows } from "./streams.ts";
 
 export interface RuleRegistryParts {
   readonly store: Store;
+  readonly delivery: DeliveryStore;
   readonly environment: RuleEnvironment;
   readonly launcher: RuleLauncher;
   readonly defaults: RuleDefaults;
@@ -61,11 +63,39 @@ export class RuleRegistry implements Rules {
     await Promise.all(entries.map((entry) => entry.enqueue(() => this.#runner.follow(entry))));
   }
 
+  /** Lets go of what is kept of rules that do not exist any more. To be called before rules start. */
+  removeOrphans(): void {
+    const { delivery, log } = this.#parts;
+    if (!delivery.isInUse()) return;
+    try {
+      for (const rule of delivery.removeOrphans((id) => this.#entries.has(id))) {
+        log.info("What was kept of a rule that is gone was removed", { rule });
+      }
+    } catch (error) {
+      log.error("Cannot remove what is kept of rules that are gone", { reason: messageOf(error) });
+    }
+  }
+
   /** Stops every rule, without changing which ones shall run. */
   async close(): Promise<void> {
     await Promise.all(
-      [...this.#entries.values()].map((entry) => entry.enqueue(() => this.#runner.halt(entry, "canceled manually"))),
+      [...this.#entries.values()].map((entry) =>
+        entry.enqueue(async () => {
+          await this.#runner.halt(entry, "canceled manually");
+          if (entry.definition?.temp === true) this.#forget(entry.id);
+        })
+      ),
     );
+  }
+
+  /** Lets go of what is kept of a rule that does not run. When that fails, it is tried again before it could matter. */
+  #forget(id: string): void {
+    const { delivery, log } = this.#parts;
+    try {
+      if (delivery.isInUse()) delivery.remove(id);
+    } catch (error) {
+      log.error("Cannot remove what is kept of a rule", { rule: id, reason: messageOf(error) });
+    }
   }
 
   // ---------------------------------------------------------------- definitions
@@ -94,6 +124,8 @@ export class RuleRegistry implements Rules {
   /** Everything up to the start happens at once, so that of several with one id the first wins. */
   async #add(definition: RuleDefinition, prepared: PreparedRule): Promise<void> {
     const entry = new RuleEntry(definition.id, definition.json, definition);
+    const { delivery } = this.#parts;
+    if (delivery.isInUse() && delivery.rules().includes(entry.id)) delivery.remove(entry.id);
     this.#keep(definition);
     this.#entries.set(entry.id, entry);
     if (definition.triggered) await entry.enqueue(() => this.#runner.follow(entry, prepared));
@@ -125,6 +157,7 @@ export class RuleRegistry implements Rules {
     await this.#command(id, async (entry) => {
       this.#parts.store.delete("rule", id);
       await this.#runner.halt(entry, "canceled manually");
+      this.#forget(id);
       this.#entries.delete(id);
     });
   }

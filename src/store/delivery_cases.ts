@@ -64,6 +64,17 @@ export function deliveryCases(name: string, make: () => { store: DeliveryStore; 
   const at = (store: DeliveryStore) => (work: Omit<OutboxWork, "action">) =>
     store.commit({ rule: "r", outboxes: [{ action: "a", ...work }] });
 
+  deliveryTest("a store is in use from the first question on", async (store) => {
+    assert.equal(store.isInUse(), false);
+    let told = false;
+    const whenInUse = store.whenInUse().then(() => told = true);
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.equal(told, false);
+    store.checkpoint("r");
+    assert.equal(store.isInUse(), true);
+    await whenInUse;
+  });
+
   deliveryTest("nothing is kept of a rule before its first unit", (store) => {
     assert.deepEqual(store.rules(), []);
     assert.equal(store.checkpoint("r"), undefined);

@@ -211,6 +211,13 @@ export interface DeliverySizes {
  * @throws {StoreError} from each of them when the disk or the database fails.
  */
 export interface DeliveryStore {
+  /**
+   * Whether anything is kept, or was asked for since the opening. Until then nothing is prepared, and this costs one look
+   * at most.
+   */
+  isInUse(): boolean;
+  /** Resolves when it is in use. */
+  whenInUse(): Promise<void>;
   /** Rules of which anything is kept, by name. */
   rules(): string[];
   /** Tells this life of a rule from one before its removal. Durable with its first unit. */

@@ -260,6 +260,7 @@ export class MemoryDelivery implements DeliveryStore {
   readonly #group: GroupCommit<DeliveryUnit, Committed>;
   readonly #rules = new Map<string, MemoryRule>();
   #incarnations = 0;
+  readonly #inUse = Promise.withResolvers<void>();
   #closed = false;
 
   /** @param schedule calls `run` at the end of this turn of the event loop */
@@ -271,7 +272,16 @@ export class MemoryDelivery implements DeliveryStore {
     this.#requireOpen();
     let rule = this.#rules.get(name);
     if (rule === undefined) this.#rules.set(name, rule = new MemoryRule(`memory-${++this.#incarnations}`));
+    this.#inUse.resolve();
     return rule;
+  }
+
+  isInUse(): boolean {
+    return this.#incarnations > 0;
+  }
+
+  whenInUse(): Promise<void> {
+    return this.#inUse.promise;
   }
 
   rules(): string[] {

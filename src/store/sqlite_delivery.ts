@@ -75,6 +75,9 @@ export class SqliteDelivery implements DeliveryStore {
   readonly #database: SqlDatabase;
   readonly #file: string | undefined;
   #prepared: DeliverySql | undefined;
+  /** Whether something was kept when that was asked first. */
+  #wasKept: boolean | undefined;
+  readonly #inUse = Promise.withResolvers<void>();
   readonly #group: GroupCommit<DeliveryUnit, Committed>;
   readonly #newIncarnation: () => string;
   readonly #rules = new Map<string, Rule>();
@@ -95,10 +98,26 @@ export class SqliteDelivery implements DeliveryStore {
 
   /** Prepared at the first use: an agent that promises no delivery starts without them. */
   get #sql(): DeliverySql {
-    return (this.#prepared ??= prepareDelivery(this.#database));
+    if (this.#prepared === undefined) {
+      this.#prepared = prepareDelivery(this.#database);
+      this.#inUse.resolve();
+    }
+    return this.#prepared;
   }
 
   // ---- reading
+
+  isInUse(): boolean {
+    if (this.#prepared !== undefined) return true;
+    return (this.#wasKept ??= this.#read(() =>
+      this.#database.prepare("SELECT 1 FROM delivery_rule LIMIT 1").get() !== undefined
+    ));
+  }
+
+  whenInUse(): Promise<void> {
+    if (this.isInUse()) this.#inUse.resolve();
+    return this.#inUse.promise;
+  }
 
   rules(): string[] {
     return this.#read(() => this.#sql.rules.all().map(({ name }) => name as string));

@@ -457,3 +457,31 @@ test("sqlite delivery: numbers of rules and outboxes are used again when they ru
   assert.equal(again.outbox("last", "a").lastSequence, 2 ** 44 - 1);
   assert.deepEqual(take(again.outbox("last", "a")), [2 ** 44 - 1]);
 });
+
+directoryTest(
+  "sqlite delivery: one that keeps something is in use at once, and one that does not prepares nothing",
+  async (path) => {
+    const prepared: string[] = [];
+    const database = newDatabase(join(path, "x.db"));
+    const counting = {
+      exec: (sql: string) => database.exec(sql),
+      prepare(sql: string) {
+        prepared.push(sql);
+        return database.prepare(sql);
+      },
+    };
+    const idle = new SqliteDelivery({ database: counting });
+    assert.deepEqual([idle.isInUse(), idle.isInUse(), prepared.length], [false, false, 1]);
+    await idle.commit({ rule: "r", log: [entry(1)] });
+    const again = new SqliteDelivery({ database });
+    assert.equal(again.isInUse(), true);
+    await again.whenInUse();
+    // What is left of a rule that was removed wants upkeep.
+    again.remove("r");
+    const cleared = new SqliteDelivery({ database });
+    assert.equal(cleared.isInUse(), true);
+    while (cleared.maintain());
+    assert.equal(new SqliteDelivery({ database }).isInUse(), false);
+    database.close();
+  },
+);
