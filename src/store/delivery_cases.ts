@@ -183,6 +183,22 @@ export function deliveryCases(name: string, make: () => { store: DeliveryStore; 
     assert.deepEqual(logged(store), [6]);
   });
 
+  deliveryTest("a position of null is forgotten, alone, with a log and with a checkpoint", async (store) => {
+    const now = () => Object.fromEntries(store.positions("r"));
+    await store.commit({ rule: "r", log: [entry(1)], positions: new Map([["s", "1"], ["t", "1"]]) });
+    await store.commit({ rule: "r", positions: new Map([["s", null]]) });
+    assert.deepEqual(now(), { t: "1" });
+    await store.commit({ rule: "r", log: [entry(2)], positions: new Map([["t", null], ["s", "2"]]) });
+    assert.deepEqual(now(), { s: "2" });
+    await store.commit({ rule: "r", log: [entry(3)], positions: new Map([["s", null], ["unknown", null]]) });
+    assert.deepEqual(now(), {});
+    await store.commit({ rule: "r", log: [entry(4)] });
+    await store.commit({ rule: "r", checkpoint: null });
+    assert.deepEqual(now(), {});
+    await store.commit({ rule: "r", log: [entry(5)], positions: new Map([["s", "5"]]) });
+    assert.deepEqual(now(), { s: "5" });
+  });
+
   deliveryTest("positions are kept by source, with and without a log", async (store) => {
     const now = () => Object.fromEntries(store.positions("r"));
     await store.commit({ rule: "r", positions: new Map([["s", "1"], ["t", "1"]]) });

@@ -211,7 +211,10 @@ class Comparison {
     }
     const log = Array.from({ length: random.below(3) }, () => ({ sequence: ++this.#sequence, payload: "batch" }));
     if (random.below(2) === 0) unit.log = log;
-    if (random.below(3) === 0) unit.positions = new Map([[random.pick(["p", "q"]), String(this.#sequence)]]);
+    if (random.below(3) === 0) {
+      const position = random.below(5) === 0 ? null : String(this.#sequence);
+      unit.positions = new Map([[random.pick(["p", "q"]), position]]);
+    }
     if (random.below(6) === 0) {
       const sequence = random.below(3) === 0 ? this.#sequence : this.#model.lastLogSequence(rule);
       unit.checkpoint = random.below(5) === 0 ? null : { plan: "p", sequence, timeMs: this.#nowMs, state: "s" };

@@ -104,8 +104,8 @@ export interface DeliveryUnit {
   readonly outboxes?: readonly OutboxWork[];
   /** Entries with rising sequences above `lastLogSequence`. */
   readonly log?: readonly LogEntry[];
-  /** Sources that got further, each with its position; the others keep theirs. */
-  readonly positions?: ReadonlyMap<string, string>;
+  /** Sources that got further, each with its position; the others keep theirs. Null forgets one, for a clean start. */
+  readonly positions?: ReadonlyMap<string, string | null>;
   /** Replaces the checkpoint and lets go of the log up to its sequence. Null lets go of both, for a clean start. */
   readonly checkpoint?: Checkpoint | null;
 }

@@ -72,6 +72,19 @@ function checkRising(
   return last;
 }
 
+/** The positions of the sources of a rule after a unit. */
+export function movedPositions(
+  before: ReadonlyMap<string, string>,
+  changes: ReadonlyMap<string, string | null>,
+): ReadonlyMap<string, string> {
+  const after = new Map(before);
+  for (const [source, position] of changes) {
+    if (position === null) after.delete(source);
+    else after.set(source, position);
+  }
+  return after;
+}
+
 /** The taken messages that a work is done with, in the order of its lists. */
 export function* settled(work: OutboxWork): Generator<number> {
   if (work.delivered !== undefined) yield* work.delivered;

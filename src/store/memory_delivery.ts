@@ -23,7 +23,15 @@ import {
   type Taken,
   type TakeOptions,
 } from "./delivery_store.ts";
-import { checkUnit, hasRoom, mergeSettings, messagesBytes, payloadBytes, settled } from "./delivery_unit.ts";
+import {
+  checkUnit,
+  hasRoom,
+  mergeSettings,
+  messagesBytes,
+  movedPositions,
+  payloadBytes,
+  settled,
+} from "./delivery_unit.ts";
 import { GroupCommit, type Outcome } from "./group_commit.ts";
 
 interface Held {
@@ -358,10 +366,10 @@ export class MemoryDelivery implements DeliveryStore {
       dropped.push(...outbox.apply(work));
       outbox.wakeWaiters();
     }
-    const { log = [], positions = new Map<string, string>(), checkpoint } = unit;
+    const { log = [], positions = new Map<string, string | null>(), checkpoint } = unit;
     rule.log.push(...log);
     rule.lastLogSequence = log.at(-1)?.sequence ?? rule.lastLogSequence;
-    rule.positions = new Map([...rule.positions, ...positions]);
+    rule.positions = movedPositions(rule.positions, positions);
     if (checkpoint !== undefined) {
       rule.checkpoint = checkpoint ?? undefined;
       const upTo = rule.checkpointSequence = checkpoint?.sequence ?? rule.lastLogSequence;

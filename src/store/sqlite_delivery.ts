@@ -23,7 +23,7 @@ import {
   sequenceMax,
 } from "./delivery_store.ts";
 import { type DeliverySql, prepareDelivery, ruleIdMax, type SqlDatabase } from "./delivery_sql.ts";
-import { checkUnit, mergeSettings } from "./delivery_unit.ts";
+import { checkUnit, mergeSettings, movedPositions } from "./delivery_unit.ts";
 import { GroupCommit, type Outcome } from "./group_commit.ts";
 import { SqliteOutbox } from "./sqlite_outbox.ts";
 import { fromStored, toStored } from "./stored_payload.ts";
@@ -363,14 +363,17 @@ export class SqliteDelivery implements DeliveryStore {
   /** Writes the log, and the positions into its last entry or, without one, into their own row. */
   #appendLog({ log = [], positions: changed }: DeliveryUnit, rule: Rule, id: number): void {
     let { positions, lastLog } = rule.state;
-    if (changed !== undefined && changed.size > 0) positions = new Map([...positions, ...changed]);
+    if (changed !== undefined && changed.size > 0) positions = movedPositions(positions, changed);
     const end = log.at(-1);
     for (const entry of log) {
       const text = entry === end && positions.size > 0 ? encodePositions(positions) : null;
       this.#sql.addLog.run(id, entry.sequence, text, toStored(entry.payload));
     }
     if (end !== undefined) lastLog = end.sequence;
-    else if (positions !== rule.state.positions) this.#sql.putPositions.run(id, lastLog, encodePositions(positions));
+    // Entries without any position leave it to this row to say that there is none.
+    if (positions !== rule.state.positions && (end === undefined || positions.size === 0)) {
+      this.#sql.putPositions.run(id, lastLog, encodePositions(positions));
+    }
     rule.state = { ...rule.state, positions, lastLog };
   }
 
