@@ -1,13 +1,16 @@
 /**
- * Checks the confKeys and connections of the configuration file against the connectors, when the agent starts.
+ * Checks what the schema of the configuration cannot, when the agent starts: confKeys and connections against the
+ * connectors, and whether the defaults of actions go together.
  * @module
  */
 import type { AgentConfig } from "../config/schema.ts";
 import type { YamlDocument } from "../config/yaml_document.ts";
+import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { ConfigRole } from "../runtime/configs.ts";
 import type { connectorConfigs } from "../runtime/connector_configs.ts";
+import { cacheSettings, checkCache } from "../runtime/durable/cache_settings.ts";
 
 const sections = [["sources", "source"], ["sinks", "sink"], ["connections", "connection"]] as const satisfies readonly (
   readonly [keyof AgentConfig, ConfigRole]
@@ -49,6 +52,12 @@ export function checkNamedSettings(
         report(unknown, [section, type], "key");
       }
     }
+  }
+  try {
+    checkCache(readSettings(cacheSettings, config.sink, { path: "sink", where: "section sink" }), "sink");
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    for (const found of error.diagnostics) report(found, ["sink"], "key");
   }
   throwIfAny(mistakes, document?.text);
 }

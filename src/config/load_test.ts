@@ -49,6 +49,16 @@ test("an empty file gives the defaults", async () => {
       concurrency: 1,
       lateTolerance: 1000,
     },
+    sink: {
+      enableCache: false,
+      memoryCacheThreshold: 1024,
+      maxDiskCache: 1024000,
+      bufferPageSize: 256,
+      resendInterval: 0,
+      cleanCacheAtStop: false,
+      resendAlterQueue: false,
+      resendPriority: 0,
+    },
     rulePatrolInterval: 10000,
     sources: {},
     sinks: {},
@@ -70,6 +80,7 @@ cors: { allowOrigins: ["https://ui.example"] }
 tls: { certFile: c.pem, keyFile: k.pem }
 limits: { requestBodyBytesMax: 4096 }
 rule: { qos: 1, lateTolerance: 2s, checkpointInterval: 1m }
+sink: { enableCache: true, memoryCacheThreshold: 512, resendInterval: 2s, resendPriority: -1 }
 rulePatrolInterval: 1s
 sources: { mqtt: { default: { server: "tcp://a:1883" }, plant: { qos: 2 } } }
 connections: { mqtt: { cloud: { server: "ssl://b" } } }
@@ -79,6 +90,10 @@ connections: { mqtt: { cloud: { server: "ssl://b" } } }
   assert.deepEqual(config.properties, { site: "north", line: 7 });
   assert.equal(config.rule.lateTolerance, 2000);
   assert.equal(config.rule.checkpointInterval, 60000);
+  assert.deepEqual(
+    [config.sink.enableCache, config.sink.memoryCacheThreshold, config.sink.resendInterval, config.sink.resendPriority],
+    [true, 512, 2000, -1],
+  );
   assert.equal(config.rulePatrolInterval, 1000);
   assert.deepEqual(config.sources.mqtt!.plant, { qos: 2 });
   assert.deepEqual(config.connections.mqtt!.cloud, { server: "ssl://b" });
@@ -111,6 +126,9 @@ test("bad values are reported at their place", async () => {
     ["rulePatrolInterval: 999ms", /"rulePatrolInterval": expected at least a second/],
     ["rulePatrolInterval: often", /"rulePatrolInterval": expected milliseconds or a duration/],
     ["rule: { bufferLength: 0 }", /expected a whole number from 1 on/],
+    ["sink: { bufferPageSize: 0 }", /"sink\.bufferPageSize": expected a whole number from 1 on/],
+    ["sink: { resendPriority: 2 }", /"sink\.resendPriority": expected one of -1, 0, 1, found 2/],
+    ["sink: { enableCahce: true }", /^E402: Unknown setting "sink\.enableCahce"\n[^]*did you mean "enableCache"\?/],
     ["properties: { site: [north] }", /"properties\.site": expected a text, a number, true or false/],
     ["ignoreCase: 7", /expected true or false/],
     ["tls: { certFile: a }", /^E404: Missing setting "tls\.keyFile"/],

@@ -78,6 +78,21 @@ const rule = v.strictObject({
   lateTolerance: v.optional(durationMs, 1000),
 });
 
+/**
+ * Defaults of what actions keep while their sink is away. How the numbers must go together is checked with the actions,
+ * which may set some of them.
+ */
+const sink = v.strictObject({
+  enableCache: v.optional(bool, false),
+  memoryCacheThreshold: v.optional(atLeast(1), 1024),
+  maxDiskCache: v.optional(atLeast(0), 1_024_000),
+  bufferPageSize: v.optional(atLeast(1), 256),
+  resendInterval: v.optional(durationMs, 0),
+  cleanCacheAtStop: v.optional(bool, false),
+  resendAlterQueue: v.optional(bool, false),
+  resendPriority: v.optional(oneOf([-1, 0, 1]), 0),
+});
+
 export const configSchema = v.strictObject({
   /** Where the admin interface listens. */
   listen: v.optional(listen, "127.0.0.1:9081"),
@@ -128,6 +143,7 @@ export const configSchema = v.strictObject({
     {},
   ),
   rule: v.optional(rule, {}),
+  sink: v.optional(sink, {}),
   /** Longest wait, in milliseconds, between two looks at a rule that may restart after an error or has a schedule. */
   rulePatrolInterval: v.optional(
     v.pipe(durationMs, v.minValue(1000, "expected at least a second")),

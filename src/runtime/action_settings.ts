@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { flag, ignored, integer, list, text, unsupported } from "../connector/settings.ts";
+import { cacheSettings } from "./durable/cache_settings.ts";
 
 /** Most actions hold few results; the bound keeps a stuck sink from filling the memory. */
 const bufferLengthDefault = 1024;
@@ -36,6 +37,7 @@ export const actionSettings = v.strictObject({
     min: 1,
     max: 1_000_000,
   }),
+  ...cacheSettings.entries,
   concurrency: ignored("Rows are encoded in order on one thread."),
   runAsync: ignored("Sinks always run on their own."),
   dataTemplate: unsupported("A template over the data."),
@@ -46,17 +48,7 @@ export const actionSettings = v.strictObject({
   encryption: unsupported("Encrypts payloads."),
   encProps: unsupported("Settings of the encryption."),
   schemaId: unsupported("Schema of `protobuf` and `custom`."),
-  enableCache: unsupported("Keeps unsent results on disk."),
-  resendAlterQueue: unsupported("Resends through a second queue."),
-  resendIndicatorField: unsupported("Marks resent rows."),
-  resendDestination: unsupported("Another destination for resent rows."),
-  resendPriority: unsupported("Which queue goes first."),
   rowkindField: unsupported("The column that says insert, update or delete."),
-  resendInterval: ignored("A sink that cannot write is tried again with growing pauses, up to 10 s."),
-  memoryCacheThreshold: ignored("Belongs to enableCache."),
-  maxDiskCache: ignored("Belongs to enableCache."),
-  bufferPageSize: ignored("Belongs to enableCache."),
-  cleanCacheAtStop: ignored("Belongs to enableCache."),
 });
 
 export type ActionSettings = v.InferOutput<typeof actionSettings>;

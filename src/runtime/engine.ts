@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly config: {
     /** Defaults of rule options. */
     readonly rule?: Readonly<Record<string, unknown>>;
+    /** Defaults of what actions keep while their sink is away. */
+    readonly sink?: Readonly<Record<string, unknown>>;
     /** IANA name, or `Local`. */
     readonly timezone: string;
     /** Longest wait between two looks at a rule that may restart or has a schedule, in milliseconds; 10 s when absent. */
@@ -102,6 +104,7 @@ export function createEngine(options: EngineOptions): Engine {
     timezone: config.timezone,
     ignoreCase: config.ignoreCase ?? false,
     resolvePath,
+    ...(config.sink === undefined ? {} : { sinkDefaults: config.sink }),
   };
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);

@@ -12,13 +12,14 @@ import type {
   SettingsSchema,
   SourceRole,
 } from "../connector/declare.ts";
-import { readSettings } from "../connector/settings.ts";
+import { mergeSettings, readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { propsPath } from "../sql/graph/graph.ts";
 import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
 import { type ActionSettings, actionSettings } from "./action_settings.ts";
 import type { ConfigRegistry } from "./configs.ts";
+import { checkCache } from "./durable/cache_settings.ts";
 import type { FeedOptions } from "./feed.ts";
 import {
   checkRole,
@@ -48,6 +49,8 @@ export interface RuleEnvironment {
   /** Columns are found without regard to case; see `PlanOptions`. */
   readonly ignoreCase?: boolean;
   readonly resolvePath?: CheckContext["resolvePath"];
+  /** Settings of every action that does not set them itself. */
+  readonly sinkDefaults?: Readonly<Record<string, unknown>>;
 }
 
 export interface PreparedSource extends PreparedRole {
@@ -55,12 +58,16 @@ export interface PreparedSource extends PreparedRole {
   readonly role: SourceRole<SettingsSchema, never>;
   readonly createDecoder: FeedOptions["createDecoder"];
   readonly createValidator: FeedOptions["createValidator"];
+  /** What happens to its batches when a rule cannot follow. */
+  readonly onFull: "block" | "dropOldest" | "dropNewest";
 }
 
 export interface PreparedAction extends PreparedRole {
   readonly definition: ActionDefinition;
   readonly role: PayloadSinkRole<SettingsSchema, never> | RowSinkRole<SettingsSchema, never>;
   readonly common: ActionSettings;
+  /** With `resendDestination`: the settings of the sink that sends again. */
+  readonly resend: PreparedRole | undefined;
 }
 
 /** A stream or scan table that a rule reads. */
@@ -198,6 +205,7 @@ export function prepareSource(
         ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
       }),
     createValidator: strictRows(stream, environment.timezone, () => Date.now()),
+    onFull: checked.onFull ?? (options.shared ? "dropOldest" : "block"),
   };
 }
 
@@ -221,13 +229,36 @@ export function prepareAction(definition: ActionDefinition, environment: RuleEnv
     [actionSettings, connector.connection?.settings],
     () => readRoles(connector, role.settings, rest, resolved.connection?.id, path, where),
   );
-  const checked = readSettings(actionSettings, common, { path, where });
+  const checked = readSettings(actionSettings, withDefaults(common, environment.sinkDefaults), { path, where });
+  checkCache(checked, path);
   if (checked.fields.length > 0 && checked.excludeFields.length > 0) {
     fail("E403", "fields and excludeFields cannot be used together", { path: `${path}.excludeFields` });
   }
   if (role.accepts === "payloads") codecOf(checked.format, { path: `${path}.format` });
   checkRole(role, settings.settings, environment, path);
-  return { ...settings, connector, definition, role, common: checked };
+  const { resendAlterQueue, resendDestination } = checked;
+  let resend: PreparedRole | undefined;
+  if (resendAlterQueue && resendDestination !== "") {
+    const place = `${path}.resendDestination`;
+    if (!Object.hasOwn(role.settings.entries, "topic")) {
+      fail("E403", `resendDestination takes the place of the topic, which the ${where} has not`, { path: place });
+    }
+    const elsewhere = mergeSettings(role.settings, rest, { topic: resendDestination });
+    resend = readRoles(connector, role.settings, elsewhere, resolved.connection?.id, path, where);
+    checkRole(role, resend.settings, environment, place);
+  }
+  return { ...settings, connector, definition, role, common: checked, resend };
+}
+
+/** Names match in any letter case; null counts as absent. */
+function withDefaults(
+  settings: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  const given = new Set<string>();
+  for (const [name, value] of Object.entries(settings)) if (value !== null) given.add(name.toLowerCase());
+  const absent = Object.entries(defaults).filter(([name]) => !given.has(name.toLowerCase()));
+  return { ...settings, ...Object.fromEntries(absent) };
 }
 
 /** Templates over the data are part of the dialect, but not of this version: text with one must not be sent as it is. */

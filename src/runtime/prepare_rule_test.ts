@@ -38,7 +38,9 @@ const store = new MemoryStore();
 const configs = new ConfigRegistry({
   store,
   file: {
-    sources: { mqtt: { plant: { server: "tcp://plant:1", qos: 2, useInt64ForWholeNumber: true } } },
+    sources: {
+      mqtt: { plant: { server: "tcp://plant:1", qos: 2, useInt64ForWholeNumber: true, onFull: "dropNewest" } },
+    },
     sinks: { mqtt: { cloud: { server: "tcp://cloud:1", sendSingle: true } } },
     connections: { mqtt: { named: { server: "tcp://named:1" } } },
   },
@@ -58,9 +60,16 @@ for (
   ]
 ) streams.execute(sql);
 
-function prepare(sql: string, actions: unknown[] = [{ probe: { to: "x" } }], more = {}): PreparedRule {
+const environment = { connectors, configs, streams, functions: builtInFunctions, timezone: "UTC" };
+
+function prepare(
+  sql: string,
+  actions: unknown[] = [{ probe: { to: "x" } }],
+  more = {},
+  sinkDefaults = {},
+): PreparedRule {
   const definition = readRule(JSON.stringify({ id: "r", sql, actions, ...more }), { generateId: () => "g" });
-  return prepareRule(definition, { connectors, configs, streams, functions: builtInFunctions, timezone: "UTC" });
+  return prepareRule(definition, { ...environment, sinkDefaults });
 }
 
 test("prepareRule() merges the settings of confKeys, connections and actions", () => {
@@ -84,6 +93,38 @@ test("prepareRule() merges the settings of confKeys, connections and actions", (
   assert.equal(actions[2]!.common.format, "json");
 });
 
+test("prepareRule() takes what an action does not set from the defaults of all actions", () => {
+  const actions = [
+    { probe: { to: "x" } },
+    { probe: { to: "x", EnableCache: "false", memoryCacheThreshold: 64, bufferPageSize: 64, resendInterval: null } },
+  ];
+  const defaults = { enableCache: true, memoryCacheThreshold: 512, resendInterval: 2000 };
+  const kept = prepare("SELECT a FROM s", actions, {}, defaults).actions.map(({ common }) => [
+    common.enableCache,
+    common.memoryCacheThreshold,
+    common.resendInterval,
+    common.maxDiskCache,
+  ]);
+  assert.deepEqual(kept, [[true, 512, 2000, 1_024_000], [false, 64, 2000, 1_024_000]]);
+});
+
+test("prepareRule() reads a second sink for what is sent again", () => {
+  const mqttAction = { server: "tcp://a:1", Topic: "live", resendAlterQueue: true, resendDestination: "late" };
+  const [action] = prepare("SELECT a FROM s", [{ mqtt: mqttAction }]).actions;
+  assert.equal((action!.settings as { topic: string }).topic, "live");
+  assert.equal((action!.resend!.settings as { topic: string }).topic, "late");
+  assert.deepEqual(action!.resend!.connection, action!.connection);
+  const plain = prepare("SELECT a FROM s", [{ mqtt: { ...mqttAction, resendDestination: "" } }]);
+  assert.equal(plain.actions[0]!.resend, undefined);
+});
+
+test("prepareRule() says what a stream does when a rule cannot follow", () => {
+  const onFullOf = (sql: string) => prepare(sql, undefined).inputs[0]!.source.onFull;
+  assert.equal(onFullOf("SELECT a FROM s"), "block");
+  assert.equal(onFullOf("SELECT a FROM shared"), "dropOldest");
+  assert.equal(onFullOf("SELECT a FROM m"), "dropNewest");
+});
+
 test("prepareRule() makes decoders that know columns and settings", () => {
   const payload = new TextEncoder().encode('{"a":1,"b":2}');
   assert.deepEqual(prepare("SELECT * FROM m").inputs[0]!.source.createDecoder!("all").decode(payload), [{
@@ -105,6 +146,27 @@ const refused: [what: string, sql: string, actions: unknown[], message: RegExp, 
     [{ probe: { to: "x", sendSingel: true } }],
     /^E402: .*"sendSingle"/,
     "actions.0.probe.sendSingel",
+  ],
+  [
+    "numbers of a cache that do not go together",
+    "SELECT a FROM s",
+    [{ probe: { to: "x", maxDiskCache: -1, memoryCacheThreshold: 300, cacheBytesMax: 0 } }],
+    /^E403: invalid cache properties: maxDiskCache is -1, use 1024000; cacheBytesMax is 0, use 536870912; memoryCacheThreshold 300 is not a multiple of the bufferPageSize 256, use 512$/,
+    "actions.0.probe",
+  ],
+  [
+    "pages that are larger than the memory",
+    "SELECT a FROM s",
+    [{ probe: { to: "x", memoryCacheThreshold: 64, bufferPageSize: 128 } }],
+    /^E403: invalid cache properties: bufferPageSize 128 is more than the memoryCacheThreshold 64, use 64$/,
+    "actions.0.probe",
+  ],
+  [
+    "another destination of a sink without topic",
+    "SELECT a FROM s",
+    [{ probe: { to: "x", resendAlterQueue: true, resendDestination: "y" } }],
+    /^E403: resendDestination takes the place of the topic, which the probe action has not/,
+    "actions.0.probe.resendDestination",
   ],
   ["a missing property", "SELECT a FROM s", [{ probe: {} }], /^E40\d: .*to/, "actions.0.probe.to"],
   [

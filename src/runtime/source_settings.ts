@@ -3,12 +3,17 @@
  * @module
  */
 import * as v from "valibot";
-import { flag, ignored, unsupported } from "../connector/settings.ts";
+import { choice, flag, ignored, unsupported } from "../connector/settings.ts";
 
 export const sourceSettings = v.strictObject({
   useInt64ForWholeNumber: flag({
     description: "JSON without schema: a number written without a point becomes an int instead of a float.",
     default: false,
+  }),
+  onFull: choice(["block", "dropOldest", "dropNewest"], {
+    description: "What happens when a rule cannot follow: `block` holds the source back, the others drop and count. " +
+      "When absent, `block`; for a shared stream, whose rules shall not hold up each other, `dropOldest`.",
+    optional: true,
   }),
   bufferLength: ignored("Sources are held back when rules cannot follow; nothing piles up."),
   interval: unsupported("Down-sampling of a source that pushes."),

@@ -104,6 +104,11 @@ test("a wrong configuration is shown with its place and ends with 1", async () =
       named.stderr,
     );
     assert.ok(named.stderr.includes(`E405: Unknown source type "wier"\n --> ${file}:5:3\n`), named.stderr);
+    writeFileSync(file, "log: { level: warn }\nsink:\n  bufferPageSize: 500\n");
+    const sink = await weir(["serve", "--config", file]);
+    assert.equal(sink.code, 1);
+    assert.ok(sink.stderr.includes("E403: invalid cache properties: memoryCacheThreshold 1024 is not a"), sink.stderr);
+    assert.ok(sink.stderr.includes(` --> ${file}:2:1\n`), sink.stderr);
     const listen = await weir(["--listen", "nowhere"]);
     assert.equal(listen.code, 1);
     assert.match(listen.stderr, /expected HOST:PORT/);
