@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { eventually } from "../eventually.ts";
 import { type Mosquitto, startMosquitto } from "../mosquitto.ts";
 import { type Agent, withAgent, withFolder } from "./agent.ts";
-import { publishLines, subscribed, Subscriber } from "./mosquitto_clients.ts";
+import { publishLines, Subscriber } from "./mosquitto_clients.ts";
 
 const clientId = "weir-shared";
 
@@ -14,6 +14,18 @@ interface Connection {
   readonly err?: string;
   readonly refCount?: number;
   readonly props: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Resolves when the broker has granted both streams. Subscriptions that are made before the client is connected share a
+ * SUBSCRIBE, so counting the answers would not do.
+ */
+async function bothSubscribed(broker: Mosquitto): Promise<void> {
+  const granted = (topic: string): boolean => {
+    const asked = broker.log.indexOf(`\t${topic} (QoS 1)`);
+    return asked >= 0 && broker.log.includes(`Sending SUBACK to ${clientId}\n`, asked);
+  };
+  await eventually(() => granted("in/one") && granted("in/two"), 30_000);
 }
 
 async function connection(agent: Agent, id: string): Promise<Connection> {
@@ -37,7 +49,7 @@ async function define(agent: Agent, settings: object = { connectionSelector: "mq
 async function checkSharing(agent: Agent, broker: Mosquitto): Promise<void> {
   const out = await Subscriber.start(broker, "out/one");
   try {
-    await subscribed(broker, clientId, 2);
+    await bothSubscribed(broker);
     await publishLines(broker, "in/one", ['{"n":1}', '{"n":2}']);
     await publishLines(broker, "in/two", ['{"n":3}']);
     assert.deepEqual(await out.get(2), ['[{"n":1}]', '[{"n":2}]']);
@@ -133,7 +145,7 @@ test("a named connection of the configuration file serves like one of the REST i
         assert.equal((await connection(agent, "plant")).props.password, "******");
         await agent.expect(400, "DELETE", "/connections/plant");
         await define(agent);
-        await subscribed(broker, clientId, 2);
+        await bothSubscribed(broker);
         assert.equal(broker.log.split(` as ${clientId} `).length - 1, 1);
       }, { args: ["--config", config] });
     });
@@ -148,12 +160,12 @@ test("rules with the same client id and settings are one client, instead of thro
     await withAgent(async (agent) => {
       const settings = { server: broker.url, clientid: clientId, username: "weir", password: "s3cret" };
       await define(agent, settings);
-      const bothSubscribed = (times: number) =>
+      const asked = (times: number) =>
         eventually(() => ["in/one", "in/two"].every((topic) => broker.log.split(`\t${topic} (QoS 1)`).length > times));
-      await bothSubscribed(1);
+      await asked(1);
       await broker.kill();
       await broker.start();
-      await bothSubscribed(2);
+      await asked(2);
       await agent.reaches("one", (s) => s.sink_mqtt_0_0_connection_status === 1);
       assert.equal(broker.log.split(` as ${clientId} `).length - 1, 2, "one client before and after the loss");
       assert.ok(!broker.log.includes("session taken over"));
@@ -199,7 +211,7 @@ test("a rule that leaves a connection with a kept session holds up no other, and
         const props = { server: broker.url, clientid: clientId, enableClientSession: true };
         await agent.expect(201, "POST", "/connections", { id: "plant", typ: "mqtt", props });
         await define(agent);
-        await subscribed(broker, clientId, 2);
+        await bothSubscribed(broker);
         await agent.expect(200, "POST", "/rules/one/stop");
         // Of messages that are not acknowledged, mosquitto sends no more than 20.
         const many = Array.from({ length: 60 }, (_, n) => JSON.stringify({ n }));
