@@ -27,6 +27,8 @@ export interface MosquittoOptions {
   readonly tls?: "server" | "mutual";
   /** Keeps sessions and retained messages across a restart. */
   readonly persistence?: boolean;
+  /** Logs who comes, subscribes and goes, but no messages: for tests with very many. */
+  readonly quiet?: boolean;
 }
 
 /** Files made by openssl in the folder of the broker, PEM. */
@@ -116,7 +118,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
 function configuration(folder: string, port: number, tlsPort: number, options: MosquittoOptions): string[] {
   const lines = [
     "log_dest stderr",
-    "log_type all",
+    ...(options.quiet ? ["error", "warning", "notice", "subscribe"] : ["all"]).map((type) => `log_type ${type}`),
     "set_tcp_nodelay true",
     `listener ${port} 127.0.0.1`,
     ...(options.lines ?? []),

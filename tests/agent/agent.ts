@@ -122,6 +122,22 @@ export class Agent {
     }
   }
 
+  /** Starts an agent and kills it after `ms`, however far it has come. Resolves with what it wrote. */
+  static async startAndKill(ms: number, dataDir: string): Promise<string> {
+    const child = launch(["serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir]);
+    const output = collect(child);
+    const closed = new Promise((done) => child.on("close", done));
+    await new Promise((done) => setTimeout(done, ms));
+    if (child.exitCode === null && child.signalCode === null) process.kill(child.pid!, "SIGKILL");
+    await closed;
+    return output().stdout + output().stderr;
+  }
+
+  /** True once the process has ended, for whatever reason. */
+  get exited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** Everything it wrote so far. */
   output(): { readonly stdout: string; readonly stderr: string } {
     return this.#output();
@@ -161,7 +177,7 @@ export class Agent {
   /** Sends a signal and waits for the exit; null when a signal ended it. */
   async end(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> {
     // Not `child.kill`: under Deno it sends one signal only, and then reports it as the reason of the exit.
-    if (this.#child.exitCode === null && this.#child.signalCode === null) process.kill(this.pid, signal);
+    if (!this.exited) process.kill(this.pid, signal);
     return await this.#exited;
   }
 
