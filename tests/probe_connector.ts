@@ -15,8 +15,9 @@ const utf8 = new TextEncoder();
 async function orAborted(held: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   if (held === undefined) return;
   const aborted = Promise.withResolvers<never>();
-  signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
-  await Promise.race([held, aborted.promise]);
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  await Promise.race([held, aborted.promise]).finally(() => signal.removeEventListener("abort", abort));
 }
 
 type Given = { readonly payloads: readonly string[] } | { readonly end: string };
@@ -44,11 +45,11 @@ class ProbeSource implements Source {
   }
 
   async read(signal: AbortSignal): Promise<SourceBatch> {
+    this.#probe.onSignal?.(signal);
     while (this.#given.length === 0) {
-      await new Promise<void>((resolve, reject) => {
-        this.#wake = resolve;
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
+      const woken = Promise.withResolvers<void>();
+      this.#wake = woken.resolve;
+      await orAborted(woken.promise, signal);
     }
     const given = this.#given.shift()!;
     if ("end" in given) throw new EndOfInput(given.end);
@@ -69,6 +70,8 @@ export class Probe {
   readonly acknowledged: string[] = [];
   /** What sinks have written, by their setting `to`. */
   readonly written: Record<string, string[]> = {};
+  /** Called with the signal of each read and write. */
+  onSignal: ((signal: AbortSignal) => void) | undefined;
   /** Sinks of this name wait with each write until the promise resolves. */
   readonly held = new Map<string, Promise<void>>();
 
@@ -110,6 +113,7 @@ export class Probe {
       settings: v.strictObject({ to: text({ description: "Name." }) }),
       open: ({ to }): PayloadSink => ({
         write: async (batch, signal) => {
+          this.onSignal?.(signal);
           await orAborted(this.held.get(to), signal);
           (this.written[to] ??= []).push(...batch.map(String));
         },
