@@ -17,6 +17,7 @@ import {
 } from "../../src/connector/settings.ts";
 import { tlsEntries } from "../../src/connector/tls_settings.ts";
 import { LazyConnection } from "./connection.ts";
+import { sinkPromise, sourcePromise } from "./delivery.ts";
 import { validateTopicFilter } from "./protocol/topic.ts";
 import { topicFilters } from "./topic_filters.ts";
 
@@ -106,7 +107,10 @@ export const mqtt = defineConnector({
   description:
     "MQTT 3.1, 3.1.1 and 5 over TCP, TLS and WebSocket. Messages of QoS 1 and 2 are acknowledged to the broker " +
     "only after the rules' actions have the results. A lost connection is made again by itself, with growing pauses up " +
-    "to 10 seconds; meanwhile results wait in the action's queue and the source is held back.",
+    "to 10 seconds; meanwhile results wait in the action's queue and the source is held back.\n\n" +
+    "In rules with `qos` 1 or 2, each message that is published with `protocolVersion` 5 carries the user property " +
+    "`weir-id`. It is the same when the message is published again, also after a restart, and never that of another " +
+    "message, so that receivers can leave out repeats.",
   connection: {
     summary: "One client at a broker.",
     settings: connectionSettings,
@@ -119,6 +123,7 @@ export const mqtt = defineConnector({
   source: {
     summary: "Receives the messages of topics.",
     delivery: "at-least-once",
+    promise: sourcePromise,
     emits: "payloads",
     meta: ["topic", "qos", "messageId", "properties"],
     settings: sourceSettings,
@@ -131,11 +136,15 @@ export const mqtt = defineConnector({
   },
   sink: {
     summary: "Publishes each result as a message.",
-    delivery: "at-least-once",
+    delivery: "exactly-once",
+    promise: sinkPromise,
     accepts: "payloads",
     settings: sinkSettings,
-    open: async (settings, context) =>
-      new (await import("./sink.ts")).MqttSink(settings, await context.connection.open()),
+    open: async (settings, context) => {
+      const { connection } = context;
+      const { MqttSink } = await import("./sink.ts");
+      return new MqttSink(settings, await connection.open(), connection.hasUserProperties);
+    },
   },
   examples: [
     {

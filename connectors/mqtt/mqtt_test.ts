@@ -201,6 +201,39 @@ test("an mqtt sink publishes with its QoS, retained and with properties", () =>
     }
   }));
 
+test("an mqtt sink passes ids on as a user property, where the protocol has any", () =>
+  withBroker(async ({ broker, connect, sink }) => {
+    const listener = openMqtt({ servers: [broker.url], protocolVersion: "5" });
+    try {
+      const got: unknown[] = [];
+      const subscription = listener.subscribe({
+        filters: [{ filter: "t", qos: 1 }],
+        onBatch: (batch) => {
+          for (const { payload, properties } of batch.messages) {
+            got.push([utf8.decode(payload), properties?.userProperties]);
+          }
+          batch.ack();
+        },
+      });
+      await subscription.subscribed();
+      const settings = { topic: "t", qos: 1, properties: { unit: "K" } };
+      const signal = AbortSignal.timeout(20_000);
+      const opened = await sink(settings, connect({ protocolVersion: "5" }));
+      await opened.write(["one", "two"], signal, ["r/1", "r/2"]);
+      await opened.write(["three"], signal);
+      await (await sink(settings, connect())).write(["four"], signal, ["r/4"]);
+      await eventually(() => got.length === 4);
+      assert.deepEqual(got, [
+        ["one", [["unit", "K"], ["weir-id", "r/1"]]],
+        ["two", [["unit", "K"], ["weir-id", "r/2"]]],
+        ["three", [["unit", "K"]]],
+        ["four", undefined],
+      ]);
+    } finally {
+      await listener.close();
+    }
+  }));
+
 test("an mqtt sink waits for the connection, and gives up when it shall", () =>
   withBroker(async ({ broker, connect, sink, peer, states }) => {
     const got: string[] = [];

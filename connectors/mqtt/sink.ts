@@ -11,30 +11,33 @@ import type { sinkSettings } from "./mod.ts";
 /** Wait before a publish that failed for a passing reason is repeated; a lost connection is waited for instead. */
 const retryMs = 200;
 
+/** The user property with the id by which receivers tell repeats of a message. */
+const idProperty = "weir-id";
+
 export class MqttSink implements PayloadSink {
   readonly #connection: MqttConnection;
+  readonly #hasUserProperties: boolean;
+  readonly #userProperties: [name: string, value: string][];
   readonly #message: Omit<PublishMessage, "payload">;
 
-  constructor(settings: InferOutput<typeof sinkSettings>, connection: MqttConnection) {
+  /** @param hasUserProperties whether messages can carry the ids that `write` gets: MQTT 5 */
+  constructor(settings: InferOutput<typeof sinkSettings>, connection: MqttConnection, hasUserProperties: boolean) {
     this.#connection = connection;
-    const userProperties = Object.entries(settings.properties);
+    this.#hasUserProperties = hasUserProperties;
+    this.#userProperties = Object.entries(settings.properties);
     this.#message = {
       topic: settings.topic,
       qos: settings.qos as Qos,
       retain: settings.retained,
-      ...(userProperties.length === 0 ? {} : { properties: { userProperties } }),
+      ...(this.#userProperties.length === 0 ? {} : { properties: { userProperties: this.#userProperties } }),
     };
   }
 
-  async write(batch: readonly Payload[], signal: AbortSignal): Promise<void> {
+  async write(batch: readonly Payload[], signal: AbortSignal, ids?: readonly string[]): Promise<void> {
     // Connected or not is not the sink's trouble: it waits, and the engine holds back the rule.
     if (this.#connection.status.state !== "connected") await this.#connection.connected(signal);
-    const { topic, qos, retain, properties } = this.#message;
-    const messages = batch.map((payload): PublishMessage =>
-      properties === undefined ? { topic, payload, qos, retain } : { topic, payload, qos, retain, properties }
-    );
     try {
-      await this.#connection.publish(messages, signal);
+      await this.#connection.publish(this.#messages(batch, this.#hasUserProperties ? ids : undefined), signal);
     } catch (error) {
       if (!(error instanceof MqttError)) throw error;
       if (error.failures !== undefined) {
@@ -43,6 +46,18 @@ export class MqttSink implements PayloadSink {
       if (error.retryable) throw new RetryLater(error.message, retryMs, { cause: error });
       throw error;
     }
+  }
+
+  #messages(batch: readonly Payload[], ids: readonly string[] | undefined): PublishMessage[] {
+    const { topic, qos, retain, properties } = this.#message;
+    if (ids !== undefined) {
+      return batch.map((payload, index): PublishMessage => {
+        const userProperties: [string, string][] = [...this.#userProperties, [idProperty, ids[index]!]];
+        return { topic, payload, qos, retain, properties: { userProperties } };
+      });
+    }
+    if (properties === undefined) return batch.map((payload): PublishMessage => ({ topic, payload, qos, retain }));
+    return batch.map((payload): PublishMessage => ({ topic, payload, qos, retain, properties }));
   }
 
   /** The connection belongs to the engine. */
