@@ -11,10 +11,12 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Logger } from "../connector/context.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
+import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
 import type { KeyedStates } from "../runtime/keyed_states.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
+import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
 import { metadataRoutes } from "./metadata.ts";
 import { hostGuard, originGuard } from "./origin.ts";
@@ -32,6 +34,8 @@ export interface AdminOptions {
   readonly log: Logger;
   readonly ready?: () => boolean;
   readonly stop?: () => void;
+  /** Without it their routes do not exist. */
+  readonly deadLetters?: DeadLetters;
   /** Open connections; without it every connection shows as disconnected. */
   readonly live?: LiveConnections;
   /** The columns that running rules ask a schemaless stream for. */
@@ -74,6 +78,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   systemRoutes(app, options);
   streamRoutes(app, options);
   ruleRoutes(app, options.rules);
+  if (options.deadLetters !== undefined) deadLetterRoutes(app, options.deadLetters);
   metadataRoutes(app, options.configs);
   connectionRoutes(app, options.configs, options.live);
   stateRoutes(app, options.states);

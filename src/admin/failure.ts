@@ -9,6 +9,7 @@ import type { Logger } from "../connector/context.ts";
 import type { Code } from "../diagnostics/codes.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, type Span } from "../diagnostics/diagnostic.ts";
 import { position } from "../diagnostics/render.ts";
+import { StoreError } from "../store/store_error.ts";
 
 /** Numbers of eKuiper's error bodies. */
 export const errorCodes = {
@@ -74,6 +75,8 @@ function errorCode(code: Code, failure: Failure): ErrorCode {
       return errorCodes.planner;
     case "4":
       return failure.configuration ?? errorCodes.executor;
+    case "6":
+      return errorCodes.io;
     default:
       return failure.other ?? errorCodes.undefined;
   }
@@ -108,9 +111,15 @@ function messageOf(error: DiagnosticError, failure: Failure, name: string | unde
   return text ?? error.diagnostics.map((d) => d.message).join("; ");
 }
 
+function storeFailure(error: StoreError): DiagnosticError {
+  const hint = error.failure === "full" ? "make room on the disk, then ask again" : "see the log, then ask again";
+  return new DiagnosticError([diagnostic("E604", error.message, { hint })]);
+}
+
 /** The error handler of the whole interface. What is not a diagnostic is a bug of ours: logged, answered with 500. */
 export function answerError(log: Logger): (error: Error, context: Context<AdminEnv>) => Response {
-  return (error, context) => {
+  return (thrown, context) => {
+    const error = thrown instanceof StoreError ? storeFailure(thrown) : thrown;
     const failure = context.get("failure") ?? {};
     if (!(error instanceof DiagnosticError)) {
       const { method, path } = context.req;

@@ -8,6 +8,7 @@ import type { Connector } from "../connector/declare.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
+import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
@@ -27,6 +28,7 @@ export interface EngineParts {
 /** The engine as `serve` and `validate` use it. */
 export interface Engine {
   readonly rules: Rules;
+  readonly deadLetters?: DeadLetters;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
   /** Starts the stored rules that are triggered. An engine that is never started can still check rules. */

@@ -6,9 +6,10 @@ import { didYouMean } from "../diagnostics/suggest.ts";
 import type { RuleExplanation, RuleSummary } from "../runtime/rules.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb, tableText } from "./client.ts";
 import type { Arguments, CliContext, Command } from "./command.ts";
+import { deadLetterFlags, deadLetters, deadLetterUsage } from "./dead_letters.ts";
 import { explainText } from "./explain_text.ts";
 
-const verbs = ["ls", "get", "create", "rm", "start", "stop", "restart", "status", "explain"] as const;
+const verbs = ["ls", "get", "create", "rm", "start", "stop", "restart", "status", "explain", "dead-letters"] as const;
 
 /** The SQL inside a rule's JSON, for the places in error messages. */
 function sqlOf(json: string): string | undefined {
@@ -60,6 +61,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const client = new AgentClient(args, context);
   if (verb === "ls") await list(client, args, context);
   else if (verb === "create") await create(client, args, context);
+  else if (verb === "dead-letters") return await deadLetters(client, args, context);
   else {
     const id = operand(args, 1, "the id of the rule");
     const path = `/rules/${encodeURIComponent(id)}`;
@@ -95,11 +97,13 @@ export const rule: Command = {
     "weir rule ls",
     "weir rule create 'JSON' | -f FILE [--replace ID]",
     "weir rule get|rm|start|stop|restart|status|explain ID",
+    ...deadLetterUsage,
   ],
   flags: {
     ...clientFlags,
     file: { type: "string", short: "f", value: "FILE", summary: "read the rule from a file; - is stdin" },
     replace: { type: "string", value: "ID", summary: "replace this rule, or create it" },
+    ...deadLetterFlags,
   },
   run,
 };

@@ -172,6 +172,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       allowOrigins: config.cors.allowOrigins,
       loopbackOnly: isLoopback(config.listen.hostname),
       maxBodyBytes: config.limits.requestBodyBytesMax,
+      ...(engine.deadLetters === undefined ? {} : { deadLetters: engine.deadLetters }),
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
     });

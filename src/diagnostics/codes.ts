@@ -316,6 +316,12 @@ export const codes = {
     explanation: "A newer version of weir wrote this database.",
     provokes: "a weir.db with a schema version from the future",
   },
+  E604: {
+    stage: "store",
+    title: "Store failed",
+    explanation: "The store could not be read or written, as when the disk is full. What was asked for was not done.",
+    provokes: "clearing dead letters while the disk is full",
+  },
   // ---- admin
   E701: {
     stage: "admin",

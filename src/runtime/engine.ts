@@ -12,6 +12,7 @@ import type { Store } from "../store/store.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
+import { DeadLetters } from "./durable/dead_letters.ts";
 import { DeliveryUpkeep } from "./durable/delivery_upkeep.ts";
 import { LookupKeeper, LookupTables } from "./lookup_tables.ts";
 import { KeyedStates } from "./keyed_states.ts";
@@ -69,6 +70,7 @@ export interface EngineConnections {
 
 export interface Engine {
   readonly rules: RuleRegistry;
+  readonly deadLetters: DeadLetters;
   readonly live: EngineConnections;
   readonly wantedColumns: (stream: string) => readonly string[];
   /** Opens the named connections and starts the rules that shall run. */
@@ -124,6 +126,7 @@ export function createEngine(options: EngineOptions): Engine {
   });
   return {
     rules,
+    deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
     live: connectionsOf(pool, configs, connectors, rules),
     wantedColumns: (stream) => rules.wantedColumns(stream),
     async start() {

@@ -9,6 +9,7 @@ import type { Clock, Logger } from "../connector/context.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
+import { journalOf, type RuleOfLetters } from "./durable/dead_letters.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
@@ -293,6 +294,13 @@ export class RuleRegistry implements Rules {
   topo(id: string): { sources: string[]; edges: Record<string, string[]> } {
     const { topology } = this.#require(id);
     return topology ?? fail("E703", `Fail to get rule ${id}'s topo, make sure the rule has been started before`);
+  }
+
+  /** What the dead letters of a rule belong to. */
+  lettersOf(id: string): RuleOfLetters {
+    const { definition, live } = this.#require(id);
+    const actions = (definition?.actions ?? []).map(({ type }, index) => `${index}_${type}`);
+    return { actions, journal: journalOf(live) };
   }
 
   usersOf(stream: string): string[] {

@@ -7,8 +7,10 @@ import { type AdminOptions, createAdmin } from "../../src/admin/app.ts";
 import type { AdminEnv } from "../../src/admin/failure.ts";
 import type { Logger } from "../../src/connector/context.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
+import { DeadLetters } from "../../src/runtime/durable/dead_letters.ts";
 import { KeyedStates } from "../../src/runtime/keyed_states.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
+import { MemoryDelivery } from "../../src/store/memory_delivery.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { MemoryRules } from "./memory_rules.ts";
 
@@ -53,8 +55,13 @@ export function admin(options: Partial<AdminOptions> = {}): Fixture {
   const streams = new StreamRegistry({ store, configs });
   const rules = new MemoryRules(streams);
   const logged: string[] = [];
+  const deadLetters = new DeadLetters(new MemoryDelivery(), (id) => {
+    rules.get(id);
+    return { actions: [], journal: undefined };
+  });
   const app = createAdmin({
     rules,
+    deadLetters,
     streams,
     configs,
     states: new KeyedStates(store),
