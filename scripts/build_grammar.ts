@@ -10,6 +10,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import peggy from "peggy";
+import { leanParser } from "./lean_parser.ts";
 
 const grammarFile = new URL("../grammar/sql.peggy", import.meta.url);
 const parserFile = new URL("../src/sql/grammar.js", import.meta.url);
@@ -29,7 +30,7 @@ export function buildGrammar(): string {
     allowedStartRules: startRules,
     grammarSource: "grammar/sql.peggy",
   });
-  return header + parser;
+  return header + leanParser(parser);
 }
 
 /** True when the committed parser is the one that the grammar gives. */

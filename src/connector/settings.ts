@@ -209,7 +209,7 @@ export function mergeSettings(
   schema: SettingsSchema,
   ...layers: readonly (Readonly<Record<string, unknown>> | undefined)[]
 ): Record<string, unknown> {
-  const names = canonicalNames(schema);
+  const { names } = tableOf(schema);
   const merged = new Map<string, unknown>();
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer ?? {})) merged.set(names.get(key.toLowerCase()) ?? key, value);
@@ -227,18 +227,49 @@ export function refuseSetting(name: string, message: string, code: "E403" | "E40
   fail(code, message, { path: name });
 }
 
-/** Every accepted name of `schema` in lower case, with the declared name it stands for. */
-function canonicalNames(schema: SettingsSchema): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const [name, entry] of entriesOf(schema)) {
-    for (const alias of factsOf(entry).aliases ?? []) names.set(alias.toLowerCase(), name);
-  }
-  for (const [name] of entriesOf(schema)) names.set(name.toLowerCase(), name);
-  return names;
+/** What is known of a setting without a value of it. */
+interface TableEntry {
+  readonly name: string;
+  readonly block: Block;
+  readonly facts: SettingFacts;
+  /** What an absent one is, where it is the same value each time; undefined where it has to be asked for. */
+  readonly absent: { readonly value: unknown } | undefined;
 }
 
-function entriesOf(schema: SettingsSchema): [string, Block][] {
-  return Object.entries(schema.entries as Record<string, Block>);
+interface SettingsTable {
+  /** Every accepted name in lower case, with the declared name it stands for. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly accepted: ReadonlySet<string>;
+  readonly entries: readonly TableEntry[];
+}
+
+/** Schemas never change, and an agent with ten thousand rules reads each of them as often while it starts. */
+const tables = new WeakMap<SettingsSchema, SettingsTable>();
+
+function tableOf(schema: SettingsSchema): SettingsTable {
+  let table = tables.get(schema);
+  if (table === undefined) tables.set(schema, table = newTable(schema));
+  return table;
+}
+
+function newTable(schema: SettingsSchema): SettingsTable {
+  const entries = Object.entries(schema.entries as Record<string, Block>).map(([name, block]): TableEntry => {
+    const absent = v.safeParse(block, undefined);
+    // An object would be shared by all who get it.
+    const isPlain = absent.success && (typeof absent.output !== "object" || absent.output === null);
+    return { name, block, facts: factsOf(block), absent: isPlain ? { value: absent.output } : undefined };
+  });
+  const names = new Map<string, string>();
+  for (const { name, facts } of entries) {
+    for (const alias of facts.aliases ?? []) names.set(alias.toLowerCase(), name);
+  }
+  for (const { name } of entries) names.set(name.toLowerCase(), name);
+  return { names, accepted: new Set(names.keys()), entries };
+}
+
+/** Every name and alias of a schema, in lower case. */
+export function acceptedNames(schema: SettingsSchema): ReadonlySet<string> {
+  return tableOf(schema).accepted;
 }
 
 /** The facts of a setting's block, also behind `optional`. */
@@ -252,14 +283,14 @@ function readObject(
   place: SettingsPlace,
   problems: Diagnostic[],
 ): Record<string, unknown> {
-  const names = canonicalNames(schema);
+  const { names, entries } = tableOf(schema);
   const given = new Map<string, { key: string; value: unknown }>();
   for (const [key, value] of Object.entries(raw)) {
     const path = join(place.path, key);
     const name = names.get(key.toLowerCase());
     const other = name === undefined ? undefined : given.get(name);
     if (name === undefined) {
-      const known = entriesOf(schema).filter(([, entry]) => factsOf(entry).ignored !== true).map(([known]) => known);
+      const known = entries.filter(({ facts }) => facts.ignored !== true).map(({ name }) => name);
       const hint = didYouMean(key, known);
       problems.push(diagnostic("E402", `Unknown setting "${key}" of the ${place.where}`, { path, hint }));
     } else if (other !== undefined) {
@@ -270,22 +301,21 @@ function readObject(
     }
   }
   const output: Record<string, unknown> = {};
-  for (const [name, entry] of entriesOf(schema)) {
-    const value = readEntry(name, entry, given.get(name), place, problems);
-    if (value !== undefined && factsOf(entry).ignored !== true) output[name] = value;
+  for (const entry of entries) {
+    const value = readEntry(entry, given.get(entry.name), place, problems);
+    if (value !== undefined && entry.facts.ignored !== true) output[entry.name] = value;
   }
   return output;
 }
 
 function readEntry(
-  name: string,
-  entry: Block,
+  { name, block: entry, facts, absent: fixed }: TableEntry,
   given: { readonly key: string; readonly value: unknown } | undefined,
   place: SettingsPlace,
   problems: Diagnostic[],
 ): unknown {
-  const facts = factsOf(entry);
   if (given === undefined) {
+    if (fixed !== undefined) return fixed.value;
     const absent = v.safeParse(entry, undefined);
     if (absent.success) return absent.output;
     const path = join(place.path, name);

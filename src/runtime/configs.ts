@@ -5,9 +5,8 @@
  * the same confKey overlay each other one by one.
  * @module
  */
-import type * as v from "valibot";
 import type { SettingsSchema } from "../connector/declare.ts";
-import { factsOf, mergeSettings } from "../connector/settings.ts";
+import { acceptedNames, mergeSettings } from "../connector/settings.ts";
 import { diagnostic, DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { DefinitionKind, Store } from "../store/store.ts";
@@ -65,6 +64,9 @@ export interface ConfigRegistryOptions {
   readonly check?: (role: ConfigRole, type: string, settings: Settings, partial: boolean) => void;
 }
 
+/** So many confKeys are kept parsed. */
+const knownMax = 1000;
+
 const kinds = {
   source: "source_config",
   sink: "sink_config",
@@ -91,14 +93,6 @@ export function splitSettings(
     role: only((name) => ofRole.has(name) || !ofConnection.has(name)),
     connection: only((name) => ofConnection.has(name)),
   };
-}
-
-/** Every name and alias of a schema, in lower case. */
-export function acceptedNames(schema: SettingsSchema): Set<string> {
-  const entries = Object.entries(schema.entries as Record<string, v.GenericSchema>);
-  return new Set(
-    entries.flatMap(([name, block]) => [name, ...factsOf(block).aliases ?? []]).map((n) => n.toLowerCase()),
-  );
 }
 
 /** Merges layers, later ones win. Names are compared without case, as connectors read them. */
@@ -139,6 +133,9 @@ export class ConfigRegistry {
   readonly #types: ConfigRegistryOptions["types"];
   readonly #check: ConfigRegistryOptions["check"];
   readonly #schemasOf: NonNullable<ConfigRegistryOptions["schemasOf"]>;
+  /** What the store has under a confKey, by role, type and key: each rule that starts asks for the same few. */
+  readonly #known = new Map<string, Settings | undefined>();
+  #revision = 0;
 
   constructor(options: ConfigRegistryOptions) {
     const { sources = {}, sinks = {}, connections = {} } = options.file ?? {};
@@ -147,6 +144,16 @@ export class ConfigRegistry {
     this.#types = options.types;
     this.#check = options.check;
     this.#schemasOf = options.schemasOf ?? (() => []);
+  }
+
+  /** Another number after each change: what was made of settings before it may be different now. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  #changed(): void {
+    this.#revision++;
+    this.#known.clear();
   }
 
   // ---------------------------------------------------------------- confKeys
@@ -175,11 +182,14 @@ export class ConfigRegistry {
     const real = unmaskSecrets(settings, stored, this.#section(role, type)[key] ?? {});
     this.#check?.(role, type, real, true);
     this.#store.put(kinds[role], `${type}/${key}`, JSON.stringify(real));
+    this.#changed();
   }
 
   /** Removes what the admin interface gave; what the configuration file has stays. True when there was something. */
   deleteConfKey(role: ConfigRole, type: string, key: string): boolean {
-    return this.#store.delete(kinds[role], `${type}/${key}`);
+    const existed = this.#store.delete(kinds[role], `${type}/${key}`);
+    this.#changed();
+    return existed;
   }
 
   // ---------------------------------------------------------------- connections
@@ -228,6 +238,7 @@ export class ConfigRegistry {
     if (!this.#store.delete("connection", id)) {
       fail("E705", `connection ${id} is defined in the configuration file`, { hint: "remove it there" });
     }
+    this.#changed();
   }
 
   // ---------------------------------------------------------------- resolving
@@ -289,8 +300,14 @@ export class ConfigRegistry {
   }
 
   #stored(role: ConfigRole, type: string, key: string): Settings | undefined {
+    const path = `${role}/${type}/${key}`;
+    if (this.#known.has(path)) return this.#known.get(path);
     const text = this.#store.get(kinds[role], `${type}/${key}`);
-    return text === undefined ? undefined : parseSettings(text);
+    const settings = text === undefined ? undefined : parseSettings(text);
+    // A rule may ask for any key; only some of them are there.
+    if (this.#known.size >= knownMax) this.#known.clear();
+    this.#known.set(path, settings);
+    return settings;
   }
 
   /** The two layers of a confKey, or undefined when neither has it. */
@@ -334,6 +351,7 @@ export class ConfigRegistry {
     const real = unmaskSecrets(settings, before, {});
     this.#check?.("connection", type, real, false);
     this.#store.put("connection", id, JSON.stringify({ typ: type, props: real }));
+    this.#changed();
   }
 
   #requireConnection(id: string): NamedConnection {

@@ -3,10 +3,10 @@
  * @module
  */
 import type { CheckContext, Connector, DeclaredColumn, SettingsSchema } from "../connector/declare.ts";
-import { readSettings } from "../connector/settings.ts";
+import { acceptedNames, readSettings } from "../connector/settings.ts";
 import { type Diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
-import { acceptedNames, splitSettings } from "./configs.ts";
+import { splitSettings } from "./configs.ts";
 import type { StreamOptions } from "./stream_definition.ts";
 
 /** Settings of one role of a connector, checked, with those of the connection below it. */
@@ -49,16 +49,18 @@ export function takeCommon(
   connector: Connector,
   role: SettingsSchema,
 ): { readonly common: Record<string, unknown>; readonly rest: Record<string, unknown> } {
-  const ownNames = [role, connector.connection?.settings]
-    .flatMap((schema) => (schema === undefined ? [] : Object.keys(schema.entries)))
-    .map((name) => name.toLowerCase());
   const split = splitSettings(settings, role, common);
   const taken: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(split.connection)) {
-    if (!ownNames.includes(key.toLowerCase())) taken[key] = value;
+    if (![role, connector.connection?.settings].some((schema) => declares(schema, key))) taken[key] = value;
   }
   const rest = Object.fromEntries(Object.entries(settings).filter(([key]) => !Object.hasOwn(taken, key)));
   return { common: taken, rest };
+}
+
+function declares(schema: SettingsSchema | undefined, key: string): boolean {
+  const name = key.toLowerCase();
+  return schema !== undefined && Object.keys(schema.entries).some((each) => each.toLowerCase() === name);
 }
 
 /** `settings` without those that only the schemas of `others` know: a confKey serves every role of a type. */
@@ -67,11 +69,10 @@ export function withoutOthers(
   own: readonly (SettingsSchema | undefined)[],
   others: readonly (SettingsSchema | undefined)[],
 ): Record<string, unknown> {
-  const known = (schemas: typeof own) =>
-    new Set(schemas.flatMap((schema) => (schema === undefined ? [] : [...acceptedNames(schema)])));
-  const [ofOwn, ofOthers] = [known(own), known(others)];
+  const isKnown = (schemas: typeof own, name: string) =>
+    schemas.some((schema) => schema !== undefined && acceptedNames(schema).has(name));
   return Object.fromEntries(
-    Object.entries(settings).filter(([key]) => ofOwn.has(key.toLowerCase()) || !ofOthers.has(key.toLowerCase())),
+    Object.entries(settings).filter(([key]) => isKnown(own, key.toLowerCase()) || !isKnown(others, key.toLowerCase())),
   );
 }
 

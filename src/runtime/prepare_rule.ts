@@ -121,7 +121,9 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
       if (lookup !== undefined) lookups.push(lookup);
       continue;
     }
-    const source = collect(() => prepareSource(stream, environment, own.has(name) ? propsPath(name) : undefined));
+    const source = collect(() =>
+      own.has(name) ? prepareSource(stream, environment, propsPath(name)) : sharedSource(stream, environment)
+    );
     if (source === undefined) continue;
     inputs.push({ source, positions: plans.map((each) => each.position), columns: columnsOf(plans) });
   }
@@ -153,6 +155,25 @@ function checkTogether(definition: RuleDefinition, stream: StreamDefinition, pro
       path: "options.disableBufferFullDiscard",
     }));
   }
+}
+
+/** What was prepared of a stream, and out of what. */
+interface KnownSource {
+  readonly environment: RuleEnvironment;
+  readonly revision: number;
+  readonly source: PreparedSource;
+}
+
+const knownSources = new WeakMap<StreamDefinition, KnownSource>();
+
+/** Of the rules on a stream, the first one has it prepared for all, until settings change. */
+function sharedSource(stream: StreamDefinition, environment: RuleEnvironment): PreparedSource {
+  const { revision } = environment.configs;
+  const known = knownSources.get(stream);
+  if (known?.environment === environment && known.revision === revision) return known.source;
+  const source = prepareSource(stream, environment);
+  knownSources.set(stream, { environment, revision, source });
+  return source;
 }
 
 /** @throws {DiagnosticError} E402 to E408 for what is wrong with the settings, E405 for the type. */

@@ -15,7 +15,13 @@ export declare class SyntaxError extends globalThis.SyntaxError {
   readonly location: { readonly start: { readonly offset: number }; readonly end: { readonly offset: number } };
 }
 
-export declare function parse(text: string, options: { readonly startRule: "StatementText" }): Statement;
-export declare function parse(text: string, options: { readonly startRule: "SelectText" }): Select;
-export declare function parse(text: string, options: { readonly startRule: "ItemText" }): SelectItem;
-export declare function parse(text: string, options: { readonly startRule: "ExpressionText" }): Expr;
+/** With `peg$silentFails: 1` an error does not say what was expected, and the parse is faster. */
+interface ParseOptions<Rule> {
+  readonly startRule: Rule;
+  readonly peg$silentFails: 0 | 1;
+}
+
+export declare function parse(text: string, options: ParseOptions<"StatementText">): Statement;
+export declare function parse(text: string, options: ParseOptions<"SelectText">): Select;
+export declare function parse(text: string, options: ParseOptions<"ItemText">): SelectItem;
+export declare function parse(text: string, options: ParseOptions<"ExpressionText">): Expr;

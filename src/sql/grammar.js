@@ -162,8 +162,8 @@ class peg$SyntaxError extends SyntaxError {
   }
 }
 
-function peg$parse(input, options) {
-  options = options !== undefined ? options : {};
+let input = "";
+let options = {};
 
   const peg$FAILED = {};
   const peg$source = options.grammarSource;
@@ -652,20 +652,13 @@ function peg$parse(input, options) {
   function peg$f117() {    return "OR";  }
   let peg$currPos = options.peg$currPos | 0;
   let peg$savedPos = peg$currPos;
-  const peg$posDetailsCache = [{ line: 1, column: 1 }];
+  let peg$posDetailsCache = [{ line: 1, column: 1 }];
   let peg$maxFailPos = peg$currPos;
   let peg$maxFailExpected = options.peg$maxFailExpected || [];
   let peg$silentFails = options.peg$silentFails | 0;
 
   let peg$result;
 
-  if (options.startRule) {
-    if (!(options.startRule in peg$startRuleFunctions)) {
-      throw new Error("Can't start parsing from rule \"" + options.startRule + "\".");
-    }
-
-    peg$startRuleFunction = peg$startRuleFunctions[options.startRule];
-  }
 
   function text() {
     return input.substring(peg$savedPos, peg$currPos);
@@ -4410,7 +4403,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 98 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c4) {
       peg$currPos += (6);
     } else {
@@ -4441,7 +4434,7 @@ function peg$parse(input, options) {
     }
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = input.substr(peg$currPos, 5);
+      s1 = (input.charCodeAt(peg$currPos) | 32) === 102 ? input.substr(peg$currPos, 5) : "";
       if (s1.toLowerCase() === peg$c5) {
         peg$currPos += (5);
       } else {
@@ -4472,7 +4465,7 @@ function peg$parse(input, options) {
       }
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
-        s1 = input.substr(peg$currPos, 6);
+        s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 6) : "";
         if (s1.toLowerCase() === peg$c6) {
           peg$currPos += (6);
         } else {
@@ -4503,7 +4496,7 @@ function peg$parse(input, options) {
         }
         if (s0 === peg$FAILED) {
           s0 = peg$currPos;
-          s1 = input.substr(peg$currPos, 4);
+          s1 = (input.charCodeAt(peg$currPos) | 32) === 98 ? input.substr(peg$currPos, 4) : "";
           if (s1.toLowerCase() === peg$c7) {
             peg$currPos += (4);
           } else {
@@ -4511,7 +4504,7 @@ function peg$parse(input, options) {
             if (peg$silentFails === 0) { peg$fail(peg$e14); }
           }
           if (s1 !== peg$FAILED) {
-            s2 = input.substr(peg$currPos, 3);
+            s2 = (input.charCodeAt(peg$currPos) | 32) === 101 ? input.substr(peg$currPos, 3) : "";
             if (s2.toLowerCase() === peg$c8) {
               peg$currPos += (3);
             } else {
@@ -4697,7 +4690,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 8);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 100 ? input.substr(peg$currPos, 8) : "";
     if (s1.toLowerCase() === peg$c9) {
       peg$currPos += (8);
     } else {
@@ -4728,7 +4721,7 @@ function peg$parse(input, options) {
     }
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = input.substr(peg$currPos, 5);
+      s1 = (input.charCodeAt(peg$currPos) | 32) === 98 ? input.substr(peg$currPos, 5) : "";
       if (s1.toLowerCase() === peg$c10) {
         peg$currPos += (5);
       } else {
@@ -4772,7 +4765,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 97 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c11) {
       peg$currPos += (5);
     } else {
@@ -4815,7 +4808,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c12) {
       peg$currPos += (6);
     } else {
@@ -5173,6 +5166,11 @@ function peg$parse(input, options) {
   }
 
   function peg$parse_() {
+    let peg$code = input.charCodeAt(peg$currPos);
+    while (peg$code === 32 || peg$code === 10 || peg$code === 9 || peg$code === 13) {
+      peg$code = input.charCodeAt(++peg$currPos);
+    }
+    if (peg$code !== 45 && peg$code !== 47) return;
     let s0, s1, s2, s3;
 
     peg$silentFails++;
@@ -5442,49 +5440,17 @@ function peg$parse(input, options) {
   }
 
   function peg$parseWord() {
-    let s0, s1, s2, s3, s4;
-
-    s0 = peg$currPos;
-    s1 = peg$currPos;
-    s2 = input.charAt(peg$currPos);
-    if (peg$r7.test(s2)) {
-      peg$currPos++;
-    } else {
-      s2 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e31); }
+    const peg$start = peg$currPos;
+    let peg$end = peg$start;
+    for (;; peg$end++) {
+      const code = input.charCodeAt(peg$end);
+      const letter = code | 32;
+      if (letter >= 97 && letter <= 122) continue;
+      if (peg$end === peg$start || !((code >= 48 && code <= 57) || code === 95)) break;
     }
-    if (s2 !== peg$FAILED) {
-      s3 = [];
-      s4 = input.charAt(peg$currPos);
-      if (peg$r8.test(s4)) {
-        peg$currPos++;
-      } else {
-        s4 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e32); }
-      }
-      while (s4 !== peg$FAILED) {
-        s3.push(s4);
-        s4 = input.charAt(peg$currPos);
-        if (peg$r8.test(s4)) {
-          peg$currPos++;
-        } else {
-          s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e32); }
-        }
-      }
-      s2 = [s2, s3];
-      s1 = s2;
-    } else {
-      peg$currPos = s1;
-      s1 = peg$FAILED;
-    }
-    if (s1 !== peg$FAILED) {
-      s0 = input.substring(s0, peg$currPos);
-    } else {
-      s0 = s1;
-    }
-
-    return s0;
+    if (peg$end === peg$start) return peg$FAILED;
+    peg$currPos = peg$end;
+    return input.substring(peg$start, peg$end);
   }
 
   function peg$parseIdPart() {
@@ -6147,7 +6113,7 @@ function peg$parse(input, options) {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 116 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c22) {
       peg$currPos += (4);
     } else {
@@ -6178,7 +6144,7 @@ function peg$parse(input, options) {
     }
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = input.substr(peg$currPos, 5);
+      s1 = (input.charCodeAt(peg$currPos) | 32) === 102 ? input.substr(peg$currPos, 5) : "";
       if (s1.toLowerCase() === peg$c23) {
         peg$currPos += (5);
       } else {
@@ -6437,7 +6403,7 @@ function peg$parse(input, options) {
               }
               if (s0 === peg$FAILED) {
                 s0 = peg$currPos;
-                s1 = input.substr(peg$currPos, 3);
+                s1 = (input.charCodeAt(peg$currPos) | 32) === 97 ? input.substr(peg$currPos, 3) : "";
                 if (s1.toLowerCase() === peg$c27) {
                   peg$currPos += (3);
                 } else {
@@ -6468,7 +6434,7 @@ function peg$parse(input, options) {
                 }
                 if (s0 === peg$FAILED) {
                   s0 = peg$currPos;
-                  s1 = input.substr(peg$currPos, 2);
+                  s1 = (input.charCodeAt(peg$currPos) | 32) === 111 ? input.substr(peg$currPos, 2) : "";
                   if (s1.toLowerCase() === peg$c28) {
                     peg$currPos += (2);
                   } else {
@@ -6518,7 +6484,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 2);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 105 ? input.substr(peg$currPos, 2) : "";
     if (s1.toLowerCase() === peg$c29) {
       peg$currPos += (2);
     } else {
@@ -6561,7 +6527,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 98 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c30) {
       peg$currPos += (7);
     } else {
@@ -6604,7 +6570,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 108 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c31) {
       peg$currPos += (4);
     } else {
@@ -6647,7 +6613,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 3);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 110 ? input.substr(peg$currPos, 3) : "";
     if (s1.toLowerCase() === peg$c32) {
       peg$currPos += (3);
     } else {
@@ -7040,7 +7006,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 97 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c39) {
       peg$currPos += (7);
     } else {
@@ -7083,7 +7049,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 3);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 97 ? input.substr(peg$currPos, 3) : "";
     if (s1.toLowerCase() === peg$c27) {
       peg$currPos += (3);
     } else {
@@ -7126,7 +7092,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 2);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 97 ? input.substr(peg$currPos, 2) : "";
     if (s1.toLowerCase() === peg$c40) {
       peg$currPos += (2);
     } else {
@@ -7169,7 +7135,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 3);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 97 ? input.substr(peg$currPos, 3) : "";
     if (s1.toLowerCase() === peg$c41) {
       peg$currPos += (3);
     } else {
@@ -7211,7 +7177,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 98 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c30) {
       peg$currPos += (7);
     } else {
@@ -7254,7 +7220,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 2);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 98 ? input.substr(peg$currPos, 2) : "";
     if (s1.toLowerCase() === peg$c42) {
       peg$currPos += (2);
     } else {
@@ -7297,7 +7263,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 99 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c43) {
       peg$currPos += (4);
     } else {
@@ -7340,7 +7306,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 99 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c44) {
       peg$currPos += (5);
     } else {
@@ -7383,7 +7349,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 99 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c45) {
       peg$currPos += (6);
     } else {
@@ -7426,7 +7392,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 99 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c46) {
       peg$currPos += (5);
     } else {
@@ -7469,7 +7435,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 100 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c47) {
       peg$currPos += (7);
     } else {
@@ -7512,7 +7478,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 100 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c48) {
       peg$currPos += (4);
     } else {
@@ -7554,7 +7520,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 8);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 100 ? input.substr(peg$currPos, 8) : "";
     if (s1.toLowerCase() === peg$c49) {
       peg$currPos += (8);
     } else {
@@ -7597,7 +7563,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 100 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c50) {
       peg$currPos += (4);
     } else {
@@ -7640,7 +7606,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 101 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c51) {
       peg$currPos += (4);
     } else {
@@ -7683,7 +7649,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 3);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 101 ? input.substr(peg$currPos, 3) : "";
     if (s1.toLowerCase() === peg$c52) {
       peg$currPos += (3);
     } else {
@@ -7726,7 +7692,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 101 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c53) {
       peg$currPos += (6);
     } else {
@@ -7769,7 +7735,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 101 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c54) {
       peg$currPos += (7);
     } else {
@@ -7812,7 +7778,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 102 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c55) {
       peg$currPos += (6);
     } else {
@@ -7855,7 +7821,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 102 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c56) {
       peg$currPos += (4);
     } else {
@@ -7898,7 +7864,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 102 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c57) {
       peg$currPos += (4);
     } else {
@@ -7941,7 +7907,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 103 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c58) {
       peg$currPos += (5);
     } else {
@@ -7984,7 +7950,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 104 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c59) {
       peg$currPos += (6);
     } else {
@@ -8027,7 +7993,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 104 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c60) {
       peg$currPos += (7);
     } else {
@@ -8070,7 +8036,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 2);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 105 ? input.substr(peg$currPos, 2) : "";
     if (s1.toLowerCase() === peg$c29) {
       peg$currPos += (2);
     } else {
@@ -8113,7 +8079,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 105 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c61) {
       peg$currPos += (5);
     } else {
@@ -8156,7 +8122,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 9);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 105 ? input.substr(peg$currPos, 9) : "";
     if (s1.toLowerCase() === peg$c62) {
       peg$currPos += (9);
     } else {
@@ -8199,7 +8165,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 106 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c63) {
       peg$currPos += (4);
     } else {
@@ -8242,7 +8208,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 106 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c63) {
       peg$currPos += (4);
     } else {
@@ -8285,7 +8251,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 108 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c64) {
       peg$currPos += (4);
     } else {
@@ -8328,7 +8294,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 108 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c31) {
       peg$currPos += (4);
     } else {
@@ -8371,7 +8337,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 108 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c65) {
       peg$currPos += (5);
     } else {
@@ -8414,7 +8380,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 2);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 111 ? input.substr(peg$currPos, 2) : "";
     if (s1.toLowerCase() === peg$c66) {
       peg$currPos += (2);
     } else {
@@ -8457,7 +8423,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 111 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c67) {
       peg$currPos += (5);
     } else {
@@ -8500,7 +8466,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 111 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c68) {
       peg$currPos += (5);
     } else {
@@ -8543,7 +8509,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 111 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c69) {
       peg$currPos += (4);
     } else {
@@ -8586,7 +8552,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 9);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 112 ? input.substr(peg$currPos, 9) : "";
     if (s1.toLowerCase() === peg$c70) {
       peg$currPos += (9);
     } else {
@@ -8629,7 +8595,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 114 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c71) {
       peg$currPos += (7);
     } else {
@@ -8672,7 +8638,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 114 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c72) {
       peg$currPos += (5);
     } else {
@@ -8715,7 +8681,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c73) {
       peg$currPos += (6);
     } else {
@@ -8758,7 +8724,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c74) {
       peg$currPos += (7);
     } else {
@@ -8801,7 +8767,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c75) {
       peg$currPos += (4);
     } else {
@@ -8844,7 +8810,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c76) {
       peg$currPos += (4);
     } else {
@@ -8887,7 +8853,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c77) {
       peg$currPos += (7);
     } else {
@@ -8930,7 +8896,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c78) {
       peg$currPos += (6);
     } else {
@@ -8973,7 +8939,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 115 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c79) {
       peg$currPos += (7);
     } else {
@@ -9016,7 +8982,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 116 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c80) {
       peg$currPos += (5);
     } else {
@@ -9059,7 +9025,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 116 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c81) {
       peg$currPos += (6);
     } else {
@@ -9102,7 +9068,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 116 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c82) {
       peg$currPos += (4);
     } else {
@@ -9145,7 +9111,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 7);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 116 ? input.substr(peg$currPos, 7) : "";
     if (s1.toLowerCase() === peg$c83) {
       peg$currPos += (7);
     } else {
@@ -9188,7 +9154,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 8);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 116 ? input.substr(peg$currPos, 8) : "";
     if (s1.toLowerCase() === peg$c84) {
       peg$currPos += (8);
     } else {
@@ -9231,7 +9197,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 119 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c85) {
       peg$currPos += (4);
     } else {
@@ -9274,7 +9240,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 119 ? input.substr(peg$currPos, 5) : "";
     if (s1.toLowerCase() === peg$c86) {
       peg$currPos += (5);
     } else {
@@ -9317,7 +9283,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 6);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 119 ? input.substr(peg$currPos, 6) : "";
     if (s1.toLowerCase() === peg$c87) {
       peg$currPos += (6);
     } else {
@@ -9360,7 +9326,7 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 4);
+    s1 = (input.charCodeAt(peg$currPos) | 32) === 119 ? input.substr(peg$currPos, 4) : "";
     if (s1.toLowerCase() === peg$c88) {
       peg$currPos += (4);
     } else {
@@ -9396,6 +9362,25 @@ function peg$parse(input, options) {
     }
 
     return s0;
+  }
+
+function peg$parse(text, given) {
+  input = text;
+  options = given ?? {};
+  peg$startRuleFunction = peg$parseStatementText;
+  peg$currPos = options.peg$currPos | 0;
+  peg$savedPos = peg$currPos;
+  peg$posDetailsCache = [{ line: 1, column: 1 }];
+  peg$maxFailPos = peg$currPos;
+  peg$maxFailExpected = options.peg$maxFailExpected || [];
+  peg$silentFails = options.peg$silentFails | 0;
+
+  if (options.startRule) {
+    if (!(options.startRule in peg$startRuleFunctions)) {
+      throw new Error("Can't start parsing from rule \"" + options.startRule + "\".");
+    }
+
+    peg$startRuleFunction = peg$startRuleFunctions[options.startRule];
   }
 
   peg$result = peg$startRuleFunction();
