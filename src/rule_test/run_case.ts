@@ -44,6 +44,8 @@ export interface CaseRun {
   readonly events: readonly RunEvent[];
   /** Rows dropped without an error, by reason. */
   readonly dropped: ReadonlyMap<string, number>;
+  /** Where the ledger does not balance: a mistake of ours. */
+  readonly imbalances: readonly string[];
   /** Why the rule was refused, as it is shown to people. */
   readonly refusal?: string;
 }
@@ -59,7 +61,7 @@ export async function runCase(c: Case, manner: Manner = {}): Promise<CaseRun> {
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     const outcome: Outcome = { kind: "refused", lines: refusedLines(c, error) };
-    return { outcome, events: [], dropped: new Map(), refusal: renderError(error) };
+    return { outcome, events: [], dropped: new Map(), imbalances: [], refusal: renderError(error) };
   }
 }
 
@@ -86,6 +88,7 @@ class Run {
   readonly #events: RunEvent[] = [];
   readonly #lines: string[] = [];
   readonly #dropped = new Map<string, number>();
+  readonly #imbalances: string[] = [];
   /** What lookup tables hold: they are asked, and no part of the state. */
   readonly #looked: { readonly rows: readonly Struct[]; readonly source: number }[] = [];
   #query: Query;
@@ -165,11 +168,11 @@ class Run {
     if (this.#manner.cutBefore?.(payloads) === true) await this.#cut();
     this.#now = undefined;
     await this.#query.end();
-    this.#noteDropped();
+    this.#noteCounts();
     this.#query.close();
     const dropped = [...this.#dropped].map(([reason, count]) => `- ${reason} ${count}`);
     const outcome: Outcome = { kind: "gives", lines: [...this.#lines, ...dropped] };
-    return { outcome, events: this.#events, dropped: this.#dropped };
+    return { outcome, events: this.#events, dropped: this.#dropped, imbalances: this.#imbalances };
   }
 
   async #moveTo(time: number): Promise<void> {
@@ -212,7 +215,7 @@ class Run {
   async #cut(): Promise<void> {
     await this.#push();
     const state = encodeState(this.#query.snapshot());
-    this.#noteDropped();
+    this.#noteCounts();
     this.#query.close();
     this.#query = this.#open();
     this.#query.restore(decodeState(state));
@@ -221,7 +224,8 @@ class Run {
     await this.#query.settled();
   }
 
-  #noteDropped(): void {
+  #noteCounts(): void {
+    this.#imbalances.push(...this.#query.ledger().imbalances);
     for (const [reason, count] of this.#query.dropped()) {
       this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + count);
     }

@@ -2,11 +2,12 @@
  * A plan as running operators: rows and time go in, results come out.
  * @module
  */
-import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
+import { type Plan, type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
 import { copyOfRow, type Row } from "../value/row.ts";
 import type { Value } from "../value/value.ts";
 import type { Output, Progress } from "./operator.ts";
+import type { Given } from "./pipeline_edges.ts";
 import { type PipelineNode, type PipelineParts, wirePlan } from "./wire_plan.ts";
 
 export class Pipeline {
@@ -14,6 +15,11 @@ export class Pipeline {
   readonly nodes: readonly PipelineNode[];
   /** Its streams and tables, by position; those of lookup tables take no rows. */
   readonly sources: readonly SourcePlan[];
+  readonly root: Plan;
+  /** What each source, operator and case of a switch has given. */
+  readonly givens: ReadonlyMap<Plan, Given>;
+  /** What was held has been counted as dropped. */
+  #abandoned = false;
   /** Where the rows of each source go in; undefined for lookup tables. */
   readonly #heads: readonly (Output | undefined)[];
   readonly #rule: RuleContext;
@@ -21,9 +27,11 @@ export class Pipeline {
 
   constructor(plan: StatementPlan, parts: PipelineParts) {
     this.#rule = parts.rule;
+    this.root = plan.root;
     this.sources = sourcesOf(plan.root);
-    const { nodes, heads } = wirePlan(plan, parts);
+    const { nodes, heads, givens } = wirePlan(plan, parts);
     this.nodes = nodes;
+    this.givens = givens;
     this.#heads = heads;
   }
 
@@ -83,9 +91,26 @@ export class Pipeline {
     return undefined;
   }
 
+  /**
+   * Begins to count anew: what is held at this moment is carried over. Called when the state is back after a restart.
+   */
+  beginCounting(): void {
+    for (const { operator, metrics } of this.nodes) {
+      metrics.begin(operator.held?.() ?? 0);
+      for (const table of operator.tables ?? []) table.metrics.begin(table.held());
+    }
+    for (const given of this.givens.values()) given.reset();
+  }
+
+  /** How many items an operator has that are counted nowhere else. */
+  heldBy({ operator }: PipelineNode): number {
+    return this.#abandoned ? 0 : operator.held?.() ?? 0;
+  }
+
   /** Counts what operators hold back as dropped, since it is given up; returns how much it is. */
   abandon(reason: string): number {
     let all = 0;
+    this.#abandoned = true;
     for (const { operator, metrics } of this.nodes) {
       const held = operator.held?.() ?? 0;
       if (held > 0) metrics.drop(reason, held);
@@ -116,5 +141,6 @@ export class Pipeline {
       const own = (state as Value[])[i];
       if (own !== null && own !== undefined) operator.restore?.(own);
     }
+    this.beginCounting();
   }
 }

@@ -1,10 +1,12 @@
 /**
  * What stands between the operators of a pipeline: it counts what goes in and out, and takes the time.
+ *
+ * Giver and taker count for themselves, in objects of their own, so that the ledger can compare them.
  * @module
  */
 import type { RuleContext } from "../sql/functions/declare.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
-import type { Batch, Operator, Output, Progress } from "./operator.ts";
+import { type Batch, itemsOf, type Operator, type Output, type Progress } from "./operator.ts";
 
 /** The time that the operators behind the one that runs have taken so far, in milliseconds. */
 export interface Timing {
@@ -22,23 +24,35 @@ export function newTiming(): Timing {
 /** One push of so many is timed: looking at the clock around every operator would cost as much as a small batch does. */
 const timedPushes = 8;
 
-/** What lists and rows count as: a list is one item. */
-function itemsOf(batch: Batch): number {
-  return batch.window === undefined ? batch.rows.length : 1;
+/** What a node of a plan has given, to each of those that take from it. */
+export class Given {
+  items = 0;
+  /** With every row of a list. */
+  rows = 0;
+
+  reset(): void {
+    this.items = this.rows = 0;
+  }
 }
 
-/** Counts what an operator gives. */
+/** Counts what an operator, a source or a case of a switch gives. */
 export class CountedOutput implements Output {
   readonly #output: Output;
-  readonly #metrics: NodeMetrics;
+  readonly #given: Given;
+  /** Of the operator; undefined for a source. */
+  readonly #metrics: NodeMetrics | undefined;
 
-  constructor(output: Output, metrics: NodeMetrics) {
+  constructor(output: Output, given: Given, metrics: NodeMetrics | undefined) {
     this.#output = output;
+    this.#given = given;
     this.#metrics = metrics;
   }
 
   push(batch: Batch): void {
-    this.#metrics.recordsOut += itemsOf(batch);
+    const items = itemsOf(batch);
+    this.#given.items += items;
+    this.#given.rows += batch.rows.length;
+    if (this.#metrics !== undefined) this.#metrics.recordsOut += items;
     this.#output.push(batch);
   }
 
@@ -72,6 +86,7 @@ export class Edge implements Output {
     const metrics = this.#metrics;
     const count = itemsOf(batch);
     metrics.recordsIn += count;
+    metrics.rowsIn += batch.rows.length;
     metrics.lastInvocation = this.#rule.now;
     const timing = this.#timing;
     if (timing.inside) this.#pass(batch, count);

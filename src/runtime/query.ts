@@ -11,6 +11,7 @@ import type { RuleContext } from "../sql/functions/declare.ts";
 import { defaultPlanOptions, type PlanOptions, type SourcePlan, type StatementPlan } from "../sql/plan.ts";
 import { Row } from "../value/row.ts";
 import { getOwn, type Struct, type Value } from "../value/value.ts";
+import { ledgerOfPipeline, type PipelineLedger } from "./ledger.ts";
 import { Pipeline } from "./pipeline.ts";
 import { planDefinition } from "./plan_rule.ts";
 import { propertiesOf, type PropertySetting } from "./properties.ts";
@@ -150,6 +151,11 @@ export class Query {
       for (const [reason, count] of metrics.dropped) all.set(reason, (all.get(reason) ?? 0) + count);
     }
     return all;
+  }
+
+  /** What became of every row. */
+  ledger(): PipelineLedger {
+    return ledgerOfPipeline(this.#pipeline);
   }
 
   /** Gives back what it holds outside of itself; nothing may be pushed any more. */

@@ -23,7 +23,7 @@ import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Struct } from "../value/value.ts";
 import type { Operator, OperatorContext, Output } from "./operator.ts";
 import type { KeyedLookup } from "./lookup_table.ts";
-import { CountedOutput, Edge, newTiming, type Timing } from "./pipeline_edges.ts";
+import { CountedOutput, Edge, Given, newTiming, type Timing } from "./pipeline_edges.ts";
 import { AggregateOperator } from "./operators/aggregate.ts";
 import { AnalyticOperator } from "./operators/analytic.ts";
 import { DedupTriggerOperator } from "./operators/dedup_trigger.ts";
@@ -108,6 +108,8 @@ type OperatorPlan = Exclude<Plan, SourcePlan | MergePlan | CasePlan | OutputsPla
 export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
   readonly nodes: PipelineNode[];
   readonly heads: (Output | undefined)[];
+  /** What each source, operator and case of a switch gives. */
+  readonly givens: ReadonlyMap<Plan, Given>;
 } {
   const { rule, output, lookup } = parts;
   const compile: CompileContext = {
@@ -118,6 +120,12 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
   };
   const nodes: PipelineNode[] = [];
   const heads: (Output | undefined)[] = [];
+  const givens = new Map<Plan, Given>();
+  const givenOf = (plan: Plan): Given => {
+    let given = givens.get(plan);
+    if (given === undefined) givens.set(plan, given = new Given());
+    return given;
+  };
   const timing = newTiming();
   /** What takes the rows of a plan node, known once the nodes behind it are built. */
   const takers = new Map<Plan, Taker[]>();
@@ -126,20 +134,18 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
     if (node.kind === "outputs") continue;
     const ports = takers.get(node) ?? [];
     if (node.kind === "source") {
-      heads[node.position] = portOf(ports, undefined, rule, timing);
+      const port = portOf(ports, rule, timing);
+      heads[node.position] = port === undefined ? undefined : new CountedOutput(port, givenOf(node), undefined);
       continue;
     }
     if (node.kind === "merge") {
-      const merge = new Merge(portOf(ports, undefined, rule, timing)!);
+      const merge = new Merge(portOf(ports, rule, timing)!);
       for (const input of node.inputs) addTaker(takers, input, { port: merge.port(), node: undefined });
       continue;
     }
     if (node.kind === "case") {
-      addTaker(takers, node.input, {
-        port: portOf(ports, undefined, rule, timing)!,
-        node: undefined,
-        ofCase: node.index,
-      });
+      const port = portOf(ports, rule, timing)!;
+      addTaker(takers, node.input, { port, node: undefined, ofCase: { index: node.index, given: givenOf(node) } });
       continue;
     }
     const type = node.kind === "filter" && node.clause === "window" ? "windowFilter" : typeNames[node.kind];
@@ -147,7 +153,7 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
     const context = contextOf(type, metrics, compile, output, ends.get(node)!);
     const operator = node.kind === "switch"
       ? new SwitchOperator(node, context, caseOutputs(ports, metrics))
-      : create(node, context, portOf(ports, metrics, rule, timing), metrics, { output, lookup });
+      : create(node, context, countedPort(ports, givenOf(node), metrics, rule, timing), metrics, { output, lookup });
     const own: PipelineNode = { type, plan: node, operator, metrics };
     nodes.push(own);
     addTaker(takers, node.input, { port: operator, node: own });
@@ -157,15 +163,15 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
       }
     }
   }
-  return { nodes: nodes.reverse(), heads };
+  return { nodes: nodes.reverse(), heads, givens };
 }
 
 /** An operator as an input of rows, or a port of one. */
 interface Taker {
   readonly port: Output;
   readonly node: PipelineNode | undefined;
-  /** Of a switch: which case leads there. */
-  readonly ofCase?: number;
+  /** Of a switch: which case leads there, and what it has given. */
+  readonly ofCase?: { readonly index: number; readonly given: Given };
 }
 
 function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
@@ -175,22 +181,27 @@ function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
 }
 
 /** One output for all that take the rows of a node; undefined for the last node, which gives results. */
-function portOf(
+function portOf(takers: readonly Taker[], rule: RuleContext, timing: Timing): Output | undefined {
+  // They were found from the results back, and get rows in the order in which the plan names them.
+  const edges = takers.toReversed().map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
+  return edges.length > 1 ? new Tee(edges) : edges[0];
+}
+
+function countedPort(
   takers: readonly Taker[],
-  from: NodeMetrics | undefined,
+  given: Given,
+  metrics: NodeMetrics,
   rule: RuleContext,
   timing: Timing,
 ): Output | undefined {
-  // They were found from the results back, and get rows in the order in which the plan names them.
-  const edges = takers.toReversed().map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
-  const all = edges.length > 1 ? new Tee(edges) : edges[0];
-  return from === undefined || all === undefined ? all : new CountedOutput(all, from);
+  const port = portOf(takers, rule, timing);
+  return port === undefined ? undefined : new CountedOutput(port, given, metrics);
 }
 
 /** The outputs of a switch, by case; cases that lead nowhere have none. */
 function caseOutputs(takers: readonly Taker[], metrics: NodeMetrics): (Output | undefined)[] {
   const outputs: (Output | undefined)[] = [];
-  for (const { port, ofCase } of takers) outputs[ofCase!] = new CountedOutput(port, metrics);
+  for (const { port, ofCase } of takers) outputs[ofCase!.index] = new CountedOutput(port, ofCase!.given, metrics);
   return outputs;
 }
 
@@ -228,12 +239,14 @@ function contextOf(
 ): OperatorContext {
   return {
     ...compile,
-    fail(error) {
+    metrics,
+    fail(error, items = 1) {
       // Anything but a row error is a mistake of ours; the rule lives on all the same.
       const rowError = error instanceof RowError
         ? error
         : new RowError("E506", `Internal error in ${type}: ${String(error)}`, { cause: error });
       metrics.fail(`${rowError.code}: ${rowError.message}`, compile.rule.now);
+      metrics.lose(rowError.code, items);
       output.failed(rowError, type, outputs);
     },
     drop(reason, count) {

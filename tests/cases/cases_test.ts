@@ -11,7 +11,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Case, parseCases } from "../../src/rule_test/case_file.ts";
 import { linesDiff, linesMatch, outcomeDiff, outcomeMatches } from "../../src/rule_test/diff.ts";
-import { type Manner, runCase } from "../../src/rule_test/run_case.ts";
+import { type CaseRun, type Manner, runCase } from "../../src/rule_test/run_case.ts";
 import { byEngine, whyNotByEngine } from "./by_engine.ts";
 import { byQuery, whyNotByQuery } from "./by_query.ts";
 import { observe, type Observed } from "./observed.ts";
@@ -57,14 +57,23 @@ function batchesOf(c: Case): [string, Manner][] {
   ];
 }
 
+/** Runs the case in some manner: whatever comes out, every row of it is accounted for. */
+async function runBalanced(c: Case, manner?: Manner, how = "as it is written"): Promise<CaseRun> {
+  const run = await runCase(c, manner);
+  assert.deepEqual(run.imbalances, [], `the ledger, ${how}`);
+  return run;
+}
+
 async function check(c: Case): Promise<void> {
-  const plain = await runCase(c);
+  const plain = await runBalanced(c);
   const { outcome } = plain;
   if (!outcomeMatches(c.expected, outcome)) assert.fail(outcomeDiff(c, plain));
   if (outcome.kind === "refused") return;
-  for (const [how, manner] of cutsOf(c)) assertLines(outcome.lines, (await runCase(c, manner)).outcome.lines, how);
+  for (const [how, manner] of cutsOf(c)) {
+    assertLines(outcome.lines, (await runBalanced(c, manner, how)).outcome.lines, how);
+  }
   for (const [how, manner] of batchesOf(c)) {
-    const { lines } = (await runCase(c, manner)).outcome;
+    const { lines } = (await runBalanced(c, manner, how)).outcome;
     assertLines(errorsFirst(outcome.lines), errorsFirst(lines), how);
   }
 }

@@ -22,22 +22,26 @@ export class AggregateOperator implements Operator {
   push(batch: Batch): void {
     if (batch.window !== undefined) {
       const rows = this.#take(batch.rows, batch);
+      if (rows === undefined) return;
+      // Where there are group expressions, a list without rows has no group.
       if (rows.length > 0) this.#output.push({ rows, window: batch.window });
+      else this.#context.metrics.filtered++;
       return;
     }
     const rows: Row[] = [];
-    for (const row of batch.rows) rows.push(...this.#take([row], batch));
+    for (const row of batch.rows) rows.push(...this.#take([row], batch) ?? []);
     if (rows.length > 0) this.#output.push({ rows, window: undefined });
   }
 
-  #take(rows: readonly Row[], batch: Batch): Row[] {
+  /** Undefined when it failed. */
+  #take(rows: readonly Row[], batch: Batch): Row[] | undefined {
     try {
       for (const row of rows) this.#groups.add(row);
       return this.#groups.take(batch.window);
     } catch (error) {
       this.#groups.clear();
       this.#context.fail(error);
-      return [];
+      return undefined;
     }
   }
 

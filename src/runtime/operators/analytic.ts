@@ -13,6 +13,7 @@ import type { AnalyticPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
+import { sizeOfEntries, sizeOfValue } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { compilePartitionKey } from "../windows/group_table.ts";
 
@@ -75,6 +76,10 @@ class AnalyticCall {
     }
   }
 
+  stateBytes(): number {
+    return sizeOfEntries(this.#states, sizeOfValue);
+  }
+
   snapshot(): Value {
     return [[...this.#states].map(([key, state]) => [key, state]), this.#hits?.snapshot() ?? null];
   }
@@ -114,6 +119,10 @@ export class AnalyticOperator implements Operator {
 
   advance(progress: Progress): void {
     this.#output.advance(progress);
+  }
+
+  stateBytes(): number {
+    return this.#calls.reduce((bytes, call) => bytes + call.stateBytes(), 0);
   }
 
   snapshot(): Value {

@@ -15,6 +15,7 @@ import { index } from "../../sql/functions/declare.ts";
 import type { DedupTriggerPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { sizeOfList, sizeOfRow } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 
@@ -33,6 +34,10 @@ const coverageKept = 1024;
 
 /** Rows of broken clocks may wait for years; at this many, the one that would wait longest is given up. */
 const waitingRowsMax = 100_000;
+
+/** Of a row that waits, besides the row. */
+const waitingBytes = 64;
+const spanBytes = 40;
 
 export class DedupTriggerOperator implements Operator {
   readonly #slot: number;
@@ -134,6 +139,10 @@ export class DedupTriggerOperator implements Operator {
     return this.#waiting.length;
   }
 
+  stateBytes(): number {
+    return sizeOfList(this.#waiting, ({ row }) => waitingBytes + sizeOfRow(row)) + this.#coverage.stateBytes();
+  }
+
   snapshot(): Value {
     return [
       this.#waiting.map(({ row, start, end, now }) => [rowToValue(row), start, end, now]),
@@ -221,6 +230,10 @@ class Coverage {
     this.#spans = this.#spans.slice(this.#firstEndingAt(time));
     // Looking again only at twice the size keeps what it costs per span bounded.
     this.#largeAt = Math.max(coverageKept, 2 * this.#spans.length);
+  }
+
+  stateBytes(): number {
+    return spanBytes * this.#spans.length;
   }
 
   snapshot(): Value {

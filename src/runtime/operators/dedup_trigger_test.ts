@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DedupTriggerPlan } from "../../sql/plan.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import { SeededRandom } from "../../value/seeded_random.ts";
 import type { Value } from "../../value/value.ts";
@@ -20,6 +21,7 @@ function setUp(expire = 1000) {
   const context = {
     rule,
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: assert.fail as () => never,
     drop: (reason: string, count: number) => void dropped.push(`${reason} ${count}`),
   };

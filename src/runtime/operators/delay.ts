@@ -48,6 +48,10 @@ export class DelayOperator implements Operator {
     return this.#line.held();
   }
 
+  stateBytes(): number {
+    return this.#line.stateBytes();
+  }
+
   #process(part: Batch): Promise<void> | undefined {
     let ms = 0;
     try {

@@ -32,7 +32,7 @@ export class FilterOperator implements Operator {
 
   push(batch: Batch): void {
     const kept = batch.window === undefined ? this.#eachRow(batch.rows) : this.#wholeList(batch.rows);
-    if (kept.length > 0) this.#output.push({ rows: kept, window: batch.window });
+    if (kept !== undefined && kept.length > 0) this.#output.push({ rows: kept, window: batch.window });
   }
 
   #eachRow(rows: readonly Row[]): Row[] {
@@ -40,24 +40,31 @@ export class FilterOperator implements Operator {
     const condition = this.#condition;
     const source = this.#source;
     const hits = this.#hits;
+    let filtered = 0;
     for (const row of rows) {
       try {
-        if ((source === undefined || row.source === source) && !condition(row)) continue;
+        if ((source === undefined || row.source === source) && !condition(row)) {
+          filtered++;
+          continue;
+        }
         hits?.pass(row.time);
         kept.push(row);
       } catch (error) {
         this.#context.fail(error);
       }
     }
+    this.#context.metrics.filtered += filtered;
     return kept;
   }
 
-  #wholeList(rows: readonly Row[]): Row[] {
+  #wholeList(rows: readonly Row[]): Row[] | undefined {
     try {
-      return rows.filter(this.#condition);
+      const kept = rows.filter(this.#condition);
+      if (kept.length === 0) this.#context.metrics.filtered++;
+      return kept;
     } catch (error) {
       this.#context.fail(error);
-      return [];
+      return undefined;
     }
   }
 

@@ -28,16 +28,28 @@ export class HavingOperator implements Operator {
   }
 
   push(batch: Batch): void {
+    if (batch.window === undefined) {
+      // Each row is a result of its own, whatever rows came together with it.
+      const kept = batch.rows.filter((row) => this.#keep({ rows: [row], window: undefined }) !== undefined);
+      if (kept.length > 0) this.#output.push({ rows: kept, window: undefined });
+      return;
+    }
+    const kept = this.#keep(batch);
+    if (kept !== undefined) this.#output.push({ rows: kept, window: batch.window });
+  }
+
+  /** The groups of a list that are kept, or the list; undefined when nothing of it is. */
+  #keep(batch: Batch): Row[] | undefined {
     let kept: Row[] | undefined;
     try {
       kept = this.#perGroup ? this.#keepGroups(batch.rows) : this.#keepList(batch);
     } catch (error) {
       this.#context.fail(error);
-      return;
+      return undefined;
     }
-    if (kept === undefined) return;
-    this.#hits?.pass(batch.window?.trigger ?? this.#context.rule.now);
-    this.#output.push({ rows: kept, window: batch.window });
+    if (kept === undefined) this.#context.metrics.filtered++;
+    else this.#hits?.pass(batch.window?.trigger ?? this.#context.rule.now);
+    return kept;
   }
 
   #keepGroups(rows: readonly Row[]): Row[] | undefined {

@@ -6,15 +6,18 @@
  * @module
  */
 import type { JoinPlan, SourcePlan } from "../../sql/plan.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
-import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { sizeOfRows } from "../limits/state_size.ts";
+import type { Batch, KeptTable, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { CompiledStep } from "./join_step.ts";
 import { compileJoinRows, type JoinRows, type Parts } from "./joined_row.ts";
 
-class TableRows implements Output {
+class TableRows implements KeptTable {
   readonly position: number;
+  readonly metrics = new NodeMetrics();
   readonly #retained: number;
   #rows: Row[] = [];
   /** What {@linkcode newest} gave, until rows come. */
@@ -31,8 +34,13 @@ class TableRows implements Output {
   }
 
   push(batch: Batch): void {
+    const before = this.held();
     for (const row of batch.rows) this.#rows.push(row);
     this.#newest = undefined;
+    const { metrics } = this;
+    metrics.recordsIn += batch.rows.length;
+    metrics.rowsIn += batch.rows.length;
+    metrics.passed += Math.max(0, before + batch.rows.length - this.#retained);
     // Cut at twice the size: cutting costs nothing on average then.
     if (this.#rows.length > 2 * this.#retained) this.#rows = this.#rows.slice(-this.#retained);
   }
@@ -42,13 +50,22 @@ class TableRows implements Output {
     return this.#newest ??= this.#rows.slice(-this.#retained);
   }
 
+  held(): number {
+    return Math.min(this.#rows.length, this.#retained);
+  }
+
+  /** As {@linkcode Operator.stateBytes}. */
+  stateBytes(): number {
+    return sizeOfRows(this.#rows);
+  }
+
   advance(): void {}
 }
 
 export class JoinOperator implements Operator {
   readonly #first: number;
   readonly #steps: readonly { readonly source: number; readonly compiled: CompiledStep }[];
-  readonly #tables: readonly TableRows[];
+  readonly tables: readonly TableRows[];
   readonly #joinRows: JoinRows;
   readonly #context: OperatorContext;
   readonly #output: Output;
@@ -56,9 +73,9 @@ export class JoinOperator implements Operator {
   constructor(plan: JoinPlan, context: OperatorContext, output: Output) {
     this.#first = plan.first;
     this.#joinRows = compileJoinRows(plan.analytics);
-    this.#tables = plan.tables.map((table) => new TableRows(table));
+    this.tables = plan.tables.map((table) => new TableRows(table));
     this.#steps = plan.steps.map((step) => {
-      const ofTable = this.#tables.some(({ position }) => position === step.source);
+      const ofTable = this.tables.some(({ position }) => position === step.source);
       const compiled = new CompiledStep(step, this.#joinRows, context, ofTable, plan.analytics.length > 0);
       return { source: step.source, compiled };
     });
@@ -68,7 +85,7 @@ export class JoinOperator implements Operator {
 
   /** Takes the rows of the scan table at `position` in FROM. */
   tablePort(position: number): Output {
-    return this.#tables.find((table) => table.position === position)!;
+    return this.tables.find((table) => table.position === position)!;
   }
 
   push(batch: Batch): void {
@@ -83,7 +100,7 @@ export class JoinOperator implements Operator {
     let joined: Row[];
     try {
       const bySource: (readonly Row[])[] = [];
-      for (const table of this.#tables) bySource[table.position] = table.newest();
+      for (const table of this.tables) bySource[table.position] = table.newest();
       for (const row of rows) ((bySource[row.source] ??= []) as Row[]).push(row);
       let parts: readonly Parts[] = (bySource[this.#first] ?? []).map((row) => {
         const own: (Row | undefined)[] = [];
@@ -99,17 +116,22 @@ export class JoinOperator implements Operator {
       return;
     }
     if (joined.length > 0) this.#output.push({ rows: joined, window: { ...list, empty: false } });
+    else this.#context.metrics.filtered++;
   }
 
   advance(progress: Progress): void {
     this.#output.advance(progress);
   }
 
+  stateBytes(): number {
+    return this.tables.reduce((bytes, table) => bytes + table.stateBytes(), 0);
+  }
+
   snapshot(): Value {
-    return this.#tables.map((table) => table.newest().map(rowToValue));
+    return this.tables.map((table) => table.newest().map(rowToValue));
   }
 
   restore(state: Value): void {
-    for (const [i, table] of this.#tables.entries()) table.rows = (state as Value[][])[i]!.map(rowFromValue);
+    for (const [i, table] of this.tables.entries()) table.rows = (state as Value[][])[i]!.map(rowFromValue);
   }
 }

@@ -8,6 +8,7 @@ import type { RowError } from "../../diagnostics/row_error.ts";
 import type { Catalog } from "../../sql/catalog.ts";
 import { defaultPlanOptions, inputsOf, type Plan } from "../../sql/plan.ts";
 import { prepareSelect } from "../../sql/prepare.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Struct } from "../../value/value.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
@@ -43,6 +44,7 @@ function setUp(from: string, groupBy = "GROUP BY TUMBLINGWINDOW(ss, 10)") {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     severalSources: true,
     fail: (error) => void errors.push((error as RowError).message),
     drop: () => assert.fail("nothing is dropped"),

@@ -58,6 +58,10 @@ export class LookupJoinOperator implements Operator {
     return this.#line.held();
   }
 
+  stateBytes(): number {
+    return this.#line.stateBytes();
+  }
+
   settled(): Promise<void> | undefined {
     return this.#line.settled();
   }
@@ -113,6 +117,7 @@ export class LookupJoinOperator implements Operator {
       return;
     }
     if (joined.length > 0) this.#output.push({ rows: joined, window: { ...list, empty: false } });
+    else this.#context.metrics.filtered++;
   }
 
   #join(row: Row, found: readonly Struct[], joined: Row[]): void {

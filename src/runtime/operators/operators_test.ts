@@ -6,6 +6,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { RowError } from "../../diagnostics/row_error.ts";
 import { inputsOf, type Plan } from "../../sql/plan.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output } from "../operator.ts";
@@ -35,6 +36,7 @@ function setUp(create: (context: OperatorContext, output: Output) => Operator) {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error) => void errors.push((error as RowError).code),
     drop: () => assert.fail("nothing is dropped"),
   };

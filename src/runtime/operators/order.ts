@@ -4,7 +4,7 @@
  */
 import type { OrderPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
-import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { type Batch, itemsOf, type Operator, type OperatorContext, type Output, type Progress } from "../operator.ts";
 import { compileSort } from "../sort_rows.ts";
 
 export class OrderOperator implements Operator {
@@ -23,7 +23,7 @@ export class OrderOperator implements Operator {
     try {
       rows = this.#sort(batch.rows);
     } catch (error) {
-      this.#context.fail(error);
+      this.#context.fail(error, itemsOf(batch));
       return;
     }
     this.#output.push({ rows, window: batch.window });

@@ -8,6 +8,7 @@ import type { PickPlan, ProjectPlan } from "../../sql/plan.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
 import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
+import { sizeOfValue } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { ChangedColumns, restoreList, snapshotList } from "./changed_columns.ts";
 import { compileProjection } from "./project.ts";
@@ -76,6 +77,10 @@ export class PickOperator implements Operator {
 
   advance(progress: Progress): void {
     this.#output.advance(progress);
+  }
+
+  stateBytes(): number {
+    return sizeOfValue(this.snapshot());
   }
 
   snapshot(): Value {

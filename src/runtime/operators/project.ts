@@ -12,7 +12,8 @@ import type { ProjectPlan } from "../../sql/plan.ts";
 import type { Row } from "../../value/row.ts";
 import { setOwn, type Struct, type Value } from "../../value/value.ts";
 import { type HitCounter, hitCounterFor, withHits } from "../hit_counter.ts";
-import type { Batch, Operator, OperatorContext, Progress } from "../operator.ts";
+import { sizeOfValue } from "../limits/state_size.ts";
+import { type Batch, itemsOf, type Operator, type OperatorContext, type Progress } from "../operator.ts";
 import { ChangedColumns, restoreList, snapshotList } from "./changed_columns.ts";
 import { compileSpread } from "./spread.ts";
 
@@ -49,7 +50,10 @@ export class ProjectOperator implements Operator {
   }
 
   push(batch: Batch): void {
-    if (this.#limit === 0) return;
+    if (this.#limit === 0) {
+      this.#context.metrics.filtered += itemsOf(batch);
+      return;
+    }
     if (batch.window !== undefined) {
       const { empty, trigger } = batch.window;
       this.#emitList(() => this.#buildList(batch.rows), empty === true, trigger);
@@ -100,6 +104,10 @@ export class ProjectOperator implements Operator {
   }
 
   advance(_progress: Progress): void {}
+
+  stateBytes(): number {
+    return sizeOfValue(this.snapshot());
+  }
 
   snapshot(): Value {
     return snapshotList(this.#changes, this.#hits);

@@ -46,6 +46,10 @@ export class ScriptOperator implements Operator {
     return this.#line.held();
   }
 
+  stateBytes(): number {
+    return this.#line.stateBytes();
+  }
+
   settled(): Promise<void> | undefined {
     return this.#line.settled();
   }

@@ -34,14 +34,22 @@ export class SwitchOperator implements Operator {
 
   #pushRows({ rows, window }: Batch): void {
     const byCase: Row[][] = this.#conditions.map(() => []);
+    let passed = 0;
+    let filtered = 0;
     for (const row of rows) {
       try {
-        for (const [i, index] of this.#casesOf(row).entries()) byCase[index]!.push(i === 0 ? row : copyOfRow(row));
+        const cases = this.#casesOf(row);
+        for (const [i, index] of cases.entries()) byCase[index]!.push(i === 0 ? row : copyOfRow(row));
+        if (this.#leadSomewhere(cases)) passed++;
+        else filtered++;
       } catch (error) {
         this.#context.fail(error);
         if (window !== undefined) return;
       }
     }
+    // A list is one item, of which each case gets its rows.
+    if (window === undefined) this.#count(passed, filtered);
+    else this.#count(passed > 0 ? 1 : 0, passed > 0 ? 0 : 1);
     for (const [index, taken] of byCase.entries()) {
       if (taken.length > 0) this.#outputs[index]?.push({ rows: taken, window });
     }
@@ -55,9 +63,20 @@ export class SwitchOperator implements Operator {
       this.#context.fail(error);
       return;
     }
+    const passed = this.#leadSomewhere(cases) ? 1 : 0;
+    this.#count(passed, 1 - passed);
     // The steps behind one case may write into its rows: the copies are made before.
     const lists = cases.map((_, i) => i === 0 ? rows : rows.map(copyOfRow));
     for (const [i, index] of cases.entries()) this.#outputs[index]?.push({ rows: lists[i]!, window });
+  }
+
+  #leadSomewhere(cases: readonly number[]): boolean {
+    return cases.some((index) => this.#outputs[index] !== undefined);
+  }
+
+  #count(passed: number, filtered: number): void {
+    this.#context.metrics.passed += passed;
+    this.#context.metrics.filtered += filtered;
   }
 
   /** All conditions are judged before any case gets the row, which the steps there may change. */

@@ -9,7 +9,8 @@
  * ```
  * @module
  */
-import type { Batch, OperatorContext, Output, Progress } from "../operator.ts";
+import { sizeOfList, sizeOfRows } from "../limits/state_size.ts";
+import { type Batch, itemsOf, type OperatorContext, type Output, type Progress } from "../operator.ts";
 
 type Waiting = { readonly kind: "batch"; readonly batch: Batch } | {
   readonly kind: "advance";
@@ -26,7 +27,7 @@ export class WaitingLine {
   /** What waits, without the first. */
   #line: Waiting[] = [];
   #waiting: Promise<void> | undefined;
-  #heldRows = 0;
+  #heldItems = 0;
 
   constructor(process: Process, context: OperatorContext, output: Output) {
     this.#process = process;
@@ -35,7 +36,7 @@ export class WaitingLine {
   }
 
   push(batch: Batch): void {
-    this.#heldRows += batch.rows.length;
+    this.#heldItems += itemsOf(batch);
     if (this.#waiting === undefined) this.#begin(batch);
     else this.#line.push({ kind: "batch", batch });
   }
@@ -50,21 +51,26 @@ export class WaitingLine {
     return this.#waiting;
   }
 
-  /** Rows that have not been handed on. */
+  /** Items that have not been handed on. */
   held(): number {
-    return this.#heldRows;
+    return this.#heldItems;
+  }
+
+  /** As {@linkcode Operator.stateBytes}. */
+  stateBytes(): number {
+    return sizeOfList(this.#line, (each) => each.kind === "batch" ? sizeOfRows(each.batch.rows) : 0);
   }
 
   #begin(batch: Batch): void {
     const pending = this.#process(batch);
     if (pending === undefined) {
-      this.#heldRows -= batch.rows.length;
+      this.#heldItems -= itemsOf(batch);
       return;
     }
     // A rejection that nobody handles would end the agent.
-    this.#waiting = pending.catch((error) => this.#context.fail(error)).then(() => {
+    this.#waiting = pending.catch((error) => this.#context.fail(error, itemsOf(batch))).then(() => {
       this.#waiting = undefined;
-      this.#heldRows -= batch.rows.length;
+      this.#heldItems -= itemsOf(batch);
       this.#workOff();
       // Another one may have begun to wait.
       return this.#waiting;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RowError } from "../../diagnostics/row_error.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { OperatorContext } from "../operator.ts";
 import { WaitingLine } from "./waiting_line.ts";
@@ -12,6 +13,7 @@ function setUp() {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error) => void out.push(`! ${(error as RowError).message}`),
     drop: () => assert.fail("nothing is dropped"),
   };

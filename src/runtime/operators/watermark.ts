@@ -15,6 +15,7 @@ import { DateTime, isTimestamp } from "../../value/datetime.ts";
 import { compilePattern, parseDateTime } from "../../value/datetime_text.ts";
 import type { Row } from "../../value/row.ts";
 import { getOwn, type Value } from "../../value/value.ts";
+import { sizeOfRows } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 
@@ -188,6 +189,10 @@ export class WatermarkOperator implements Operator {
 
   held(): number {
     return this.#waiting.length - this.#head;
+  }
+
+  stateBytes(): number {
+    return sizeOfRows(this.#waiting, this.#head);
   }
 
   snapshot(): Value {

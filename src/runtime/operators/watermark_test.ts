@@ -2,6 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { RowError } from "../../diagnostics/row_error.ts";
 import type { WatermarkPlan } from "../../sql/plan.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { DateTime } from "../../value/datetime.ts";
 import { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
@@ -21,6 +22,7 @@ function setUp(options: Partial<WatermarkPlan> = {}) {
   const context = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error: unknown) => void out.push(`! ${(error as RowError).code}`),
     drop: (reason: string, count: number) => void out.push(`- ${reason} ${count}`),
   };
@@ -81,6 +83,7 @@ test("WatermarkOperator sorts rows that come in reverse, keeping equal ones in o
     {
       rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
       changingSlots: [],
+      metrics: new NodeMetrics(),
       fail: assert.fail,
       drop: assert.fail as () => never,
     },

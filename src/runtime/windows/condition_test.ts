@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { RowError } from "../../diagnostics/row_error.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { OperatorContext } from "../operator.ts";
@@ -14,6 +15,7 @@ function conditionOf(text: string) {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error) => assert.fail(String(error)),
     drop: () => assert.fail("nothing is dropped"),
     tell: (error) => {

@@ -3,12 +3,12 @@
  * in the order in which they come here.
  *
  * At the end of the input nothing is handed on: a count window says that a number of rows has come, and rows that wait
- * for more of them are no window, so they are forgotten, and not counted as lost.
+ * for more of them are no window, so they are forgotten, and not counted as lost, but as filtered.
  * @module
  */
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
-import type { CompileContext } from "../../sql/compile/evaluator.ts";
+import { sizeOfRows } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import type { WindowContent } from "./content.ts";
@@ -65,7 +65,11 @@ export class CountWindow implements Operator {
   }
 
   held(): number {
-    return this.#content.size;
+    return this.#content.held;
+  }
+
+  stateBytes(): number {
+    return this.#content.stateBytes();
   }
 
   snapshot(): Value {
@@ -83,20 +87,22 @@ export class CountWindow implements Operator {
 /** The latest rows, up to a length. They stay over a close, so each list gets rows of its own. */
 export class LatestRows implements WindowContent {
   readonly #length: number;
-  readonly #context: CompileContext;
+  readonly #context: OperatorContext;
   /** A ring once it is full; `#oldest` is where it begins. */
   #rows: Row[] = [];
   #oldest = 0;
   #fresh = 0;
   readonly emitsEmpty = true;
 
-  constructor(length: number, context: CompileContext) {
+  constructor(length: number, context: OperatorContext) {
     this.#length = length;
     this.#context = context;
   }
 
   add(row: Row): void {
     if (this.#fresh < this.#length) this.#fresh++;
+    // The oldest row goes, and no list has had it.
+    else this.#context.metrics.filtered++;
     if (this.#rows.length < this.#length) {
       this.#rows.push(row);
       return;
@@ -110,20 +116,30 @@ export class LatestRows implements WindowContent {
     return this.#fresh;
   }
 
+  get held(): number {
+    return this.#fresh;
+  }
+
   #inOrder(): Row[] {
     return [...this.#rows.slice(this.#oldest), ...this.#rows.slice(0, this.#oldest)];
   }
 
   close(window: WindowSpan): Batch {
+    const { changingSlots, metrics } = this.#context;
+    metrics.passed += this.#fresh;
     this.#fresh = 0;
-    const { changingSlots } = this.#context;
     return { rows: this.#inOrder().map((row) => copyRow(row, changingSlots, window)), window };
   }
 
   clear(): void {
+    this.#context.metrics.filtered += this.#fresh;
     this.#rows = [];
     this.#oldest = 0;
     this.#fresh = 0;
+  }
+
+  stateBytes(): number {
+    return sizeOfRows(this.#rows);
   }
 
   snapshot(): Value {

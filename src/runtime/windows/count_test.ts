@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
 import { decodeState, encodeState } from "../state_codec.ts";
@@ -11,6 +12,7 @@ function setUp(length: number, interval = length) {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [1],
+    metrics: new NodeMetrics(),
     fail: (error) => assert.fail(String(error)),
     drop: () => assert.fail("nothing is dropped"),
   };

@@ -58,6 +58,7 @@ export function createWindow(
           ? undefined
           : { holds: compileWindowCondition(triggerWhen, withHits(context, hits)), hits },
         () => panesOf(plan, context),
+        context,
         output,
       );
     }

@@ -8,6 +8,7 @@ import type { Bound, BoundAggregate } from "../../sql/bound.ts";
 import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { sizeOfEntries } from "../limits/state_size.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
 import { type FailedRow, failureOf, failureToState, PaneQueue } from "./pane_queue.ts";
 import { compileAggregate, type CompiledAggregate, compileGroupKey, resultRow, rowOfNone } from "./group_table.ts";
@@ -67,12 +68,12 @@ export class GroupPanes implements PaneContent {
     return this.#condition === undefined && !this.#grouped;
   }
 
-  add(row: Row, at: number): void {
+  add(row: Row, at: number): boolean {
     this.#count(at);
     const sequence = this.#sequence++;
     let inWhere = true;
     try {
-      if (this.#condition !== undefined && !this.#condition(row)) return;
+      if (this.#condition !== undefined && !this.#condition(row)) return false;
       inWhere = false;
       const key = this.#keyOf(row);
       let group = this.#groups.get(key);
@@ -85,6 +86,7 @@ export class GroupPanes implements PaneContent {
     } catch (error) {
       this.#strays.push({ at, sequence, error, inWhere });
     }
+    return true;
   }
 
   #count(at: number): void {
@@ -129,11 +131,11 @@ export class GroupPanes implements PaneContent {
     if (this.#strays.length > 0) this.#strays = this.#strays.filter(({ at }) => at >= this.#from);
   }
 
-  list(window: WindowSpan): Batch | undefined {
+  list(window: WindowSpan, fresh: number): Batch | undefined {
     this.#purge();
     const failure = this.#failure();
     if (failure !== undefined) {
-      this.#context.fail(failure.error);
+      this.#context.fail(failure.error, fresh);
       return undefined;
     }
     if (this.#order.length === 0) return this.emitsEmpty ? { rows: [rowOfNone(window)], window } : undefined;
@@ -145,9 +147,10 @@ export class GroupPanes implements PaneContent {
         rows.push(resultRow(panes.first!.row, states, this.#aggregates, this.#context.changingSlots, window));
       }
     } catch (error) {
-      this.#context.fail(error);
+      this.#context.fail(error, fresh);
       return undefined;
     }
+    this.#context.metrics.passed += fresh;
     return { rows, window };
   }
 
@@ -180,6 +183,10 @@ export class GroupPanes implements PaneContent {
     for (let i = this.#head; i < this.#positions.length; i++) this.#positions[i]! += delta;
     for (const stray of this.#strays) stray.at += delta;
     for (const { panes } of this.#order) panes.shift(delta);
+  }
+
+  stateBytes(): number {
+    return sizeOfEntries(this.#groups, ({ panes }) => panes.stateBytes()) + 16 * this.#positions.length;
   }
 
   snapshot(): Value {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { RowError } from "../../diagnostics/row_error.ts";
 import { compileCondition } from "../../sql/compile/compile.ts";
 import type { WindowedAggregatePlan } from "../../sql/plan.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { SeededRandom } from "../../value/seeded_random.ts";
 import { Row } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
@@ -18,6 +19,7 @@ function setUp(select: string, keys = "", where = "") {
   const context = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error: unknown) => void errors.push(`${(error as RowError).code} ${(error as RowError).message}`),
     drop: () => assert.fail("nothing is dropped"),
   } as unknown as OperatorContext;
@@ -34,7 +36,7 @@ function setUp(select: string, keys = "", where = "") {
   const add = (at: number, values: Struct) => content.add(new Row(values, at), at);
   /** The results of the groups, with the columns of their first rows. */
   const listOf = (panes: GroupPanes) =>
-    panes.list(window)?.rows.map((row) => [row.values.i ?? null, ...row.slots ?? []]);
+    panes.list(window, 0)?.rows.map((row) => [row.values.i ?? null, ...row.slots ?? []]);
   return { content, open, add, list: () => listOf(content), listOf, errors: () => errors.splice(0) };
 }
 

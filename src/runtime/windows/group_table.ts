@@ -9,6 +9,7 @@ import type { CompileContext, Evaluator } from "../../sql/compile/evaluator.ts";
 import { plainText } from "../../value/plain_text.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { sizeOfEntries, sizeOfRow, sizeOfValue } from "../limits/state_size.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { copyRow } from "./copy_row.ts";
 
@@ -193,6 +194,10 @@ export class GroupTable {
 
   clear(): void {
     this.#groups = new Map();
+  }
+
+  stateBytes(): number {
+    return sizeOfEntries(this.#groups, ({ first, states }) => sizeOfRow(first) + sizeOfValue(states));
   }
 
   snapshot(): Value {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { AggregatePlan, Plan, WindowedAggregatePlan } from "../../sql/plan.ts";
 import { compileCondition } from "../../sql/compile/compile.ts";
 import type { RowError } from "../../diagnostics/row_error.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Struct, Value } from "../../value/value.ts";
 import type { OperatorContext } from "../operator.ts";
@@ -15,6 +16,7 @@ const errors: string[] = [];
 const context: OperatorContext = {
   rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
   changingSlots: [],
+  metrics: new NodeMetrics(),
   fail: (error) => void errors.push(`${(error as RowError).code} ${(error as RowError).message}`),
   drop: () => assert.fail("nothing is dropped"),
 };

@@ -11,6 +11,7 @@ import { unitMs } from "../../sql/analyze/windows.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { align } from "./align.ts";
+import { FreshRows } from "./fresh_rows.ts";
 import type { PaneContent } from "./pane_content.ts";
 import { emptyWindowsMax } from "./tumbling.ts";
 import type { RowZone } from "./row_zone.ts";
@@ -42,8 +43,7 @@ export class HoppingWindow implements Operator {
   #paneEnd = -Infinity;
   /** The processing time that was told last. */
   #now: number;
-  /** Rows that no window has been handed on with. */
-  #fresh = 0;
+  readonly #fresh = new FreshRows();
 
   constructor(shape: HoppingShape, content: PaneContent, context: OperatorContext, output: Output) {
     this.#shape = shape;
@@ -62,6 +62,7 @@ export class HoppingWindow implements Operator {
 
   push(batch: Batch): void {
     let lost = 0;
+    let filtered = 0;
     for (const row of batch.rows) {
       this.#end ??= this.#align(row.time, this.#shape.zoneOf?.(row));
       // Rows come in order of time, so this row says that the windows before it are complete.
@@ -73,9 +74,10 @@ export class HoppingWindow implements Operator {
         lost++;
         continue;
       }
-      this.#content.add(row, this.#pane);
-      this.#fresh++;
+      if (this.#content.add(row, this.#pane)) this.#fresh.add(this.#pane);
+      else filtered++;
     }
+    this.#context.metrics.filtered += filtered;
     if (lost > 0) this.#context.drop("gap", lost);
   }
 
@@ -89,7 +91,7 @@ export class HoppingWindow implements Operator {
   #closeUpTo(time: number): void {
     let empty = 0;
     while (this.#end! <= time) {
-      this.#content.evict(this.#end! - this.#lengthMs);
+      this.#evict();
       if (this.#content.size > 0) empty = 0;
       else if (!this.#content.emitsEmpty || ++empty > emptyWindowsMax) {
         this.#end! += (Math.floor((time - this.#end!) / this.#hopMs) + 1) * this.#hopMs;
@@ -99,16 +101,19 @@ export class HoppingWindow implements Operator {
     }
   }
 
+  /** Forgets what the open window, and those behind it, do not hold. */
+  #evict(): void {
+    const start = this.#end! - this.#lengthMs;
+    this.#content.evict(start);
+    const lost = this.#fresh.takeBefore(start);
+    if (lost > 0) this.#context.drop("clock set back", lost);
+  }
+
   /** Hands on the open window, of which nothing before its start is held any more. */
   #close(): void {
     const end = this.#end!;
-    const list = this.#content.list({
-      start: end - this.#lengthMs,
-      end,
-      trigger: end,
-      empty: this.#content.size === 0,
-    });
-    this.#fresh = 0;
+    const span = { start: end - this.#lengthMs, end, trigger: end, empty: this.#content.size === 0 };
+    const list = this.#content.list(span, this.#fresh.takeFrom(-Infinity));
     this.#end = end + this.#hopMs;
     if (list !== undefined) this.#output.push(list);
   }
@@ -132,6 +137,7 @@ export class HoppingWindow implements Operator {
    */
   #setBack(delta: number): void {
     this.#content.shift(delta);
+    this.#fresh.shift(delta);
     this.#pane += delta;
     this.#paneEnd = -Infinity;
     this.#end = this.#align(this.#now);
@@ -139,10 +145,10 @@ export class HoppingWindow implements Operator {
 
   end(): void {
     if (this.#end === undefined) return;
-    this.#content.evict(this.#end - this.#lengthMs);
+    this.#evict();
     while (this.#content.size > 0) {
       this.#close();
-      this.#content.evict(this.#end - this.#lengthMs);
+      this.#evict();
     }
   }
 
@@ -153,20 +159,24 @@ export class HoppingWindow implements Operator {
   }
 
   held(): number {
-    return this.#fresh;
+    return this.#fresh.size;
+  }
+
+  stateBytes(): number {
+    return this.#content.stateBytes();
   }
 
   snapshot(): Value {
-    return [this.#end ?? null, this.#pane, this.#paneEnd, this.#now, this.#fresh, this.#content.snapshot()];
+    return [this.#end ?? null, this.#pane, this.#paneEnd, this.#now, this.#fresh.snapshot(), this.#content.snapshot()];
   }
 
   restore(state: Value): void {
-    const [end, pane, paneEnd, now, fresh, content] = state as [number | null, number, number, number, number, Value];
+    const [end, pane, paneEnd, now, fresh, content] = state as [number | null, number, number, number, Value, Value];
     this.#end = end ?? undefined;
     this.#pane = pane;
     this.#paneEnd = paneEnd;
     this.#now = now;
-    this.#fresh = fresh;
+    this.#fresh.restore(fresh);
     this.#content.restore(content);
   }
 }

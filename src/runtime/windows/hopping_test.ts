@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
@@ -16,6 +17,7 @@ function setUp(options: { eventTime: boolean; start?: number; length?: number; h
   const context = {
     rule: { ruleId: "r", ruleStart: options.start ?? 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [1],
+    metrics: new NodeMetrics(),
     fail: (error: unknown) => assert.fail(String(error)),
     drop: (reason: string, count: number) => void drops.push([reason, count]),
   } as unknown as OperatorContext;

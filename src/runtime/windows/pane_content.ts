@@ -7,38 +7,46 @@
  */
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
-import type { CompileContext } from "../../sql/compile/evaluator.ts";
-import type { Batch } from "../operator.ts";
+import { sizeOfRows } from "../limits/state_size.ts";
+import type { Batch, OperatorContext } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { copyRow } from "./copy_row.ts";
 
 export interface PaneContent {
-  /** `at` is never smaller than that of the row before. Rows at one position come and go together. */
-  add(row: Row, at: number): void;
+  /**
+   * `at` is never smaller than that of the row before. Rows at one position come and go together. False for a row that
+   * WHERE refuses: no list will have it.
+   */
+  add(row: Row, at: number): boolean;
   /** Forgets what stands before `from`, which never falls. */
   evict(from: number): void;
-  /** A list of everything that is held, or undefined when nothing is to be handed on. Everything stays held. */
-  list(window: WindowSpan): Batch | undefined;
+  /**
+   * A list of everything that is held, or undefined when nothing is to be handed on. Everything stays held. Counts the
+   * `fresh` rows of it that were in no list before.
+   */
+  list(window: WindowSpan, fresh: number): Batch | undefined;
   /** How many rows it holds. */
   readonly size: number;
   /** True when the list of an empty window is handed on. */
   readonly emitsEmpty: boolean;
   /** Moves everything by `delta` on the time axis. */
   shift(delta: number): void;
+  /** As {@linkcode Operator.stateBytes}. */
+  stateBytes(): number;
   snapshot(): Value;
   restore(state: Value): void;
 }
 
 /** Keeps the rows themselves, for results that are not aggregated or need them in order. */
 export class RowPanes implements PaneContent {
-  readonly #context: CompileContext;
+  readonly #context: OperatorContext;
   /** Oldest first; what stands before `#head` is forgotten. */
   #rows: Row[] = [];
   #positions: number[] = [];
   #head = 0;
   readonly emitsEmpty = true;
 
-  constructor(context: CompileContext) {
+  constructor(context: OperatorContext) {
     this.#context = context;
   }
 
@@ -46,9 +54,10 @@ export class RowPanes implements PaneContent {
     return this.#rows.length - this.#head;
   }
 
-  add(row: Row, at: number): void {
+  add(row: Row, at: number): boolean {
     this.#rows.push(row);
     this.#positions.push(at);
+    return true;
   }
 
   evict(from: number): void {
@@ -61,7 +70,8 @@ export class RowPanes implements PaneContent {
     }
   }
 
-  list(window: WindowSpan): Batch {
+  list(window: WindowSpan, fresh: number): Batch {
+    this.#context.metrics.passed += fresh;
     const rows: Row[] = [];
     for (let i = this.#head; i < this.#rows.length; i++) {
       rows.push(copyRow(this.#rows[i]!, this.#context.changingSlots, window));
@@ -71,6 +81,10 @@ export class RowPanes implements PaneContent {
 
   shift(delta: number): void {
     for (let i = this.#head; i < this.#positions.length; i++) this.#positions[i]! += delta;
+  }
+
+  stateBytes(): number {
+    return sizeOfRows(this.#rows, this.#head);
   }
 
   snapshot(): Value {

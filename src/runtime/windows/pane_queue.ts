@@ -16,6 +16,7 @@ import type { Code } from "../../diagnostics/codes.ts";
 import { functionError } from "../../sql/compile/calls.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { sizeOfList, sizeOfRow, sizeOfValue } from "../limits/state_size.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { failureToValue } from "./content.ts";
 import type { CompiledAggregate } from "./group_table.ts";
@@ -60,6 +61,9 @@ interface Block {
 }
 
 const panesInBlock = 64;
+
+/** Of a position, besides its row and its aggregates. */
+const paneBytes = 64;
 
 export class PaneQueue {
   readonly #aggregates: readonly CompiledAggregate[];
@@ -242,6 +246,14 @@ export class PaneQueue {
 
   shift(delta: number): void {
     for (const pane of this.#panes) pane.at += delta;
+  }
+
+  /** As {@linkcode Operator.stateBytes}. */
+  stateBytes(): number {
+    const running = (each: Running | undefined) => each === undefined ? 0 : sizeOfValue(each.states);
+    return sizeOfList(this.#panes, (pane) => paneBytes + sizeOfRow(pane.row) + running(pane.running), this.#head) +
+      sizeOfList(this.#suffixes, running) + sizeOfList(this.#blocks, ({ rest }) => running(rest)) +
+      sizeOfList(this.#backBlocks, running) + running(this.#back);
   }
 
   snapshot(): Value {

@@ -15,6 +15,7 @@ import type { TimeUnit } from "../../sql/ast.ts";
 import { unitMs } from "../../sql/analyze/windows.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { sizeOfRows } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { align } from "./align.ts";
@@ -162,7 +163,11 @@ export class SessionWindow implements Operator {
   }
 
   held(): number {
-    return this.#content.size + this.#onTick.length;
+    return this.#content.held + this.#onTick.length;
+  }
+
+  stateBytes(): number {
+    return this.#content.stateBytes() + sizeOfRows(this.#onTick);
   }
 
   snapshot(): Value {

@@ -15,7 +15,8 @@ import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { Row, WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { HitCounter } from "../hit_counter.ts";
-import type { Batch, Operator, Output, Progress } from "../operator.ts";
+import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
+import { FreshRows } from "./fresh_rows.ts";
 import type { PaneContent } from "./pane_content.ts";
 
 /** Length and delay are counted in `unit`. */
@@ -89,24 +90,32 @@ class WaitingWindows {
     return this.#series.closed ? this.due < at : this.due <= at;
   }
 
-  add(row: Row, at: number, triggers: boolean): void {
-    // Where the window starts that waits the longest, or that this row would trigger.
-    const from = (this.#triggers[this.#head] ?? at) + this.#series.from;
+  /** Where the window starts that waits the longest, or that a row at `at` would trigger. */
+  neededFrom(at: number): number {
+    return (this.#triggers[this.#head] ?? at) + this.#series.from;
+  }
+
+  /** False for a row that stands in no window of this series. */
+  add(row: Row, at: number, triggers: boolean): boolean {
+    const from = this.neededFrom(at);
     this.#content.evict(from);
-    if (at >= from) this.#content.add(row, at);
+    const stands = at >= from && this.#content.add(row, at);
     if (triggers) this.#triggers.push(at);
+    return stands;
   }
 
   /** Hands on the window that is due next. */
-  emit(): void {
+  emit(fresh: FreshRows): void {
     const time = this.#triggers[this.#head++]!;
     if (this.#head * 2 > this.#triggers.length) {
       this.#triggers = this.#triggers.slice(this.#head);
       this.#head = 0;
     }
-    this.#content.evict(time + this.#series.from);
+    const from = time + this.#series.from;
+    this.#content.evict(from);
     const span = this.#series.span(time);
-    const list = this.#content.list(this.#content.size === 0 ? { ...span, empty: true } : span);
+    const shown = this.#content.size === 0 ? { ...span, empty: true } : span;
+    const list = this.#content.list(shown, fresh.takeFrom(from));
     if (list !== undefined) this.#output.push(list);
   }
 
@@ -114,6 +123,10 @@ class WaitingWindows {
     this.#content.shift(delta);
     this.#triggers = this.#triggers.slice(this.#head).map((time) => time + delta);
     this.#head = 0;
+  }
+
+  stateBytes(): number {
+    return this.#content.stateBytes() + 8 * this.#triggers.length;
   }
 
   snapshot(): Value {
@@ -133,13 +146,13 @@ export class SlidingWindow implements Operator {
   readonly #holds: Condition | undefined;
   readonly #hits: HitCounter | undefined;
   readonly #series: readonly WaitingWindows[];
+  readonly #context: OperatorContext;
   readonly #output: Output;
   /** The time of the latest row. */
   #latest = -Infinity;
   /** The processing time that was told last. */
   #now = -Infinity;
-  /** Rows that no window has been handed on with since they came. */
-  #fresh = 0;
+  readonly #fresh = new FreshRows();
 
   /**
    * @param when OVER (WHEN …), and what counts the rows for which it held; undefined when every row triggers.
@@ -149,12 +162,14 @@ export class SlidingWindow implements Operator {
     shape: SlidingShape,
     when: { readonly holds: Condition; readonly hits: HitCounter | undefined } | undefined,
     createContent: () => PaneContent,
+    context: OperatorContext,
     output: Output,
   ) {
     this.#eventTime = shape.eventTime;
     this.#holds = when?.holds;
     this.#hits = when?.hits;
     this.#series = seriesOf(shape).map((series) => new WaitingWindows(series, createContent(), output));
+    this.#context = context;
     this.#output = output;
   }
 
@@ -165,10 +180,21 @@ export class SlidingWindow implements Operator {
       const at = this.#latest;
       const triggers = this.#triggersOn(row);
       this.#emitWhile((series) => series.isCompleteAt(at));
-      for (const series of this.#series) series.add(row, at, triggers);
-      this.#fresh++;
+      let stands = false;
+      for (const series of this.#series) if (series.add(row, at, triggers)) stands = true;
+      if (stands) this.#fresh.add(at);
+      else this.#context.metrics.filtered++;
       if (!this.#eventTime && triggers) this.#emitWhile((series) => series.due <= at);
     }
+    this.#forget();
+  }
+
+  /** Counts the rows that were in no window, and will be in none. */
+  #forget(): void {
+    if (this.#fresh.size === 0) return;
+    let needed = Infinity;
+    for (const series of this.#series) needed = Math.min(needed, series.neededFrom(this.#latest));
+    this.#context.metrics.filtered += this.#fresh.takeBefore(needed);
   }
 
   #triggersOn(row: Row): boolean {
@@ -186,8 +212,7 @@ export class SlidingWindow implements Operator {
         if (isDue(series) && (next === undefined || series.due < next.due)) next = series;
       }
       if (next === undefined) return;
-      this.#fresh = 0;
-      next.emit();
+      next.emit(this.#fresh);
     }
   }
 
@@ -201,17 +226,20 @@ export class SlidingWindow implements Operator {
       if (this.#now < before) this.#setBack(this.#now - before);
       this.#emitWhile((series) => series.due <= progress.processing);
     }
+    this.#forget();
     this.#output.advance(progress);
   }
 
   /** The clock was set back. Rows are as old as they were, and windows wait as long: all move with the clock. */
   #setBack(delta: number): void {
     this.#latest += delta;
+    this.#fresh.shift(delta);
     for (const series of this.#series) series.shift(delta);
   }
 
   end(): void {
     this.#emitWhile((series) => series.due < Infinity);
+    this.#context.metrics.filtered += this.#fresh.takeBefore(Infinity);
   }
 
   deadline(): number {
@@ -222,19 +250,23 @@ export class SlidingWindow implements Operator {
   }
 
   held(): number {
-    return this.#fresh;
+    return this.#fresh.size;
+  }
+
+  stateBytes(): number {
+    return this.#series.reduce((bytes, series) => bytes + series.stateBytes(), 0);
   }
 
   snapshot(): Value {
     const series = this.#series.map((each) => each.snapshot());
-    return [this.#latest, this.#now, this.#fresh, series, this.#hits?.snapshot() ?? null];
+    return [this.#latest, this.#now, this.#fresh.snapshot(), series, this.#hits?.snapshot() ?? null];
   }
 
   restore(state: Value): void {
-    const [latest, now, fresh, series, hits] = state as [number, number, number, Value[], Value];
+    const [latest, now, fresh, series, hits] = state as [number, number, Value, Value[], Value];
     this.#latest = latest;
     this.#now = now;
-    this.#fresh = fresh;
+    this.#fresh.restore(fresh);
     if (hits !== null) this.#hits?.restore(hits);
     for (const [i, saved] of series.entries()) this.#series[i]!.restore(saved);
   }

@@ -1,7 +1,9 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row, type WindowSpan } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import type { OperatorContext } from "../operator.ts";
 import { decodeState, encodeState } from "../state_codec.ts";
 import { RowPanes } from "./pane_content.ts";
 import { type SlidingShape, SlidingWindow } from "./sliding.ts";
@@ -14,14 +16,16 @@ function setUp(options: Partial<SlidingShape> & { when?: (time: number) => boole
   const lists: List[] = [];
   const spans: WindowSpan[] = [];
   const contents: RowPanes[] = [];
+  const context = { changingSlots: [], metrics: new NodeMetrics() } as unknown as OperatorContext;
   const window = new SlidingWindow(
     { length: 10, delay: 0, unit: "ss", eventTime: false, twice: false, openLeft: false, ...shape },
     when === undefined ? undefined : { holds: (row) => when(row.time), hits: undefined },
     () => {
-      const content = new RowPanes({ changingSlots: [] } as never);
+      const content = new RowPanes(context);
       contents.push(content);
       return content;
     },
+    context,
     {
       push: ({ rows, window: span }) => {
         spans.push(span!);
@@ -35,7 +39,7 @@ function setUp(options: Partial<SlidingShape> & { when?: (time: number) => boole
     window.advance(
       shape.eventTime === true ? { processing: 0, watermark: time } : { processing: time, watermark: -Infinity },
     );
-  return { window, taken: () => lists.splice(0), spans, contents, push, advance };
+  return { window, taken: () => lists.splice(0), spans, contents, push, advance, metrics: context.metrics };
 }
 
 test("SlidingWindow in processing time hands on a window with every row, at once", () => {

@@ -2,17 +2,18 @@
  * State windows: from a row that begins a state to a row that ends it, for each partition by itself.
  *
  * With two conditions a row with `begin` opens the window, and the first row after it with `emit` is its last. With one
- * condition each row that meets it opens a window and hands on the one before. Rows outside windows are dropped. A
+ * condition each row that meets it opens a window and hands on the one before. Rows outside windows are left out. A
  * condition that fails or is not a boolean counts as false.
  *
  * At the end of the input nothing is handed on: the row that ends the state has not come, so it still lasts. Its rows are
- * forgotten like those outside windows, and not counted as lost.
+ * forgotten like those outside windows. Neither counts as lost: both are filtered.
  * @module
  */
 import type { Bound } from "../../sql/bound.ts";
 import type { Condition } from "../../sql/compile/evaluator.ts";
 import type { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
+import { sizeOfEntries } from "../limits/state_size.ts";
 import type { Batch, Operator, OperatorContext, Output, Progress } from "../operator.ts";
 import { compileWindowCondition } from "./condition.ts";
 import type { WindowContent } from "./content.ts";
@@ -70,6 +71,7 @@ export class StateWindow implements Operator {
     const open = this.#open.get(key);
     if (open === undefined) {
       if (this.#begins(row)) this.#openWith(key, row);
+      else this.#context.metrics.filtered++;
       return;
     }
     open.content.add(row);
@@ -82,7 +84,8 @@ export class StateWindow implements Operator {
   #pushToStates(key: string, row: Row): void {
     const open = this.#open.get(key);
     if (!this.#begins(row)) {
-      open?.content.add(row);
+      if (open === undefined) this.#context.metrics.filtered++;
+      else open.content.add(row);
       return;
     }
     this.#openWith(key, row);
@@ -105,13 +108,18 @@ export class StateWindow implements Operator {
   }
 
   end(): void {
+    for (const { content } of this.#open.values()) content.clear();
     this.#open.clear();
   }
 
   held(): number {
     let rows = 0;
-    for (const { content } of this.#open.values()) rows += content.size;
+    for (const { content } of this.#open.values()) rows += content.held;
     return rows;
+  }
+
+  stateBytes(): number {
+    return sizeOfEntries(this.#open, ({ content }) => content.stateBytes());
   }
 
   snapshot(): Value {

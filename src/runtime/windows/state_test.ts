@@ -2,6 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { RowError } from "../../diagnostics/row_error.ts";
 import type { WindowSpec } from "../../sql/analyze/windows.ts";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Struct } from "../../value/value.ts";
 import type { OperatorContext } from "../operator.ts";
@@ -25,6 +26,7 @@ function setUp(text: string) {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error) => void errors.push((error as RowError).code),
     drop: () => assert.fail("nothing is dropped"),
   };

@@ -116,7 +116,11 @@ export class TumblingWindow implements Operator {
   }
 
   held(): number {
-    return this.#content.size;
+    return this.#content.held;
+  }
+
+  stateBytes(): number {
+    return this.#content.stateBytes();
   }
 
   snapshot(): Value {

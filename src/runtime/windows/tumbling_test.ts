@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { NodeMetrics } from "../../telemetry/node_metrics.ts";
 import { Row } from "../../value/row.ts";
 import type { Value } from "../../value/value.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
@@ -12,6 +13,7 @@ function setUp(options: { eventTime: boolean; start?: number; state?: Value }) {
   const context: OperatorContext = {
     rule: { ruleId: "r", ruleStart: options.start ?? 0, now: 0, timezone: "UTC", random: () => 0 },
     changingSlots: [],
+    metrics: new NodeMetrics(),
     fail: (error) => assert.fail(String(error)),
     drop: () => assert.fail("nothing is dropped"),
   };
