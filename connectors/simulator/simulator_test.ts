@@ -43,6 +43,26 @@ test("simulator sends one row per interval, in a loop", async () => {
   assert.deepEqual(seen, [[1000, [{ a: 1 }]], [11_000, [{ a: 2 }]], [21_000, [{ a: 1 }]]]);
 });
 
+test("simulator goes on after one interval when the clock is set back", async () => {
+  let now = 86_400_000;
+  const waits: number[] = [];
+  const clock: Clock = {
+    ...realClock,
+    now: () => now,
+    sleep: (ms) => {
+      waits.push(ms);
+      now += ms;
+      return Promise.resolve();
+    },
+  };
+  const source = await open({ data: [{ a: 1 }], interval: "10s" }, clock);
+  await source.read(new AbortController().signal);
+  now -= 86_400_000;
+  await source.read(new AbortController().signal);
+  await source.read(new AbortController().signal);
+  assert.deepEqual(waits, [0, 10_000, 10_000]);
+});
+
 test("simulator ends after its last row without loop", async () => {
   const source = await open({ data: { a: 1 }, loop: "false", interval: 0 }, realClock);
   await source.read(new AbortController().signal);

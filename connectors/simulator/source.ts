@@ -32,7 +32,10 @@ export class SimulatorSource implements Source {
     if (this.#next >= this.#rows.length) throw new EndOfInput();
     const { clock } = this.#context;
     // Also a wait of 0 gives way to others: an endless loop without interval must not starve them.
-    await clock.sleep(Math.max(0, this.#due - clock.now()), signal);
+    const now = clock.now();
+    // A clock that was set back would hold the next row up for as long as it was set back.
+    this.#due = Math.min(this.#due, now + this.#interval);
+    await clock.sleep(Math.max(0, this.#due - now), signal);
     this.#due = Math.max(this.#due + this.#interval, clock.now());
     return { kind: "rows", rows: [this.#rows[this.#next++]!] };
   }
