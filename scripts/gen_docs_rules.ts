@@ -42,7 +42,7 @@ Names of fields match in any letter case. Other fields are kept and ignored, sin
 ## Options
 
 An option that a rule does not set is taken from the section \`rule\` of the [configuration](config.md), as far as it has
-it, then from here. \`qos\` 1 and 2 are refused with E301.
+it, then from here. What \`qos\` promises: [delivery](../operations.md#delivery).
 
 ${settingsTables(ruleOptions)}
 ## Properties of every action

@@ -155,12 +155,6 @@ export const codes = {
     provokes: "a filter node without expr",
   },
   // ---- plan and compile
-  E301: {
-    stage: "plan",
-    title: "Not supported yet",
-    explanation: "The rule is a valid one, but this version of weir cannot run it.",
-    provokes: 'a rule with the option "qos": 1',
-  },
   E302: {
     stage: "plan",
     title: "Event time needs a timestamp",

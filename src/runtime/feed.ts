@@ -11,6 +11,7 @@
  */
 import type { Decoder } from "../codec/codec.ts";
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import type { OpenContext } from "../connector/declare.ts";
 import { Disconnected, EndOfInput, RetryLater } from "../connector/errors.ts";
 import type { PayloadSlice, Source, SourceBatch } from "../connector/source.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
@@ -27,6 +28,8 @@ export interface FeedRows {
   readonly meta: readonly (Struct | undefined)[] | undefined;
   /** When they arrived, Unix milliseconds. */
   readonly time: number;
+  /** Where the source stands behind them; see `SourceBatch.position`. */
+  readonly position: string | undefined;
 }
 
 /** A rule that reads the stream. */
@@ -34,6 +37,10 @@ export interface FeedConsumer {
   readonly wantsMeta: boolean;
   /** The columns it needs; the decoder may leave out all others. */
   readonly columns: ReadonlySet<string> | "all";
+  /** True for a rule that keeps what it does with a batch, and lets the source wait for that whoever else reads it. */
+  readonly durable: boolean;
+  /** Where the source shall begin, as the rule has kept it. */
+  readonly startPosition: string | undefined;
   /** Takes rows. Releases `delivery`, which is held for it, when everything it does with them is done. */
   accept(rows: FeedRows, delivery: Delivery): void;
   /** Others read the stream from now on: nothing that it took may keep the source waiting. */
@@ -50,7 +57,12 @@ export interface FeedConsumer {
 
 export interface FeedOptions {
   readonly stream: string;
-  readonly open: (onStatus: (state: ConnectionState, message?: string) => void) => Promise<Source>;
+  readonly open: (
+    onStatus: (state: ConnectionState, message?: string) => void,
+    resume: Pick<OpenContext, "keepsPosition" | "position">,
+  ) => Promise<Source>;
+  /** False for a stream that several rules may read: it goes on from where it is for each of them. */
+  readonly private: boolean;
   /** True when the source stands on a connection that reports its own state. */
   readonly reportsStatus: boolean;
   /** Undefined for sources whose rows arrive decoded. */
@@ -79,6 +91,9 @@ export class Feed {
   /** The reason that the log was told last, until the source gives something again. */
   #toldLoss: string | undefined;
   #failed = false;
+  /** Whether its rule keeps positions, and where the source stands behind what the rule has taken. */
+  #keepsPosition = false;
+  #position: string | undefined;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -91,6 +106,10 @@ export class Feed {
   add(consumer: FeedConsumer): void {
     for (const other of this.#consumers) other.letGo();
     this.#setConsumers([...this.#consumers, consumer]);
+    if (this.#options.private) {
+      this.#keepsPosition = consumer.durable;
+      this.#position = consumer.startPosition;
+    }
     if (this.#ended !== undefined) consumer.ended(this.#ended);
     this.#finished ??= this.#run();
   }
@@ -152,7 +171,7 @@ export class Feed {
       let source: Source | undefined;
       try {
         if (!this.#options.reportsStatus) this.connection.report("connecting");
-        source = await this.#options.open((state, message) => this.#onStatus(state, message));
+        source = await this.#options.open((state, message) => this.#onStatus(state, message), this.#resume());
         if (!this.#options.reportsStatus) this.#onStatus("connected");
         await this.#readAll(source, backoff);
       } catch (error) {
@@ -176,6 +195,11 @@ export class Feed {
     }
   }
 
+  #resume(): Pick<OpenContext, "keepsPosition" | "position"> {
+    if (!this.#keepsPosition) return {};
+    return { keepsPosition: true, ...(this.#position === undefined ? {} : { position: this.#position }) };
+  }
+
   async #readAll(source: Source, backoff: Backoff): Promise<never> {
     const { clock } = this.#options;
     const { signal } = this.#abort;
@@ -194,18 +218,27 @@ export class Feed {
       backoff.reset();
       this.#regained();
       this.#deliver(batch);
-      // With one rule the source waits for it. With several, each has its own buffer, so that none holds up the others.
-      const [only, ...others] = this.#consumers;
-      if (only !== undefined && others.length === 0) await only.room();
+      await this.#room();
       signal.throwIfAborted();
     }
+  }
+
+  /**
+   * With one rule the source waits for it. With several, each has its own buffer, so that none holds up the others; but
+   * what a rule has promised to keep cannot be dropped from a buffer.
+   */
+  async #room(): Promise<void> {
+    const consumers = this.#consumers;
+    if (consumers.length === 1) return await consumers[0]!.room();
+    for (const consumer of consumers) if (consumer.durable) await consumer.room();
   }
 
   #deliver(batch: SourceBatch): void {
     const time = this.#options.clock.now();
     const rows = this.#rowsOf(batch, time);
     const delivery = new Delivery(this, () => batch.ack?.());
-    if (rows.rows.length > 0) {
+    if (this.#keepsPosition) this.#position = batch.position ?? this.#position;
+    if (rows.rows.length > 0 || (this.#keepsPosition && batch.position !== undefined)) {
       for (const consumer of this.#consumers) {
         delivery.hold();
         consumer.accept(rows, delivery);
@@ -235,7 +268,7 @@ export class Feed {
     }
     const last = this.validatorMetrics ?? this.decoderMetrics;
     if (last !== undefined) last.latencyUs = Math.round((performance.now() - started) * 1000);
-    return { rows, meta, time };
+    return { rows, meta, time, position: this.#keepsPosition ? batch.position : undefined };
   }
 
   #decodeInto(rows: Struct[], payload: Uint8Array | PayloadSlice, time: number): void {

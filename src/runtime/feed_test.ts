@@ -62,6 +62,8 @@ class Consumer implements FeedConsumer {
   readonly held: Delivery[] = [];
   readonly errors: string[] = [];
   readonly ends: string[] = [];
+  readonly durable = false;
+  readonly startPosition = undefined;
   letGoes = 0;
   full: Promise<void> | undefined;
 
@@ -112,6 +114,7 @@ function setUp(options: { validate?: (row: Struct) => Struct; openFailures?: Err
       opened++;
       return Promise.resolve(source);
     },
+    private: true,
     reportsStatus: false,
     createDecoder: options.rows === true ? undefined : (columns) => {
       wanted.push(columns);

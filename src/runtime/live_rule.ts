@@ -2,7 +2,8 @@
  * A rule that runs: rows from its feeds go through its pipeline, results to its actions.
  *
  * Invariants: batches are processed one after the other, in order of arrival; while an action is blocked no further
- * batch is taken; results that a batch set off are with its delivery until the actions are done with them.
+ * batch is taken; results that a batch set off are with its delivery until the actions are done with them, or, in a rule
+ * with `qos` 1 or 2, until they are kept.
  * @module
  */
 import type { Clock, Logger } from "../connector/context.ts";
@@ -13,6 +14,8 @@ import { Row } from "../value/row.ts";
 import type { Struct } from "../value/value.ts";
 import type { Action } from "./action.ts";
 import type { Delivery } from "./delivery.ts";
+import type { DurableRun } from "./durable/durable_run.ts";
+import { planKeys } from "./durable/plan_keys.ts";
 import type { Feed, FeedRows } from "./feed.ts";
 import type { LookupLease } from "./lookup_tables.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -31,10 +34,14 @@ export interface LiveRuleOptions {
   readonly timezone: string;
   /** What functions may ask beyond the rule; they know nothing there when it is absent. */
   readonly outside?: Pick<RuleContext, "keyedState" | "properties">;
+  /** Keeps what the rule does; absent with `qos` 0. */
+  readonly durable?: DurableRun;
   /** Called once when all streams have ended and everything is delivered. */
   readonly onEnded: (reason: string) => void;
   /** Called when the settings of a source or sink proved wrong: the rule has to be stopped. */
   readonly onFailed: (error: DiagnosticError) => void;
+  /** Called when what the rule keeps cannot be read, or is refused: it has to be stopped. */
+  readonly onBroken: (error: unknown) => void;
 }
 
 interface Waiting {
@@ -51,6 +58,7 @@ export class LiveRule implements InletOwner {
   readonly actions: readonly Action[];
   readonly startedAt: number;
   readonly prepared: PreparedRule;
+  readonly durable: DurableRun | undefined;
   readonly #options: LiveRuleOptions;
   readonly #sendError: boolean;
   readonly #bufferRows: number;
@@ -70,6 +78,8 @@ export class LiveRule implements InletOwner {
   #ending = false;
   /** All streams have ended, and what stood in open windows has come out: nothing can be lost any more. */
   #complete = false;
+  /** The state of the run before is back, if there was any. */
+  #recovered = false;
   /** What ends the watching of lookup tables. */
   readonly #cancels: (() => void)[] = [];
   readonly #stopping = new AbortController();
@@ -85,6 +95,7 @@ export class LiveRule implements InletOwner {
     this.#options = options;
     this.prepared = options.prepared;
     this.actions = options.actions;
+    this.durable = options.durable;
     this.startedAt = options.clock.now();
     this.#sendError = definition.options.sendError;
     this.#bufferRows = definition.options.bufferLength;
@@ -104,20 +115,26 @@ export class LiveRule implements InletOwner {
         list: (rows, ofEmptyWindow, output) => this.#list(rows, ofEmptyWindow, this.#actionsOf(output)),
         failed: (error, _node, outputs) => this.#failed(error, outputs),
         dropped: (reason, count, node) => this.#dropped(reason, count, node),
-        told: ({ code, message }, node) =>
-          options.log.warn("A condition failed and counts as false", { reason: `${code}: ${message}`, node }),
+        told: ({ code, message }, node) => {
+          if (this.#isReplaying) return;
+          options.log.warn("A condition failed and counts as false", { reason: `${code}: ${message}`, node });
+        },
       },
+      ...(options.durable === undefined ? {} : { recorder: options.durable }),
       lookup: ({ table, keys }) => {
         const lease = options.lookups.find((each) => each.table.name === table.name)!;
         return lease.table.keyed(keys.map((key) => key.column));
       },
     });
+    options.durable?.attach(this.pipeline, rule, planKeys(plan.root).get(plan.root)!);
     this.inlets = options.prepared.inputs.map(({ positions, source, columns }, i) =>
       new RuleInlet(this, {
+        stream: source.stream.name,
         feed: options.feeds[i]!,
         positions,
         columns,
         wantsMeta: plan.usesMeta,
+        durable: options.durable !== undefined,
         drives: source.stream.target === "stream",
       })
     );
@@ -129,8 +146,32 @@ export class LiveRule implements InletOwner {
     for (const { table } of this.#options.lookups) {
       this.#cancels.push(table.onFailed((error) => this.failed(error)));
     }
+    if (this.durable === undefined) this.#open();
+    else void this.#recover(this.durable);
+  }
+
+  #open(): void {
     for (const inlet of this.inlets) inlet.feed.add(inlet);
     this.#arm();
+  }
+
+  /** Nothing is read before the state of the run before is back. */
+  async #recover(durable: DurableRun): Promise<void> {
+    try {
+      const { positions } = await durable.recover(() => this.#stopped);
+      if (this.#stopped) return;
+      for (const inlet of this.inlets) inlet.startPosition = positions.get(inlet.stream);
+    } catch (error) {
+      if (!this.#stopped) this.#options.onBroken(error);
+      return;
+    }
+    this.#recovered = true;
+    durable.start();
+    this.#open();
+  }
+
+  get #isReplaying(): boolean {
+    return this.durable?.replaying === true;
   }
 
   // ---------------------------------------------------------------- rows come in
@@ -139,7 +180,7 @@ export class LiveRule implements InletOwner {
     let delivery: Delivery | undefined = held;
     // Rows of a table that nothing will be joined with any more.
     if (this.#ending) return held.release();
-    if (inlet.feed.shared) {
+    if (inlet.feed.shared && this.durable === undefined) {
       held.release();
       delivery = undefined;
     }
@@ -149,11 +190,13 @@ export class LiveRule implements InletOwner {
     }
     this.#backlog.push({ inlet, rows, delivery });
     this.#backlogRows += rows.rows.length;
-    if (inlet.feed.shared) this.#dropOldest();
+    if (delivery === undefined) this.#dropOldest();
     this.#drained ??= this.#drain();
   }
 
   letGo(inlet: RuleInlet): void {
+    // What the rule has promised to keep waits for no sink.
+    if (this.durable !== undefined) return;
     for (const waiting of [this.#underWay, ...this.#backlog]) {
       if (waiting?.inlet !== inlet) continue;
       waiting.delivery?.release();
@@ -163,7 +206,7 @@ export class LiveRule implements InletOwner {
   }
 
   get #blocked(): boolean {
-    if (this.#suspended !== undefined) return true;
+    if (this.#suspended !== undefined || this.durable?.journal.blocked === true) return true;
     for (const action of this.actions) if (action.blocked) return true;
     return false;
   }
@@ -178,6 +221,7 @@ export class LiveRule implements InletOwner {
   async #actionRoom(): Promise<void> {
     while (this.#blocked && !this.#stopped) {
       if (this.#suspended !== undefined) await Promise.race([this.#suspended, this.#whenStopping]);
+      await this.durable?.journal.room();
       await Promise.all(this.actions.map((action) => action.room()));
     }
   }
@@ -222,13 +266,15 @@ export class LiveRule implements InletOwner {
   }
 
   #process(next: Waiting): void {
-    const { rows, meta, time } = next.rows;
+    const { rows, meta, time, position } = next.rows;
     const batch: Row[] = [];
     for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
+    this.durable?.begin(time);
     this.pipeline.pushAt(next.inlet.positions, batch, time);
     this.#underWay = next;
     this.#whenSettled(() => {
       this.#underWay = undefined;
+      if (position !== undefined) this.durable?.journal.position(next.inlet.stream, position);
       this.#flush(next.delivery);
       next.delivery?.release();
       this.#arm();
@@ -274,7 +320,8 @@ export class LiveRule implements InletOwner {
     await this.pipeline.end(this.#options.clock.now());
     if (this.#stopped) return;
     this.#complete = true;
-    this.#flush(undefined);
+    if (this.durable === undefined) this.#flush(undefined);
+    else this.durable.complete(this.#queue(undefined));
     await Promise.all(this.actions.map((action) => action.idle()));
     if (!this.#stopped) this.#options.onEnded(reason);
   }
@@ -287,16 +334,18 @@ export class LiveRule implements InletOwner {
   }
 
   #rows(rows: readonly Struct[], actions: readonly Action[]): void {
+    if (this.#isReplaying) return;
     for (const action of actions) action.collectEach(rows);
   }
 
   #list(rows: readonly Struct[], ofEmptyWindow: boolean, actions: readonly Action[]): void {
+    if (this.#isReplaying) return;
     for (const action of actions) action.collect(rows, ofEmptyWindow);
   }
 
   #failed(error: RowError, outputs: readonly number[]): void {
     // An answer that comes after the stop, if only to say that nobody waits for it.
-    if (this.#stopped) return;
+    if (this.#stopped || this.#isReplaying) return;
     this.#options.log.warn("A row failed", { reason: `${error.code}: ${error.message}` });
     this.#passOn(error, outputs.flatMap((output) => this.#actionsOf(output)));
   }
@@ -307,11 +356,20 @@ export class LiveRule implements InletOwner {
   }
 
   #dropped(reason: string, count: number, node: string): void {
+    if (this.#isReplaying) return;
     this.#options.log.warn("Rows were dropped", { reason, count, node });
   }
 
   #flush(delivery: Delivery | undefined): void {
-    for (const action of this.actions) action.flush(delivery);
+    const gave = this.#queue(delivery);
+    this.durable?.endBatch(gave, delivery);
+  }
+
+  /** True when there was anything to queue. */
+  #queue(delivery: Delivery | undefined): boolean {
+    let gave = false;
+    for (const action of this.actions) gave = action.flush(delivery) || gave;
+    return gave;
   }
 
   // ---------------------------------------------------------------- time
@@ -343,7 +401,9 @@ export class LiveRule implements InletOwner {
   #wakeUp(): void {
     if (this.#stopped || this.#ending) return;
     this.#timerAt = Infinity;
-    this.pipeline.advance(this.#options.clock.now());
+    const now = this.#options.clock.now();
+    this.durable?.begin(now);
+    this.pipeline.advance(now);
     this.#whenSettled(() => {
       this.#flush(undefined);
       this.#arm();
@@ -363,14 +423,26 @@ export class LiveRule implements InletOwner {
     // Another rule that left before, and still finishes, must not close the source under this one.
     const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
     this.#abandonBacklog();
-    const held = this.#complete ? 0 : this.pipeline.abandon("stopped");
-    if (held > 0) this.#options.log.warn("Rows that the rule held were given up when it stopped", { count: held });
+    this.#leaveState();
     this.pipeline.close();
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
+    await this.durable?.journal.stop(graceMs);
     for (const cancel of this.#cancels) cancel();
     await Promise.all([
       ...unused.map((feed) => feed.close()),
       ...this.#options.lookups.map((lease) => lease.release()),
     ]);
+  }
+
+  /** What a rule with `qos` 0 holds is given up. */
+  #leaveState(): void {
+    if (this.durable !== undefined) {
+      if (!this.#recovered) return;
+      if (this.#complete) this.durable.forgetPositions();
+      else this.durable.close(this.#suspended === undefined);
+      return;
+    }
+    const held = this.#complete ? 0 : this.pipeline.abandon("stopped");
+    if (held > 0) this.#options.log.warn("Rows that the rule held were given up when it stopped", { count: held });
   }
 }

@@ -21,6 +21,8 @@ export interface OpenParts {
   readonly resolvePath?: ConnectorContext["resolvePath"];
   /** The rule it is for; undefined for a shared stream. */
   readonly owner?: string;
+  /** Of a source: whether its positions are kept, and where it shall begin. */
+  readonly resume?: Pick<OpenContext, "keepsPosition" | "position">;
 }
 
 /** Closing the handle also gives the connection back. */
@@ -48,6 +50,7 @@ export async function openRole<Handle extends Closable>(
       status: onStatus,
       connection: lease?.connection as never,
       ...(declared === undefined ? {} : { columns: declared }),
+      ...parts.resume,
     });
     if (lease === undefined) return handle;
     const close = handle.close.bind(handle);

@@ -6,7 +6,8 @@ import { type Plan, type SourcePlan, sourcesOf, type StatementPlan } from "../sq
 import type { RuleContext } from "../sql/functions/declare.ts";
 import { copyOfRow, type Row } from "../value/row.ts";
 import type { Value } from "../value/value.ts";
-import type { Output, Progress } from "./operator.ts";
+import type { Tap } from "./durable/tap.ts";
+import type { Batch, Output, Progress } from "./operator.ts";
 import type { Given } from "./pipeline_edges.ts";
 import { type PipelineNode, type PipelineParts, wirePlan } from "./wire_plan.ts";
 
@@ -15,6 +16,8 @@ export class Pipeline {
   readonly nodes: readonly PipelineNode[];
   /** Its streams and tables, by position; those of lookup tables take no rows. */
   readonly sources: readonly SourcePlan[];
+  /** Where rows are recorded; none without a recorder, or without state. */
+  readonly taps: readonly Tap[];
   readonly root: Plan;
   /** What each source, operator and case of a switch has given. */
   readonly givens: ReadonlyMap<Plan, Given>;
@@ -29,9 +32,10 @@ export class Pipeline {
     this.#rule = parts.rule;
     this.root = plan.root;
     this.sources = sourcesOf(plan.root);
-    const { nodes, heads, givens } = wirePlan(plan, parts);
+    const { nodes, heads, givens, taps } = wirePlan(plan, parts);
     this.nodes = nodes;
     this.givens = givens;
+    this.taps = taps;
     this.#heads = heads;
   }
 
@@ -54,6 +58,13 @@ export class Pipeline {
   #give(rows: Row[], position: number): void {
     if (position !== 0) { for (const row of rows) row.source = position; }
     if (rows.length > 0) this.#heads[position]!.push({ rows, window: undefined });
+  }
+
+  /** Gives back what a tap has recorded, or, without one, what time it was. */
+  replay(now: number, tap?: number, batch?: Batch): void {
+    this.#rule.now = now;
+    if (tap === undefined) this.advance(now);
+    else this.taps[tap]!.replay(batch!);
   }
 
   /** Tells how far processing time has come, and optionally the watermark: Infinity at the end of the input. */

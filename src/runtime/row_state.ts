@@ -14,18 +14,19 @@ export function rowToValue(row: Row): Value {
   return [row.values, row.time, row.meta ?? null, row.slots ?? null, row.source, parts];
 }
 
+/** What stands at the end of the list may be left out. */
 export function rowFromValue(value: Value): Row {
   const [values, time, meta, slots, source, parts] = value as [
     Struct,
     number,
-    Struct | null,
-    Value[] | null,
-    number,
-    Value[] | null,
+    Struct | null | undefined,
+    Value[] | null | undefined,
+    number | undefined,
+    Value[] | null | undefined,
   ];
   const row = new Row(values, time, meta ?? undefined);
   row.slots = slots ?? undefined;
-  row.source = source;
+  row.source = source ?? 0;
   row.parts = parts?.map((part) => part === null ? undefined : rowFromValue(part));
   return row;
 }

@@ -83,7 +83,16 @@ export const ruleOptions = v.strictObject({
     description: "A full buffer holds back the source instead of dropping; always so for streams that are not shared.",
     default: false,
   }),
-  qos: choice([0, 1, 2], { description: "0 at most once, 1 at least once, 2 exactly-once state.", default: 0 }),
+  qos: choice([0, 1, 2], {
+    description:
+      "0 at most once; 1 at least once; 2 exactly-once state, and exactly once where source and sinks allow.",
+    default: 0,
+  }),
+  durability: choice(["process", "power"], {
+    description:
+      "With qos 1 and 2: what is acknowledged survives the death of the process, or also that of the machine.",
+    default: "process",
+  }),
   forceExitTimeout: duration({ description: "Longest wait for a rule to stop; 0 is the default of 5 s.", default: 0 }),
   cron: text({
     description:
@@ -106,8 +115,11 @@ export const ruleOptions = v.strictObject({
     "Rows of a rule are processed in order on one thread.",
     integer({ description: "Workers.", min: 0 }),
   ),
-  checkpointInterval: ignored("Takes effect with qos 1 and 2."),
-  enableSaveStateBeforeStop: ignored("Takes effect with qos 1 and 2."),
+  checkpointInterval: duration({
+    description: "With qos 1 and 2: longest time between two snapshots of the state; what came since is in a log.",
+    default: 300_000,
+  }),
+  enableSaveStateBeforeStop: ignored("With qos 1 and 2 the state is kept up to the last row."),
   notifySub: ignored("State changes are in the status."),
   experiment: ignored("The row layout is not configurable."),
   planOptimizeStrategy: v.optional(
@@ -288,12 +300,6 @@ function readOptions(
   const given = withoutEmptyDuration({ ...defaults.options, ...options as Fields | undefined });
   const read = readSettings(ruleOptions, given, place);
   const problems: Diagnostic[] = [];
-  if (read.qos !== 0) {
-    problems.push(diagnostic("E301", `qos ${read.qos} (checkpoints) is not supported yet`, {
-      path: "options.qos",
-      hint: "leave qos out; the source is acknowledged after the actions have the results",
-    }));
-  }
   const schedule = readSchedule(read, defaults.timezone ?? "Local", problems);
   throwIfAny(problems);
   return { options: read, ...(schedule === undefined ? {} : { schedule }) };

@@ -18,30 +18,39 @@ export interface InletOwner {
 }
 
 export interface InletOptions {
+  /** The name of the stream or table. */
+  readonly stream: string;
   readonly feed: Feed;
   /** Its positions in FROM: several when the statement joins a stream with itself. */
   readonly positions: readonly number[];
   readonly columns: ReadonlySet<string> | "all";
   readonly wantsMeta: boolean;
+  readonly durable: boolean;
   /** False for tables: their end is not the end of the rule. */
   readonly drives: boolean;
 }
 
 export class RuleInlet implements FeedConsumer {
+  readonly stream: string;
   readonly feed: Feed;
   readonly positions: readonly number[];
   readonly columns: ReadonlySet<string> | "all";
   readonly wantsMeta: boolean;
   readonly drives: boolean;
+  readonly durable: boolean;
+  /** See `FeedConsumer`; set before the inlet is added to its feed. */
+  startPosition: string | undefined;
   readonly #owner: InletOwner;
 
   constructor(owner: InletOwner, options: InletOptions) {
     this.#owner = owner;
+    this.stream = options.stream;
     this.feed = options.feed;
     this.positions = options.positions;
     this.columns = options.columns;
     this.wantsMeta = options.wantsMeta;
     this.drives = options.drives;
+    this.durable = options.durable;
   }
 
   accept(rows: FeedRows, delivery: Delivery): void {

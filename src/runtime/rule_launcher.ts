@@ -7,10 +7,15 @@ import type { Clock, ConnectorContext, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
 import type { PayloadSink, RowSink } from "../connector/sink.ts";
 import type { Source } from "../connector/source.ts";
-import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import { Action } from "./action.ts";
 import type { ConnectionPool } from "./connections.ts";
+import { outboxSettingsOf, usesCache } from "./durable/cache_settings.ts";
+import { DurableRun } from "./durable/durable_run.ts";
+import { giveUpLeftBehind } from "./durable/left_behind.ts";
+import { OutboxQueue } from "./durable/outbox_queue.ts";
+import { RuleJournal } from "./durable/rule_journal.ts";
 import { Feed } from "./feed.ts";
 import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
 import type { LookupTables } from "./lookup_tables.ts";
@@ -45,13 +50,17 @@ export class RuleLauncher {
     const { tables, clock, timezone, outside } = this.#parts;
     const { id } = prepared.definition;
     const log = this.#parts.log.with({ rule: id });
+    const onBroken = (error: unknown) => rule.failed(brokenStore(error));
+    const durable = this.#createDurable(prepared, log, onBroken);
     const rule: LiveRule = new LiveRule({
       prepared,
       feeds: prepared.inputs.map(({ source }) => this.#feedOf(source, id)),
       lookups: prepared.lookups.map((lookup) => tables.acquire(lookup)),
       actions: prepared.actions.map((action, index) =>
-        this.#createAction(action, index, id, log, (error) => rule.failed(error))
+        this.#createAction(action, index, id, log, durable?.journal, (error) => rule.failed(error))
       ),
+      ...(durable === undefined ? {} : { durable }),
+      onBroken,
       clock,
       log,
       timezone,
@@ -61,6 +70,22 @@ export class RuleLauncher {
     });
     rule.start();
     return rule;
+  }
+
+  /** What a rule with `qos` 1 or 2 keeps; and what it kept and has no use for any more goes. */
+  #createDurable(prepared: PreparedRule, log: Logger, onBroken: (error: unknown) => void): DurableRun | undefined {
+    const { delivery, clock } = this.#parts;
+    const { id, options } = prepared.definition;
+    const isDurable = options.qos > 0;
+    const actions = prepared.actions
+      .map((action, index) => ({ name: actionName(action, index), keeps: isDurable || usesCache(action.common) }))
+      .filter(({ keeps }) => keeps)
+      .map(({ name }) => name);
+    giveUpLeftBehind(delivery, id, { actions, state: isDurable }, log);
+    if (!isDurable) return undefined;
+    const { durability, checkpointInterval } = options;
+    const journal = new RuleJournal({ rule: id, delivery, durability, clock, log, onBroken });
+    return new DurableRun({ rule: id, delivery, journal, checkpointInterval, clock, log });
   }
 
   #feedOf(source: PreparedSource, ruleId: string): Feed {
@@ -80,10 +105,11 @@ export class RuleLauncher {
     const parts = { pool, clock, log, name, resolvePath, ...(owner === undefined ? {} : { owner }) };
     return new Feed({
       stream: source.stream.name,
-      open: async (onStatus) => {
+      open: async (onStatus, resume) => {
         await before;
-        return await openRole<Source>(source, source.role.open, parts, onStatus);
+        return await openRole<Source>(source, source.role.open, { ...parts, resume }, onStatus);
       },
+      private: !source.stream.options.shared,
       reportsStatus: source.connection !== undefined,
       createDecoder: source.createDecoder,
       createValidator: source.createValidator,
@@ -97,6 +123,7 @@ export class RuleLauncher {
     index: number,
     ruleId: string,
     log: Logger,
+    journal: RuleJournal | undefined,
     onFailed: (error: DiagnosticError) => void,
   ): Action {
     const { pool, clock, resolvePath } = this.#parts;
@@ -106,14 +133,17 @@ export class RuleLauncher {
       settings: never,
       context: OpenContext<never>,
     ) => PayloadSink | RowSink | Promise<PayloadSink | RowSink> = role.open;
-    return new Action({
+    const queue = journal === undefined
+      ? new MemoryQueue(common.bufferLength)
+      : this.#outboxQueue(action, index, ruleId, log, journal, (reason, rows) => created.metrics.drop(reason, rows));
+    const created: Action = new Action({
       type: definition.type,
       index,
       encodes: role.accepts === "payloads",
       transform: role.accepts === "payloads"
         ? payloadTransform(common, codecOf(common.format).createEncoder(common))
         : rowTransform(common),
-      queue: new MemoryQueue(common.bufferLength),
+      queue,
       open: (onStatus) =>
         openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, resolvePath, owner: ruleId }, onStatus),
       reportsStatus: action.connection !== undefined,
@@ -121,5 +151,32 @@ export class RuleLauncher {
       clock,
       log,
     });
+    return created;
   }
+
+  #outboxQueue(
+    action: PreparedAction,
+    index: number,
+    rule: string,
+    log: Logger,
+    journal: RuleJournal,
+    onDropped: (reason: string, rows: number) => void,
+  ): OutboxQueue {
+    const { delivery, clock } = this.#parts;
+    const name = actionName(action, index);
+    const outbox = delivery.outbox(rule, name, outboxSettingsOf(action.common, 1));
+    const incarnation = delivery.incarnation(rule);
+    const { accepts } = action.role;
+    return new OutboxQueue({ action: name, outbox, journal, incarnation, accepts, onDropped, clock, log });
+  }
+}
+
+/** Of the outbox of an action: `0_mqtt`. */
+function actionName({ definition }: PreparedAction, index: number): string {
+  return `${index}_${definition.type}`;
+}
+
+function brokenStore(error: unknown): DiagnosticError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new DiagnosticError([diagnostic("E604", `What the rule keeps cannot be read or written: ${message}`)]);
 }

@@ -10,6 +10,8 @@ function keepSomething(delivery: MemoryDelivery, rule: string): Promise<unknown>
   return delivery.commit({ rule, log: [{ sequence: 1, payload: "batch" }] });
 }
 
+const keeping = { options: { qos: 1 } };
+
 /** One that no rule uses; counts what it is asked all the same. */
 class Counting extends MemoryDelivery {
   asked = 0;
@@ -41,8 +43,8 @@ class Failing extends MemoryDelivery {
 
 test("what is kept of a rule goes with it, after it has stopped, and not before", () =>
   withProbes(async ({ create, engine, delivery, probe, clock }) => {
-    await create("r", "SELECT a FROM own");
-    await create("other", "SELECT a FROM own");
+    await create("r", "SELECT a FROM own", keeping);
+    await create("other", "SELECT a FROM own", keeping);
     await keepSomething(delivery, "r");
     await keepSomething(delivery, "other");
     await engine.rules.stop("r");
@@ -51,7 +53,8 @@ test("what is kept of a rule goes with it, after it has stopped, and not before"
     assert.deepEqual(delivery.rules(), ["other", "r"]);
     probe.hold("r");
     probe.give("own", '{"a":1}');
-    await settled();
+    // Its result is kept first, and sent then.
+    for (let turn = 0; turn < 5; turn++) await settled();
     const deleting = engine.rules.delete("r");
     await settled();
     assert.deepEqual(delivery.rules(), ["other", "r"], "the rule is still stopping");
@@ -63,13 +66,13 @@ test("what is kept of a rule goes with it, after it has stopped, and not before"
 test("a rule of the same id begins with nothing, even when the removal has failed", async () => {
   const delivery = new Failing();
   await withProbes(async ({ create, engine, logged }) => {
-    await create("r", "SELECT a FROM own");
+    await create("r", "SELECT a FROM own", keeping);
     await keepSomething(delivery, "r");
     const before = delivery.incarnation("r");
     await engine.rules.delete("r");
     assert.ok(logged.some(({ reason }) => reason === "the disk is full"));
     assert.deepEqual(delivery.rules(), ["r"]);
-    await create("r", "SELECT a FROM own");
+    await create("r", "SELECT a FROM own", keeping);
     assert.deepEqual(delivery.rules(), []);
     assert.notEqual(delivery.incarnation("r"), before);
   }, { delivery });
@@ -78,7 +81,7 @@ test("a rule of the same id begins with nothing, even when the removal has faile
 test("what is kept of rules that are gone goes at the start, that of unreadable ones stays", async () => {
   const store = new MemoryStore();
   const delivery = new MemoryDelivery();
-  store.put("rule", "known", probeRule("known", "SELECT a FROM own"));
+  store.put("rule", "known", probeRule("known", "SELECT a FROM own", keeping));
   store.put("rule", "unreadable", "{");
   for (const rule of ["known", "unreadable", "gone"]) await keepSomething(delivery, rule);
   await withProbes(() => {
@@ -92,8 +95,8 @@ test("what is kept of a temporary rule goes when the agent ends", async () => {
   const world = probeWorld({ delivery });
   world.streams.execute('CREATE STREAM own () WITH (TYPE="probe", DATASOURCE="own", FORMAT="json")');
   await world.engine.start();
-  await world.create("passing", "SELECT a FROM own", { temp: true });
-  await world.create("staying", "SELECT a FROM own");
+  await world.create("passing", "SELECT a FROM own", { ...keeping, temp: true });
+  await world.create("staying", "SELECT a FROM own", keeping);
   for (const rule of ["passing", "staying"]) await keepSomething(delivery, rule);
   await world.engine.close();
   assert.deepEqual(delivery.rules(), ["staying"]);

@@ -21,6 +21,8 @@ import {
 } from "../sql/plan.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Struct } from "../value/value.ts";
+import { planKeys } from "./durable/plan_keys.ts";
+import { Gate, type Recorder, Tap } from "./durable/tap.ts";
 import type { Operator, OperatorContext, Output } from "./operator.ts";
 import type { KeyedLookup } from "./lookup_table.ts";
 import { CountedOutput, Edge, Given, newTiming, type Timing } from "./pipeline_edges.ts";
@@ -69,6 +71,8 @@ export interface PipelineNode {
   readonly plan: OperatorPlan;
   readonly operator: Operator;
   readonly metrics: NodeMetrics;
+  /** See `planKeys`; empty in a pipeline that records nothing. */
+  readonly key: string;
 }
 
 /** The names that eKuiper's status gives to operators. */
@@ -99,6 +103,8 @@ export interface PipelineParts {
   readonly output: PipelineOutput;
   /** The lookup table that a join asks. A plan without lookup joins needs none. */
   readonly lookup?: (plan: LookupJoinPlan) => KeyedLookup;
+  /** Records what its state has to be made of again after a restart. Absent: nothing of it is kept. */
+  readonly recorder?: Recorder;
 }
 
 /** A plan node that becomes an operator. */
@@ -110,8 +116,10 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
   readonly heads: (Output | undefined)[];
   /** What each source, operator and case of a switch gives. */
   readonly givens: ReadonlyMap<Plan, Given>;
+  /** Where rows have to be recorded. */
+  readonly taps: readonly Tap[];
 } {
-  const { rule, output, lookup } = parts;
+  const { rule, output, lookup, recorder } = parts;
   const compile: CompileContext = {
     rule,
     changingSlots: plan.changingSlots,
@@ -127,6 +135,21 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
     return given;
   };
   const timing = newTiming();
+  const keys = recorder === undefined ? undefined : planKeys(plan.root);
+  const tapped: Tapped[] = [];
+  /** Something before the input of a stateful step, where its rows can be recorded. */
+  const tapOf = (own: PipelineNode, input: Plan, port = ""): Taker["tap"] => {
+    if (recorder === undefined) return undefined;
+    if (!isStateful(own.operator)) {
+      const ends = own.plan.kind === "project" || askingKinds.has(own.plan.kind);
+      return ends ? (edge) => new Gate(recorder, edge) : undefined;
+    }
+    return (edge) => {
+      const tap = new Tap(`${own.key}${port}`, recorder, edge);
+      tapped.push({ tap, input });
+      return tap;
+    };
+  };
   /** What takes the rows of a plan node, known once the nodes behind it are built. */
   const takers = new Map<Plan, Taker[]>();
   const ends = endsOf(plan.root);
@@ -154,16 +177,56 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
     const operator = node.kind === "switch"
       ? new SwitchOperator(node, context, caseOutputs(ports, metrics))
       : create(node, context, countedPort(ports, givenOf(node), metrics, rule, timing), metrics, { output, lookup });
-    const own: PipelineNode = { type, plan: node, operator, metrics };
+    const own: PipelineNode = { type, plan: node, operator, metrics, key: keys?.get(node) ?? "" };
     nodes.push(own);
-    addTaker(takers, node.input, { port: operator, node: own });
+    addTaker(takers, node.input, { port: operator, node: own, tap: tapOf(own, node.input) });
     if (node.kind === "join") {
       for (const table of node.tables) {
-        addTaker(takers, table, { port: (operator as JoinOperator).tablePort(table.position), node: undefined });
+        const port = (operator as JoinOperator).tablePort(table.position);
+        addTaker(takers, table, { port, node: undefined, tap: tapOf(own, table, `/${table.position}`) });
       }
     }
   }
-  return { nodes: nodes.reverse(), heads, givens };
+  return { nodes: nodes.reverse(), heads, givens, taps: activeTaps(tapped, nodes) };
+}
+
+interface Tapped {
+  readonly tap: Tap;
+  /** The node whose rows come through. */
+  readonly input: Plan;
+}
+
+function isStateful(operator: Operator): boolean {
+  return (operator.snapshot?.() ?? null) !== null;
+}
+
+const askingKinds: ReadonlySet<Plan["kind"]> = new Set(["lookup_join", "script", "delay"]);
+
+/** True for a step that may give other rows for the same ones, since it asks the outside, or calls what does. */
+function asks(plan: Plan): boolean {
+  if (askingKinds.has(plan.kind)) return true;
+  const inputs = new Set<unknown>(inputsOf(plan));
+  const calls = (part: unknown): boolean => {
+    if (typeof part !== "object" || part === null || inputs.has(part)) return false;
+    const { fn } = part as { readonly fn?: { readonly impure?: boolean } };
+    if (fn?.impure === true) return true;
+    return Object.entries(part).some(([name, value]) => name !== "fn" && name !== "schema" && calls(value));
+  };
+  return calls(plan);
+}
+
+/** The taps that are needed: those with rows that do not all come from stateful steps by computation alone. */
+function activeTaps(tapped: readonly Tapped[], nodes: readonly PipelineNode[]): Tap[] {
+  if (tapped.length === 0) return [];
+  const stateful = new Set(nodes.filter(({ operator }) => isStateful(operator)).map(({ plan }) => plan as Plan));
+  const isDerived = (plan: Plan): boolean => {
+    if (stateful.has(plan)) return true;
+    if (plan.kind === "source" || asks(plan)) return false;
+    return inputsOf(plan).every(isDerived);
+  };
+  const active = tapped.filter(({ input }) => !isDerived(input)).map(({ tap }) => tap);
+  for (const [index, tap] of active.entries()) tap.activate(index);
+  return active;
 }
 
 /** An operator as an input of rows, or a port of one. */
@@ -172,6 +235,8 @@ interface Taker {
   readonly node: PipelineNode | undefined;
   /** Of a switch: which case leads there, and what it has given. */
   readonly ofCase?: { readonly index: number; readonly given: Given };
+  /** Puts a tap before it. */
+  readonly tap?: ((edge: Output) => Output) | undefined;
 }
 
 function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
@@ -183,7 +248,10 @@ function addTaker(takers: Map<Plan, Taker[]>, plan: Plan, taker: Taker): void {
 /** One output for all that take the rows of a node; undefined for the last node, which gives results. */
 function portOf(takers: readonly Taker[], rule: RuleContext, timing: Timing): Output | undefined {
   // They were found from the results back, and get rows in the order in which the plan names them.
-  const edges = takers.toReversed().map(({ port, node }) => node === undefined ? port : new Edge(node, rule, timing));
+  const edges = takers.toReversed().map(({ port, node, tap }) => {
+    const edge = node === undefined ? port : new Edge(node, rule, timing);
+    return tap === undefined ? edge : tap(edge);
+  });
   return edges.length > 1 ? new Tee(edges) : edges[0];
 }
 

@@ -25,14 +25,6 @@ const provoked: readonly (readonly [Code, stream: string, action: Record<string,
   ["E408", 'TYPE="simulator"', { nop: { dataTemplate: "x" } }, "actions.0.nop.dataTemplate"],
 ];
 
-test("E301 names options.qos", () =>
-  withEngine(({ engine, streams }) => {
-    streams.execute('CREATE STREAM s () WITH (TYPE="simulator")');
-    const rule = JSON.stringify({ id: "r", sql: "SELECT a FROM s", actions: [{ nop: {} }], options: { qos: 1 } });
-    assert.throws(() => engine.rules.validate(rule), /E301.*qos 1/);
-    return Promise.resolve();
-  }));
-
 for (const [code, options, action, path] of provoked) {
   test(`${code} names ${path}`, () =>
     withEngine(({ engine, streams }) => {
