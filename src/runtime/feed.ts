@@ -84,6 +84,8 @@ export class Feed {
   #decode: Decoder | undefined;
   #validate: ((row: Struct) => Struct) | undefined;
   #wantsMeta = false;
+  /** Decoder, validator and metadata are what the consumers need. */
+  #isFitted = false;
   #finished: Promise<void> | undefined;
   #allowClose: () => void = () => {};
   readonly #mayClose = new Promise<void>((resolve) => (this.#allowClose = resolve));
@@ -104,7 +106,8 @@ export class Feed {
 
   /** Adds a rule; the first one starts the source. */
   add(consumer: FeedConsumer): void {
-    for (const other of this.#consumers) other.letGo();
+    // Of several, each is done with a batch as soon as it has taken it.
+    if (this.#consumers.length === 1) this.#consumers[0]!.letGo();
     this.#setConsumers([...this.#consumers, consumer]);
     if (this.#options.private) {
       this.#keepsPosition = consumer.durable;
@@ -148,19 +151,27 @@ export class Feed {
     return this.#abort.signal.aborted || this.#failed;
   }
 
-  /** Decoding serves all rules at once: the columns are those that any of them needs. */
   #setConsumers(consumers: readonly FeedConsumer[]): void {
     this.#consumers = consumers;
+    this.#isFitted = false;
+  }
+
+  /**
+   * Decoding serves all rules at once: the columns are those that any of them needs. They are put together for the next
+   * rows, and not for each of hundreds of rules that start one after the other.
+   */
+  #fit(): void {
+    this.#isFitted = true;
     const columns = new Set<string>();
     let all = false;
-    for (const consumer of consumers) {
+    for (const consumer of this.#consumers) {
       if (consumer.columns === "all") all = true;
       else for (const column of consumer.columns) columns.add(column);
     }
     const wanted = all ? "all" as const : columns;
     this.#decode = this.#options.createDecoder?.(wanted);
     this.#validate = this.#options.createValidator?.(wanted);
-    this.#wantsMeta = consumers.some((consumer) => consumer.wantsMeta);
+    this.#wantsMeta = this.#consumers.some((consumer) => consumer.wantsMeta);
   }
 
   async #run(): Promise<void> {
@@ -248,6 +259,7 @@ export class Feed {
   }
 
   #rowsOf(batch: SourceBatch, time: number): FeedRows {
+    if (!this.#isFitted) this.#fit();
     const items = batch.kind === "payloads" ? batch.payloads : batch.rows;
     const source = this.sourceMetrics;
     source.recordsIn += items.length;

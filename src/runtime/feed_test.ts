@@ -200,7 +200,7 @@ test("a Feed gives each row the metadata of its message, where a consumer wants 
   await end(consumer);
 });
 
-test("a Feed decodes the columns that any of its consumers needs", async () => {
+test("a Feed decodes the columns that any of its consumers needs, put together for the next rows", async () => {
   const { source, wanted, join, end, feed } = setUp();
   const one = join(new Set(["a"]));
   const two = join(new Set(["b"]));
@@ -208,7 +208,11 @@ test("a Feed decodes the columns that any of its consumers needs", async () => {
   await settled();
   assert.deepEqual(one.rows, [{ a: 1, b: 2 }]);
   feed.remove(one);
-  assert.deepEqual(wanted.map((columns) => [...columns].join()), ["a", "a,b", "b"]);
+  source.payloads('{"a":4,"b":5,"c":6}');
+  source.payloads('{"b":7,"c":8}');
+  await settled();
+  assert.deepEqual(two.rows, [{ a: 1, b: 2 }, { b: 5 }, { b: 7 }]);
+  assert.deepEqual(wanted.map((columns) => [...columns].join()), ["a,b", "b"]);
   await end(two);
 });
 
