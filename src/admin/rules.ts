@@ -6,6 +6,7 @@ import type { Context, Hono } from "hono";
 import { diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { Rules, RuleSummary } from "../runtime/rules.ts";
 import { readObject, textListField } from "./body.ts";
+import { readResetting, readSourceReset } from "./resets.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { empty, json, jsonText, sentence } from "./reply.ts";
@@ -101,6 +102,20 @@ function commandRoutes(app: Hono<AdminEnv>, rules: Rules): void {
       return sentence(c, `Rule ${id} was ${done}`);
     });
   }
+
+  const resetFailure = failing({ prefix: "reset rule error", missing: { message: notInRegistry } });
+  app.put("/rules/:name/reset_state", resetFailure, async (c) => {
+    const id = pathName(c);
+    const { stream, position } = await readSourceReset(c);
+    await rules.resetSource(id, stream, position);
+    return sentence(c, "success");
+  });
+
+  app.post("/api/v1/rules/:name/reset", resetFailure, async (c) => {
+    const id = pathName(c);
+    await rules.reset(id, await readResetting(c));
+    return sentence(c, `Rule ${id} was reset`);
+  });
 }
 
 function itemRoutes(app: Hono<AdminEnv>, rules: Rules): void {

@@ -48,7 +48,8 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "rule",
-    summary: "rules of a running agent: ls, get, create, rm, start, stop, restart, status, explain",
+    summary:
+      "rules of a running agent: ls, get, create, rm, start, stop, restart, status, explain, dead-letters, reset",
     load: async () => (await import("./rule.ts")).rule,
   },
   {

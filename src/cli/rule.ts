@@ -5,11 +5,23 @@
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { RuleExplanation, RuleSummary } from "../runtime/rules.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb, tableText } from "./client.ts";
-import type { Arguments, CliContext, Command } from "./command.ts";
+import { type Arguments, type CliContext, type Command, UsageError } from "./command.ts";
 import { deadLetterFlags, deadLetters, deadLetterUsage } from "./dead_letters.ts";
 import { explainText } from "./explain_text.ts";
 
-const verbs = ["ls", "get", "create", "rm", "start", "stop", "restart", "status", "explain", "dead-letters"] as const;
+const verbs = [
+  "ls",
+  "get",
+  "create",
+  "rm",
+  "start",
+  "stop",
+  "restart",
+  "status",
+  "explain",
+  "dead-letters",
+  "reset",
+] as const;
 
 /** The SQL inside a rule's JSON, for the places in error messages. */
 function sqlOf(json: string): string | undefined {
@@ -56,6 +68,15 @@ async function explain(client: AgentClient, id: string, args: Arguments, context
   context.stdout(`rule ${answer.id}: ${answer.state}${since}\n${explainText(answer.root)}`);
 }
 
+async function reset(client: AgentClient, id: string, args: Arguments, context: CliContext): Promise<void> {
+  const what = { state: args.flag("state"), positions: args.flag("positions") };
+  if (!what.state && !what.positions) {
+    throw new UsageError("what the rule shall forget is missing: --state, --positions or both");
+  }
+  const path = `/api/v1/rules/${encodeURIComponent(id)}/reset`;
+  context.stdout(`${await client.request("POST", path, JSON.stringify(what))}\n`);
+}
+
 async function run(args: Arguments, context: CliContext): Promise<number> {
   const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
   const client = new AgentClient(args, context);
@@ -85,6 +106,9 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       case "explain":
         await explain(client, id, args, context);
         break;
+      case "reset":
+        await reset(client, id, args, context);
+        break;
       default:
         verb satisfies never;
     }
@@ -97,12 +121,15 @@ export const rule: Command = {
     "weir rule ls",
     "weir rule create 'JSON' | -f FILE [--replace ID]",
     "weir rule get|rm|start|stop|restart|status|explain ID",
+    "weir rule reset ID --state --positions",
     ...deadLetterUsage,
   ],
   flags: {
     ...clientFlags,
     file: { type: "string", short: "f", value: "FILE", summary: "read the rule from a file; - is stdin" },
     replace: { type: "string", value: "ID", summary: "replace this rule, or create it" },
+    state: { type: "boolean", summary: "reset: forget open windows, counters and what else the rule has gathered" },
+    positions: { type: "boolean", summary: "reset: forget how far sources such as files have been read" },
     ...deadLetterFlags,
   },
   run,

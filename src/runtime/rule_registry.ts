@@ -7,9 +7,10 @@
  */
 import type { Clock, Logger } from "../connector/context.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
-import type { DeliveryStore } from "../store/delivery_store.ts";
+import { didYouMean } from "../diagnostics/suggest.ts";
+import type { DeliveryStore, DeliveryUnit } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
-import { journalOf, type RuleOfLetters } from "./durable/dead_letters.ts";
+import type { RuleOfLetters } from "./durable/dead_letters.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
@@ -19,7 +20,14 @@ import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { messageOf, RuleRunner } from "./rule_runner.ts";
 import { latestException, metricsOf } from "./rule_status.ts";
-import { changedTags, type RuleExplanation, type Rules, type RuleSummary, type TagChange } from "./rules.ts";
+import {
+  changedTags,
+  type Resetting,
+  type RuleExplanation,
+  type Rules,
+  type RuleSummary,
+  type TagChange,
+} from "./rules.ts";
 import { versionAllows } from "./streams.ts";
 
 export interface RuleRegistryParts {
@@ -220,6 +228,67 @@ export class RuleRegistry implements Rules {
     });
   }
 
+  async reset(id: string, { state, positions }: Resetting): Promise<void> {
+    await this.#command(id, (entry) =>
+      this.#whileStopped(entry, () => {
+        const known = [...this.#parts.delivery.positions(id).keys()];
+        return {
+          ...(state ? { checkpoint: null } : {}),
+          ...(positions ? { positions: new Map(known.map((source) => [source, null])) } : {}),
+        };
+      }));
+  }
+
+  async resetSource(id: string, stream: string, position: string | null): Promise<void> {
+    // deno-lint-ignore require-await -- what is wrong rejects, as in the other commands.
+    await this.#command(id, async (entry) => {
+      this.#requirePosition(entry, stream);
+      return this.#whileStopped(entry, () => ({ positions: new Map([[stream, position]]) }));
+    });
+  }
+
+  #requirePosition({ id, live, prepared, definition }: RuleEntry, stream: string): void {
+    if (live === undefined || prepared === undefined) {
+      fail("E703", `Rule ${id} is not running`, { hint: `start it first, or let it forget all of its positions` });
+    }
+    const sources = prepared.inputs.map(({ source }) => source.stream);
+    const found = sources.find(({ name }) => name === stream);
+    if (found === undefined) {
+      const hint = didYouMean(stream, sources.map(({ name }) => name));
+      const place = { path: "params.streamName", ...(hint === undefined ? {} : { hint }) };
+      fail("E703", `Rule ${id} does not read a stream ${JSON.stringify(stream)}`, place);
+    }
+    if (definition?.options.qos === 0) {
+      fail("E703", `Rule ${id} keeps no positions: its qos is 0`, { hint: "a restart lets its sources begin anew" });
+    }
+    const others = found.options.shared ? this.usersOf(stream).filter((user) => user !== id) : [];
+    if (others.length > 0) {
+      fail("E705", `Stream ${stream} is shared with other rules that run: ${others.join(", ")}`, {
+        hint: "stop them first, then start them after it",
+      });
+    }
+    if (!this.#parts.delivery.positions(id).has(stream)) {
+      fail("E703", `Stream ${stream} of rule ${id} has no position`, {
+        hint: "it has read nothing yet, or its source cannot begin elsewhere",
+      });
+    }
+  }
+
+  /** Changes what is kept of a rule while it does not run; one that shall run starts again, whatever became of it. */
+  async #whileStopped(entry: RuleEntry, change: () => Omit<DeliveryUnit, "rule">): Promise<void> {
+    const { delivery } = this.#parts;
+    const shallRun = entry.triggered;
+    if (shallRun) await this.#runner.halt(entry, "stopped by reset");
+    try {
+      // Of a rule of which nothing is kept there is nothing to forget.
+      if (delivery.isInUse() && delivery.rules().includes(entry.id)) {
+        await delivery.commit({ rule: entry.id, ...change() });
+      }
+    } finally {
+      if (shallRun) await this.#runner.follow(entry);
+    }
+  }
+
   async changeTags(id: string, change: TagChange, tags: readonly string[]): Promise<void> {
     // deno-lint-ignore require-await -- commands are asynchronous, whether or not they have to wait.
     await this.#command(id, async (entry) => {
@@ -300,7 +369,7 @@ export class RuleRegistry implements Rules {
   lettersOf(id: string): RuleOfLetters {
     const { definition, live } = this.#require(id);
     const actions = (definition?.actions ?? []).map(({ type }, index) => `${index}_${type}`);
-    return { actions, journal: journalOf(live) };
+    return { actions, journal: live?.durable?.journal };
   }
 
   usersOf(stream: string): string[] {

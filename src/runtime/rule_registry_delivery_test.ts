@@ -111,3 +111,95 @@ test("of a store that no rule uses nothing is asked", async () => {
   }, { delivery });
   assert.equal(delivery.asked, 0);
 });
+
+/** State, two positions and two messages that wait. */
+async function keepAll(delivery: MemoryDelivery, rule: string): Promise<void> {
+  await delivery.commit({
+    rule,
+    log: [{ sequence: 1, payload: "[]" }, { sequence: 2, payload: "[]" }],
+    checkpoint: { plan: "p", sequence: 1, timeMs: 0, state: "s" },
+    positions: new Map([["own", "1"], ["other", "2"]]),
+    outboxes: [{ action: "0_probe", append: [3, 4].map((sequence) => ({ sequence, payload: "m", createdMs: 0 })) }],
+  });
+}
+
+test("a rule forgets its state, its positions or both, and keeps its messages", () =>
+  withProbes(async ({ create, engine, delivery }) => {
+    await create("r", "SELECT a FROM own", { triggered: false });
+    const now = () => [
+      delivery.checkpoint("r") !== undefined,
+      [...delivery.log("r")].length,
+      Object.fromEntries(delivery.positions("r")),
+      delivery.outbox("r", "0_probe").counts().rows,
+    ];
+    await keepAll(delivery, "r");
+    const before = delivery.incarnation("r");
+    await engine.rules.reset("r", { state: true, positions: false });
+    assert.deepEqual(now(), [false, 0, { own: "1", other: "2" }, 2]);
+    await engine.rules.reset("r", { state: false, positions: true });
+    assert.deepEqual(now(), [false, 0, {}, 2]);
+    assert.deepEqual([delivery.incarnation("r"), delivery.lastLogSequence("r")], [before, 2], "ids go on");
+    assert.equal(engine.rules.status("r").status, "stopped");
+  }));
+
+test("a rule that runs is stopped before it forgets, and started again, even when that fails", async () => {
+  class Watched extends MemoryDelivery {
+    fails = false;
+    onCommit = () => {};
+    override commit(unit: Parameters<MemoryDelivery["commit"]>[0]) {
+      if (unit.checkpoint === null) this.onCommit();
+      return this.fails && unit.checkpoint === null
+        ? Promise.reject(new Error("the disk is full"))
+        : super.commit(unit);
+    }
+  }
+  const delivery = new Watched();
+  await withProbes(async ({ create, engine, probe }) => {
+    await create("r", "SELECT a FROM own");
+    await settled();
+    await delivery.commit({ rule: "r", log: [{ sequence: 1, payload: "[]" }] });
+    const states: unknown[] = [];
+    delivery.onCommit = () => states.push(engine.rules.status("r").status, probe.sources.size);
+    await engine.rules.reset("r", { state: true, positions: true });
+    assert.deepEqual(states, ["stopped", 0]);
+    assert.equal(engine.rules.status("r").status, "running");
+    delivery.fails = true;
+    await assert.rejects(engine.rules.reset("r", { state: true, positions: true }), /the disk is full/);
+    assert.equal(engine.rules.status("r").status, "running");
+    delivery.fails = false;
+  }, { delivery });
+});
+
+test("a rule of which nothing is kept forgets by a restart, and nothing is written", () =>
+  withProbes(async ({ create, engine, delivery, clock }) => {
+    await create("r", "SELECT a FROM own");
+    const first = engine.rules.status("r").lastStartTimestamp;
+    await clock.advance(1000);
+    await engine.rules.reset("r", { state: true, positions: true });
+    assert.notEqual(engine.rules.status("r").lastStartTimestamp, first);
+    await create("other", "SELECT a FROM own", { triggered: false });
+    await keepSomething(delivery, "other");
+    await engine.rules.reset("r", { state: true, positions: true });
+    assert.deepEqual(delivery.rules(), ["other"]);
+    await assert.rejects(engine.rules.reset("nosuch", { state: true, positions: true }), /Rule nosuch is not found/);
+  }));
+
+test("a command that comes while a rule forgets has its turn after it", () =>
+  withProbes(async ({ create, engine, delivery, probe, clock }) => {
+    await create("r", "SELECT a FROM own");
+    await settled();
+    await keepSomething(delivery, "r");
+    probe.hold("r");
+    probe.give("own", '{"a":1}');
+    await settled();
+    const done: string[] = [];
+    const resetting = engine.rules.reset("r", { state: true, positions: true }).then(() => done.push("reset"));
+    const stopping = engine.rules.stop("r").then(() => done.push("stop"));
+    const deleting = engine.rules.delete("r").then(() => done.push("delete"));
+    const late = assert.rejects(engine.rules.reset("r", { state: true, positions: true }), /Rule r is not found/);
+    await clock.advance(20_000);
+    await Promise.all([resetting, stopping, deleting, late]);
+    assert.deepEqual(done, ["reset", "stop", "delete"]);
+    assert.deepEqual(delivery.rules(), []);
+    assert.equal(probe.sources.size, 0);
+  }));

@@ -18,6 +18,14 @@ export interface RuleSummary {
 /** `replace` makes the given tags the only ones. */
 export type TagChange = "replace" | "add" | "remove";
 
+/** What a rule forgets. */
+export interface Resetting {
+  /** Windows, counters and whatever else it has gathered. */
+  readonly state: boolean;
+  /** How far its sources have been read. */
+  readonly positions: boolean;
+}
+
 /** The tags of a rule after a change, each once. */
 export function changedTags(before: readonly string[], change: TagChange, tags: readonly string[]): string[] {
   if (change === "remove") return before.filter((tag) => !tags.includes(tag));
@@ -54,6 +62,18 @@ export interface Rules {
   start(id: string): Promise<void>;
   stop(id: string): Promise<void>;
   restart(id: string): Promise<void>;
+  /**
+   * A clean start: forgets what is kept of the rule, but for messages that wait to be sent. A rule that shall run is
+   * stopped before and started again after it.
+   */
+  reset(id: string, what: Resetting): Promise<void>;
+  /**
+   * Lets a source of a running rule begin elsewhere: at a position of its own making, or, with null, as at a first start.
+   *
+   * @throws {DiagnosticError} E703 for a rule that does not run or keeps no positions, or a stream without one; E705 for a
+   * stream that it shares with other running rules.
+   */
+  resetSource(id: string, stream: string, position: string | null): Promise<void>;
   /** The status JSON of eKuiper 2.x: fixed keys first, then metrics in topology order. */
   status(id: string): Record<string, string | number>;
   /** `{"status","last_exception","exceptions_total"}` by id. */

@@ -7,6 +7,7 @@ import { diagnostic, DiagnosticError, fail } from "../../src/diagnostics/diagnos
 import { requireName } from "../../src/runtime/names.ts";
 import {
   changedTags,
+  type Resetting,
   type RuleExplanation,
   type Rules,
   type RuleSummary,
@@ -39,6 +40,8 @@ export class MemoryRules implements Rules {
   readonly #streams: StreamRegistry;
   readonly #rules = new Map<string, Entry>();
   #generated = 0;
+  /** What was asked of `reset` and `resetSource`. */
+  readonly resets: unknown[] = [];
 
   constructor(streams: StreamRegistry) {
     this.#streams = streams;
@@ -111,6 +114,20 @@ export class MemoryRules implements Rules {
 
   restart(id: string): Promise<void> {
     return this.start(id);
+  }
+
+  reset(id: string, { state, positions }: Resetting): Promise<void> {
+    return Promise.resolve().then(() => {
+      this.#require(id);
+      this.resets.push([id, state, positions]);
+    });
+  }
+
+  resetSource(id: string, stream: string, position: string | null): Promise<void> {
+    return Promise.resolve().then(() => {
+      if (this.#require(id).source !== stream) fail("E703", `Rule ${id} does not read a stream "${stream}"`);
+      this.resets.push([id, stream, position]);
+    });
   }
 
   status(id: string): Record<string, string | number> {

@@ -234,8 +234,3 @@ function textOf(bytes: Uint8Array, isCut: boolean): string | undefined {
     return undefined;
   }
 }
-
-/** The journal of a run. */
-export function journalOf(live: object | undefined): RuleOfLetters["journal"] {
-  return (live as { readonly journal?: RuleOfLetters["journal"] } | undefined)?.journal;
-}
