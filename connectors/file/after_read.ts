@@ -36,8 +36,10 @@ export async function removeRead(
     await rename(path, target);
   } catch (error) {
     if ((error as { code?: string }).code !== "EXDEV") throw error;
-    // The folder is on another disk.
-    await copyFile(path, target);
+    // The folder is on another disk. A name stands for a whole file, also when the copy is cut off.
+    const part = `${target}.part`;
+    await copyFile(path, part);
+    await rename(part, target);
     await unlink(path);
   }
   return true;

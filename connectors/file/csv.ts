@@ -49,6 +49,11 @@ export class CsvReader {
     else this.#names = [];
   }
 
+  /** False until the header has been read. */
+  get hasNames(): boolean {
+    return this.#names !== undefined;
+  }
+
   /** The row that ends with this line, if one does. */
   row(line: Uint8Array): Struct | undefined {
     const text = utf8.decode(line);

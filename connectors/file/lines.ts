@@ -14,79 +14,101 @@ const newline = 0x0a;
 const carriageReturn = 0x0d;
 
 export interface LineOptions {
-  /** Lines that are not empty to leave out at the start and at the end. */
+  /** The byte to begin at: 0, or where a line ends. */
+  readonly start: number;
+  /** Lines that are not empty to leave out at the start of the file and at its end. */
   readonly ignoreStart: number;
   readonly ignoreEnd: number;
-  /** A line was longer than {@linkcode lineBytesMax}. Lines count from 1. */
-  readonly onTooLong: (line: number) => void;
+  /** A line was longer than {@linkcode lineBytesMax}: the byte that it begins at. */
+  readonly onTooLong: (start: number) => void;
 }
 
-/** Lines without their ends, many at once; a byte order mark is no part of the first. Empty lines are among them. */
-export async function* readLines(handle: FileHandle, options: LineOptions): AsyncGenerator<Uint8Array[]> {
-  let toSkip = options.ignoreStart;
+/** Some lines of a file, oldest first. */
+export interface LineBlock {
+  /** Without their ends. */
+  readonly lines: Uint8Array[];
+  /** For each line, the byte behind it and its line break. */
+  readonly ends: number[];
+  /** True: the last line is that of the file, and no line break ends it (yet). */
+  readonly isTorn: boolean;
+}
+
+/** Many lines at once; a byte order mark is no part of the first. Empty lines are among them. */
+export async function* readLines(handle: FileHandle, options: LineOptions): AsyncGenerator<LineBlock> {
+  const { ignoreEnd } = options;
+  let toSkip = options.start > 0 ? 0 : options.ignoreStart;
   /** What may turn out to be the end of the file. */
-  let held: Uint8Array[] = [];
+  const held: { readonly line: Uint8Array; readonly end: number }[] = [];
   let heldFull = 0;
-  for await (const lines of allLines(handle, options.onTooLong)) {
-    const ready: Uint8Array[] = [];
-    for (const line of lines) {
+  for await (const block of allLines(handle, options)) {
+    if (toSkip === 0 && ignoreEnd === 0) {
+      yield block;
+      continue;
+    }
+    const lines: Uint8Array[] = [];
+    const ends: number[] = [];
+    for (const [i, line] of block.lines.entries()) {
       const isEmpty = isBlank(line);
       if (toSkip > 0) {
         if (!isEmpty) toSkip--;
         continue;
       }
-      if (isEmpty && held.length >= options.ignoreEnd + heldEmptyMax) continue;
-      held.push(line);
+      if (isEmpty && held.length >= ignoreEnd + heldEmptyMax) continue;
+      held.push({ line, end: block.ends[i]! });
       if (!isEmpty) heldFull++;
-      while (heldFull > options.ignoreEnd) {
+      while (heldFull > ignoreEnd || (ignoreEnd === 0 && held.length > 0)) {
         const oldest = held.shift()!;
-        if (!isBlank(oldest)) heldFull--;
-        ready.push(oldest);
+        if (!isBlank(oldest.line)) heldFull--;
+        lines.push(oldest.line);
+        ends.push(oldest.end);
       }
     }
-    if (options.ignoreEnd === 0) {
-      ready.push(...held);
-      held = [];
-    }
-    yield ready;
+    yield { lines, ends, isTorn: block.isTorn && ignoreEnd === 0 && lines.length > 0 };
   }
 }
 
-async function* allLines(handle: FileHandle, onTooLong: (line: number) => void): AsyncGenerator<Uint8Array[]> {
+async function* allLines(handle: FileHandle, { start, onTooLong }: LineOptions): AsyncGenerator<LineBlock> {
   /** The pieces of a line that goes on in the next chunk. */
   let pieces: Uint8Array[] = [];
   let bytes = 0;
-  let count = 0;
-  const finish = (last: Uint8Array, lines: Uint8Array[]) => {
-    count++;
-    if (bytes + last.length > lineBytesMax) onTooLong(count);
-    else lines.push(withoutEnd(joined([...pieces, last], bytes + last.length), count === 1));
+  /** Where the line that goes on begins, and where the next chunk does. */
+  let lineStart = start;
+  let offset = start;
+  const finish = (last: Uint8Array, end: number, block: LineBlock) => {
+    if (bytes + last.length > lineBytesMax) onTooLong(lineStart);
+    else {
+      block.lines.push(withoutEnd(joined([...pieces, last], bytes + last.length), lineStart === 0));
+      block.ends.push(end);
+    }
     pieces = [];
     bytes = 0;
+    lineStart = end;
   };
   while (true) {
     // Lines are views of their chunk, so each chunk has its own memory.
     const buffer = new Uint8Array(chunkBytes);
-    const { bytesRead } = await handle.read(buffer, 0, chunkBytes);
+    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, offset);
     if (bytesRead === 0) break;
     const chunk = buffer.subarray(0, bytesRead);
-    const lines: Uint8Array[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      finish(chunk.subarray(start, end), lines);
-      start = end + 1;
+    const block: LineBlock = { lines: [], ends: [], isTorn: false };
+    let at = 0;
+    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, at)) {
+      finish(chunk.subarray(at, end), offset + end + 1, block);
+      at = end + 1;
     }
-    if (start < chunk.length) {
-      bytes += chunk.length - start;
-      if (bytes <= lineBytesMax) pieces.push(chunk.subarray(start));
+    if (at < chunk.length) {
+      bytes += chunk.length - at;
+      if (bytes <= lineBytesMax) pieces.push(chunk.subarray(at));
       else pieces = [];
     }
-    yield lines;
+    offset += bytesRead;
+    yield block;
   }
   if (bytes > 0) {
     const lines: Uint8Array[] = [];
-    finish(new Uint8Array(), lines);
-    yield lines;
+    const ends: number[] = [];
+    finish(new Uint8Array(), offset, { lines, ends, isTorn: true });
+    yield { lines, ends, isTorn: lines.length > 0 };
   }
 }
 

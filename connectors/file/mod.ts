@@ -148,8 +148,11 @@ export const file = defineConnector({
     summary:
       "Reads a file completely, once or at intervals. A file that is not there is waited for. Rows of csv arrive " +
       "decoded: values are text, or what the stream declares where they can be read so. Everything else is decoded " +
-      "with the FORMAT of the stream. Files of type json and raw may have 64 MiB.",
-    delivery: "at-least-once",
+      "with the FORMAT of the stream. Files of type json and raw may have 64 MiB. A rule that keeps positions goes on " +
+      "behind the last row it had taken, also in a file that has grown since; a last line without an end is read again " +
+      "when it goes on. A file that is shorter then, or has changed, or has been replaced by another, is read from its " +
+      "start, and the log says why.",
+    delivery: "exactly-once",
     emits: ({ fileType }) => fileType === "csv" ? "rows" : "payloads",
     meta: ["file"],
     settings: sourceSettings,

@@ -1,51 +1,58 @@
 /**
- * Reads a file completely, once or at intervals.
+ * Reads a file completely, once or at intervals, and goes on where it stood.
  *
- * Invariant: a file is deleted or moved only after everything that was read of it has been acknowledged, and only when it
- * is still the file that was read.
+ * Invariants: a file is deleted or moved only after everything that was read of it has been acknowledged, and only when it
+ * is still the file that was read. Behind a position come exactly the rows that were not in front of it; where the file is
+ * another one by then, all of its rows.
  * @module
  */
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { promisify } from "node:util";
-import { gunzip, zstdDecompress } from "node:zlib";
 import type { InferOutput } from "valibot";
-import type { DeclaredColumn, OpenContext } from "../../src/connector/declare.ts";
+import type { OpenContext } from "../../src/connector/declare.ts";
 import { Disconnected, EndOfInput } from "../../src/connector/errors.ts";
 import type { PayloadSlice, Source, SourceBatch, Struct } from "../../src/connector/source.ts";
 import { type FileIdentity, removeRead } from "./after_read.ts";
-import { CsvReader } from "./csv.ts";
-import { jsonItems } from "./json_items.ts";
-import { isBlank, readLines } from "./lines.ts";
+import { FileContent } from "./content.ts";
+import { Fingerprint } from "./fingerprint.ts";
 import { refuseFolder, sourcePath, type sourceSettings } from "./mod.ts";
+import { itemsPerPortion, type Portion } from "./portions.ts";
+import { type FilePosition, parsePosition, printPosition } from "./position.ts";
 
 type SourceSettings = InferOutput<typeof sourceSettings>;
 
-/** What `json` and `raw` hold in memory as a whole, compressed or not. */
-export const wholeFileBytesMax = 64 * 1024 * 1024;
-
-const itemsPerBatch = 1000;
-
-/** Payloads or rows, as the type of the file has it. */
-type Items = readonly (Uint8Array | PayloadSlice)[] | readonly Struct[];
+/**
+ * Bytes of the file in batches that are not acknowledged: beyond it, reading waits. The engine holds its sources back,
+ * too; this bounds the memory also where what it keeps is much larger or smaller than the bytes here.
+ */
+const bytesInFlightMax = 8 * 1024 * 1024;
 
 /** Going through the file once. */
 interface Pass {
   readonly handle: FileHandle;
-  readonly items: AsyncGenerator<Items>;
   readonly identity: FileIdentity;
-  /** What was read last, and how much of it has been handed out. */
-  waiting: Items;
+  readonly fingerprint: Fingerprint;
+  readonly portions: AsyncGenerator<Portion>;
+  /** What was read last, and how many items of it have been handed out. */
+  portion: Portion;
   next: number;
+  /** Behind the last item that was handed out; `torn` as in a position. */
+  offset: number;
+  torn: number | undefined;
   unacknowledged: number;
+  /** The end has been reached, and whoever keeps positions has been told. */
+  toldEnd: boolean;
   /** True once everything has been handed out. */
   done: boolean;
 }
+
+const nothing: Portion = { items: [], ends: [], isTorn: false };
 
 export class FileSource implements Source {
   readonly #settings: SourceSettings;
   readonly #context: OpenContext;
   readonly #path: string;
+  readonly #kind: string;
   readonly #moveTo: string | undefined;
   #pass: Pass | undefined;
   /** When the next item or the next pass is due, Unix milliseconds. */
@@ -54,14 +61,19 @@ export class FileSource implements Source {
   readonly #open = new Set<Pass>();
   /** The file is being deleted or moved. */
   #removing: Promise<void> = Promise.resolve();
+  /** The end of a file that could not be removed: what has been read of it must not be read again. */
+  #kept: FilePosition | undefined;
   #ended = false;
+  #bytesInFlight = 0;
+  #acknowledged = Promise.withResolvers<void>();
 
   private constructor(settings: SourceSettings, context: OpenContext, path: string) {
     this.#settings = settings;
     this.#context = context;
     this.#path = path;
     this.#due = context.clock.now();
-    const { actionAfterRead, moveTo } = settings;
+    const { actionAfterRead, moveTo, fileType, decompression } = settings;
+    this.#kind = decompression === "" ? fileType : `${fileType}, ${decompression}`;
     this.#moveTo = actionAfterRead === 2 ? context.resolvePath?.(moveTo) ?? resolve(moveTo) : undefined;
   }
 
@@ -71,7 +83,7 @@ export class FileSource implements Source {
    */
   static async open(settings: SourceSettings, context: OpenContext): Promise<FileSource> {
     const source = new FileSource(settings, context, sourcePath(settings, context));
-    source.#pass = await source.#begin();
+    await source.#start();
     return source;
   }
 
@@ -82,12 +94,14 @@ export class FileSource implements Source {
       const pass = await this.#currentPass(signal);
       if (pass === undefined) continue;
       await this.#fill(pass);
-      if (pass.next === pass.waiting.length) {
+      if (pass.next === pass.portion.items.length) {
+        if (this.#context.keepsPosition === true && !pass.toldEnd) return await this.#endBatch(pass);
         await this.#finish(pass);
         continue;
       }
       await this.#untilDue(signal);
-      return this.#batch(pass);
+      await this.#untilAcknowledged(signal);
+      return await this.#batch(pass);
     }
   }
 
@@ -99,6 +113,36 @@ export class FileSource implements Source {
 
   // ---------------------------------------------------------------- passes
 
+  async #start(): Promise<void> {
+    const { position: text } = this.#context;
+    if (text === undefined) {
+      this.#pass = await this.#begin();
+      return;
+    }
+    const position = parsePosition(text);
+    const { actionAfterRead, interval } = this.#settings;
+    if (position === undefined || position.path !== this.#path || position.kind !== this.#kind) {
+      this.#tellReplaced(position === undefined ? "the position makes no sense" : `it was that of another file`);
+      this.#pass = await this.#begin();
+    } else if (position.done !== undefined && interval > 0 && actionAfterRead === 0) {
+      // A clock that was set back must not delay the next pass.
+      this.#due = Math.min(this.#due, position.done.atMs) + interval;
+    } else {
+      this.#pass = await this.#beginAgain(position);
+    }
+  }
+
+  async #beginAgain(position: FilePosition): Promise<Pass | undefined> {
+    try {
+      return await this.#begin(position);
+    } catch (error) {
+      if (position.done === undefined || codeOf((error as Error).cause) !== "ENOENT") throw error;
+      // It was deleted or moved as it should be, and the next one has not come.
+      if (this.#settings.interval === 0) this.#ended = true;
+      return undefined;
+    }
+  }
+
   /** Undefined when there is nothing to read at this interval. */
   async #currentPass(signal: AbortSignal): Promise<Pass | undefined> {
     if (this.#pass !== undefined) return this.#pass;
@@ -107,7 +151,7 @@ export class FileSource implements Source {
     const { actionAfterRead, interval } = this.#settings;
     try {
       // What is still to be deleted or moved has been read already.
-      if (actionAfterRead === 0 || this.#open.size === 0) return this.#pass = await this.#begin();
+      if (actionAfterRead === 0 || this.#open.size === 0) return this.#pass = await this.#begin(this.#kept);
     } catch (error) {
       // The next file has not come yet.
       if (actionAfterRead === 0 || codeOf((error as Error).cause) !== "ENOENT") throw error;
@@ -116,7 +160,8 @@ export class FileSource implements Source {
     return undefined;
   }
 
-  async #begin(): Promise<Pass> {
+  /** Begins where `from` says, as far as it is the same file. */
+  async #begin(from?: FilePosition): Promise<Pass> {
     let handle: FileHandle | undefined;
     try {
       const found = await stat(this.#path);
@@ -125,15 +170,8 @@ export class FileSource implements Source {
       if (!found.isFile()) throw new Error("it is not a regular file");
       handle = await open(this.#path);
       const { ino, size, mtimeMs } = await handle.stat();
-      const pass: Pass = {
-        handle,
-        items: this.#items(handle, size),
-        identity: { ino, size, mtimeMs },
-        waiting: [],
-        next: 0,
-        unacknowledged: 0,
-        done: false,
-      };
+      const pass = await this.#passFrom(from, handle, { ino, size, mtimeMs });
+      this.#kept = undefined;
       this.#open.add(pass);
       return pass;
     } catch (error) {
@@ -142,14 +180,75 @@ export class FileSource implements Source {
     }
   }
 
+  async #passFrom(from: FilePosition | undefined, handle: FileHandle, identity: FileIdentity): Promise<Pass> {
+    const content = new FileContent(this.#path, handle, identity.size, this.#settings, this.#context);
+    const pass = {
+      handle,
+      identity,
+      fingerprint: new Fingerprint(content.read),
+      portions: content.portions(),
+      portion: nothing,
+      next: 0,
+      offset: 0,
+      torn: undefined,
+      unacknowledged: 0,
+      toldEnd: false,
+      done: false,
+    };
+    if (from === undefined) return pass;
+    const changed = await this.#changeOf(from, identity, await content.size(), pass.fingerprint);
+    if (changed !== undefined) {
+      this.#tellReplaced(changed, from);
+      return { ...pass, fingerprint: new Fingerprint(content.read) };
+    }
+    const { done, offset, torn } = from;
+    // A file that is as it was when all of it had been read needs no other look, and no other word.
+    if (done !== undefined && done.size === identity.size) {
+      return { ...pass, offset, torn, portions: content.portions(await content.size()), toldEnd: true };
+    }
+    return { ...pass, offset, torn, portions: content.portions(await content.placeBehind(offset, torn)) };
+  }
+
+  /** Why a position does not hold for the file that is there now; undefined when it does. */
+  async #changeOf(
+    position: FilePosition,
+    { ino, size: bytes, mtimeMs }: FileIdentity,
+    size: number,
+    fingerprint: Fingerprint,
+  ): Promise<string | undefined> {
+    const { done, offset } = position;
+    if (ino !== position.ino) return "another file has taken its place";
+    if (size < offset) return "it is shorter than what was read of it";
+    if (await fingerprint.upTo(offset) !== position.fingerprint) return "what was read of it has changed";
+    const { fileType, actionAfterRead } = this.#settings;
+    if (fileType === "raw" && size > offset) return "it has grown, and is one message";
+    // Files that go when they were read come anew, also with the same content and at the same place on the disk.
+    const isRewritten = done !== undefined && done.size === bytes && done.mtimeMs !== mtimeMs;
+    if (actionAfterRead !== 0 && isRewritten) return "it was written anew";
+    return undefined;
+  }
+
+  #tellReplaced(reason: string, from?: FilePosition): void {
+    const { log } = this.#context;
+    const fields = { path: this.#path, reason };
+    // The next file at this path is what a reader that removes files waits for.
+    const isNext = from?.done !== undefined && this.#settings.actionAfterRead !== 0;
+    if (isNext) log.info("A new file is read", fields);
+    else log.warn("A file is read from its start, not from where its reader stood", fields);
+  }
+
   async #finish(pass: Pass): Promise<void> {
     this.#pass = undefined;
     pass.done = true;
-    await pass.handle.close();
-    this.#settle(pass);
-    const { interval } = this.#settings;
-    if (interval === 0) this.#ended = true;
+    const { interval, actionAfterRead } = this.#settings;
     this.#due = this.#context.clock.now() + interval;
+    try {
+      if (actionAfterRead !== 0) this.#kept = await this.#positionOf(pass, true);
+    } finally {
+      await pass.handle.close();
+    }
+    this.#settle(pass);
+    if (interval === 0) this.#ended = true;
   }
 
   #settle(pass: Pass): void {
@@ -158,25 +257,36 @@ export class FileSource implements Source {
     const { log, clock } = this.#context;
     this.#removing = removeRead(this.#path, pass.identity, this.#moveTo, clock.now()).then(
       (removed) => {
-        if (!removed) log.warn("A file changed while it was read, and stays", { path: this.#path });
+        if (removed) this.#kept = undefined;
+        else log.warn("A file changed while it was read, and stays", { path: this.#path });
       },
       (error) => log.error("Cannot remove a file that was read", { path: this.#path, reason: String(error) }),
     );
   }
 
-  // ---------------------------------------------------------------- items
+  // ---------------------------------------------------------------- batches
 
   #untilDue(signal: AbortSignal): Promise<void> | void {
     const wait = this.#due - this.#context.clock.now();
     if (wait > 0) return this.#context.clock.sleep(wait, signal);
   }
 
+  async #untilAcknowledged(signal: AbortSignal): Promise<void> {
+    while (this.#bytesInFlight >= bytesInFlightMax) {
+      this.#acknowledged = Promise.withResolvers();
+      const abort = () => this.#acknowledged.reject(signal.reason);
+      signal.throwIfAborted();
+      signal.addEventListener("abort", abort, { once: true });
+      await this.#acknowledged.promise.finally(() => signal.removeEventListener("abort", abort));
+    }
+  }
+
   async #fill(pass: Pass): Promise<void> {
     try {
-      while (pass.next === pass.waiting.length) {
-        const next = await pass.items.next();
+      while (pass.next === pass.portion.items.length) {
+        const next = await pass.portions.next();
         if (next.done === true) return;
-        pass.waiting = next.value;
+        pass.portion = next.value;
         pass.next = 0;
       }
     } catch (error) {
@@ -184,109 +294,66 @@ export class FileSource implements Source {
     }
   }
 
-  #batch(pass: Pass): SourceBatch {
+  async #batch(pass: Pass): Promise<SourceBatch> {
     const { sendInterval, fileType } = this.#settings;
-    const count = sendInterval > 0 ? 1 : itemsPerBatch;
-    const items = pass.waiting.slice(pass.next, pass.next + count);
-    pass.next += items.length;
+    const { items: all, ends, isTorn } = pass.portion;
+    const next = Math.min(all.length, pass.next + (sendInterval > 0 ? 1 : itemsPerPortion));
+    const items = all.slice(pass.next, next);
+    const begin = pass.offset;
+    pass.offset = ends[next - 1]!;
+    pass.torn = isTorn && next === all.length ? (next > 1 ? ends[next - 2]! : begin) : undefined;
+    pass.next = next;
     if (sendInterval > 0) this.#due = this.#context.clock.now() + sendInterval;
-    pass.unacknowledged++;
-    const base = {
-      meta: () => ({ file: this.#path }),
-      ack: () => {
-        pass.unacknowledged--;
-        this.#settle(pass);
-      },
-    };
+    const base = await this.#tracked(pass, pass.offset - begin, false);
     return fileType === "csv"
       ? { ...base, kind: "rows", rows: items as readonly Struct[] }
       : { ...base, kind: "payloads", payloads: items as readonly (Uint8Array | PayloadSlice)[] };
   }
 
-  #items(handle: FileHandle, size: number): AsyncGenerator<Items> {
-    const { fileType } = this.#settings;
-    switch (fileType) {
-      case "json":
-        return this.#jsonItems(handle, size);
-      case "raw":
-        return this.#rawFile(handle, size);
-      case "lines":
-        return this.#lines(handle);
-      case "csv":
-        return this.#csvRows(handle, this.#context.columns);
-      default:
-        return fileType satisfies never;
+  /** Says that all of the file has been read, for those who keep positions. */
+  async #endBatch(pass: Pass): Promise<SourceBatch> {
+    pass.toldEnd = true;
+    const base = await this.#tracked(pass, 0, true);
+    return this.#settings.fileType === "csv"
+      ? { ...base, kind: "rows", rows: [] }
+      : { ...base, kind: "payloads", payloads: [] };
+  }
+
+  /** What every batch has besides its items. */
+  async #tracked(pass: Pass, bytes: number, isEnd: boolean): Promise<Pick<SourceBatch, "meta" | "ack" | "position">> {
+    const position = this.#context.keepsPosition === true
+      ? { position: printPosition(await this.#positionOf(pass, isEnd)) }
+      : {};
+    pass.unacknowledged++;
+    this.#bytesInFlight += bytes;
+    return {
+      ...position,
+      meta: () => ({ file: this.#path }),
+      ack: () => {
+        pass.unacknowledged--;
+        this.#bytesInFlight -= bytes;
+        this.#acknowledged.resolve();
+        this.#settle(pass);
+      },
+    };
+  }
+
+  async #positionOf(pass: Pass, isEnd: boolean): Promise<FilePosition> {
+    const { offset, torn, identity: { ino, size, mtimeMs } } = pass;
+    try {
+      return {
+        path: this.#path,
+        kind: this.#kind,
+        ino,
+        offset,
+        ...(torn === undefined ? {} : { torn }),
+        fingerprint: await pass.fingerprint.upTo(offset),
+        ...(isEnd ? { done: { atMs: this.#context.clock.now(), size, mtimeMs } } : {}),
+      };
+    } catch (error) {
+      throw readFailure(this.#path, error);
     }
   }
-
-  /** In portions, so that a long array does not keep everything else from running. */
-  async *#jsonItems(handle: FileHandle, size: number): AsyncGenerator<Items> {
-    let items: PayloadSlice[] = [];
-    for (const item of jsonItems(await this.#wholeFile(handle, size))) {
-      items.push(item);
-      if (items.length < itemsPerBatch) continue;
-      yield items;
-      items = [];
-    }
-    yield items;
-  }
-
-  async *#rawFile(handle: FileHandle, size: number): AsyncGenerator<Items> {
-    yield [await this.#wholeFile(handle, size)];
-  }
-
-  /** The bytes that were there when the file was opened. */
-  async #wholeFile(handle: FileHandle, size: number): Promise<Uint8Array> {
-    if (size > wholeFileBytesMax) throw new Error(tooLarge(this.#settings.fileType));
-    const bytes = new Uint8Array(size);
-    let read = 0;
-    while (read < size) {
-      const { bytesRead } = await handle.read(bytes, read, size - read);
-      if (bytesRead === 0) break;
-      read += bytesRead;
-    }
-    return await decompress(bytes.subarray(0, read), this.#settings);
-  }
-
-  async *#lines(handle: FileHandle): AsyncGenerator<Items> {
-    for await (const lines of this.#rawLines(handle)) yield lines.filter((line) => !isBlank(line));
-  }
-
-  async *#csvRows(handle: FileHandle, declared: readonly DeclaredColumn[] | undefined): AsyncGenerator<Items> {
-    const { delimiter, hasHeader, columns } = this.#settings;
-    const { log } = this.#context;
-    const onUnclosed = (lines: number) =>
-      log.warn("Lines behind a quote that is not closed were left out", { path: this.#path, lines });
-    const csv = new CsvReader({ delimiter, hasHeader, columns, declared, onUnclosed });
-    for await (const lines of this.#rawLines(handle)) {
-      yield lines.map((line) => csv.row(line)).filter((row) => row !== undefined);
-    }
-    csv.end();
-  }
-
-  #rawLines(handle: FileHandle): AsyncGenerator<Uint8Array[]> {
-    const { ignoreStartLines, ignoreEndLines } = this.#settings;
-    return readLines(handle, {
-      ignoreStart: ignoreStartLines,
-      ignoreEnd: ignoreEndLines,
-      onTooLong: (line) => this.#context.log.warn("A line is too long and was left out", { path: this.#path, line }),
-    });
-  }
-}
-
-async function decompress(bytes: Uint8Array, { decompression, fileType }: SourceSettings): Promise<Uint8Array> {
-  if (decompression === "") return bytes;
-  const work = decompression === "gzip" ? promisify(gunzip) : promisify(zstdDecompress);
-  try {
-    return await work(bytes, { maxOutputLength: wholeFileBytesMax });
-  } catch (error) {
-    if (codeOf(error) === "ERR_BUFFER_TOO_LARGE") throw new Error(tooLarge(fileType));
-    throw new Error(`it is not ${decompression} data: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function tooLarge(fileType: string): string {
-  return `a file of type ${fileType} may have ${wholeFileBytesMax} bytes, those of type lines and csv may be larger`;
 }
 
 function codeOf(error: unknown): string | undefined {

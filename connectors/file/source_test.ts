@@ -286,7 +286,7 @@ test("file leaves out what no memory should hold, and says so", () =>
     const logged: LogFields[] = [];
     const source = await open({ datasource: path, fileType: "csv" }, { logged });
     const rows = await readAll(source);
-    assert.deepEqual(logged, [{ path, line: 1 }, { path, lines: 1000 }]);
+    assert.deepEqual(logged, [{ path, byte: 0 }, { path, lines: 1000 }]);
     assert.equal(rows.length, 1 + 101);
   }));
 
