@@ -48,6 +48,8 @@ test("an empty file gives the defaults", async () => {
       bufferLength: 1024,
       concurrency: 1,
       lateTolerance: 1000,
+      stateBytesMax: 134217728,
+      batchTimeMax: 10000,
     },
     sink: {
       enableCache: false,

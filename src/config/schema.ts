@@ -76,6 +76,8 @@ const rule = v.strictObject({
   bufferLength: v.optional(atLeast(1), 1024),
   concurrency: v.optional(atLeast(1), 1),
   lateTolerance: v.optional(durationMs, 1000),
+  stateBytesMax: v.optional(atLeast(0), 128 * 1024 * 1024),
+  batchTimeMax: v.optional(durationMs, 10_000),
 });
 
 /**

@@ -291,6 +291,30 @@ export const codes = {
       "at the beginning of ON spares most pairs.",
     provokes: "a CROSS JOIN of two windows with 2,000 rows each",
   },
+  E513: {
+    stage: "row",
+    title: "State too large",
+    explanation:
+      "What a rule holds in windows, groups, partitions, joins and waiting rows takes more memory than its option " +
+      "stateBytesMax allows. The rule is stopped, so that it does not take the memory of the others.",
+    provokes: "a window of a day over ten thousand rows a second",
+  },
+  E514: {
+    stage: "row",
+    title: "Batch too slow",
+    explanation:
+      "The rule worked for longer than its option batchTimeMax allows on rows that it had been given together, or on " +
+      "a window that closed. Nothing else runs meanwhile, so the rule is stopped.",
+    provokes: "an expression that takes seconds for a row",
+  },
+  E515: {
+    stage: "row",
+    title: "Rule broken",
+    explanation:
+      "A step of the rule failed in a way that no step should: a mistake in weir, not in the rule. As its state cannot be " +
+      "trusted any more, the rule is stopped; other rules go on. Please report it with the lines of the log.",
+    provokes: "a mistake in weir",
+  },
   // ---- store
   E601: {
     stage: "store",

@@ -18,6 +18,7 @@ import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/di
 import type { PlanOptions } from "../sql/plan.ts";
 import { type Graph, propsPath } from "../sql/graph/graph.ts";
 import { readGraph } from "../sql/graph/read_graph.ts";
+import { defaultBatchTimeMax, defaultStateBytesMax } from "./limits/default_limits.ts";
 import { nameProblem } from "./names.ts";
 import { readSchedule, type Schedule } from "./schedule.ts";
 
@@ -92,6 +93,19 @@ export const ruleOptions = v.strictObject({
     description:
       "With qos 1 and 2: what is acknowledged survives the death of the process, or also that of the machine.",
     default: "process",
+  }),
+  stateBytesMax: integer({
+    description:
+      "Bytes of memory that windows, groups, partitions, joins and waiting rows of the rule may take, about; a rule that " +
+      "takes more is stopped with E513. 0 is no limit.",
+    default: defaultStateBytesMax,
+    min: 0,
+  }),
+  batchTimeMax: duration({
+    description:
+      "Longest time that the rule may work without a pause, on the rows of a part of a batch or on a window that closes; " +
+      "found out afterwards, the rule is stopped with E514. 0 is no limit.",
+    default: defaultBatchTimeMax,
   }),
   forceExitTimeout: duration({ description: "Longest wait for a rule to stop; 0 is the default of 5 s.", default: 0 }),
   cron: text({
