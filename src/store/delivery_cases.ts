@@ -599,6 +599,23 @@ export function deliveryCases(name: string, make: () => { store: DeliveryStore; 
     assert.deepEqual(store.rules(), []);
   });
 
+  deliveryTest("the sequences of a rule go on after its outboxes", async (store) => {
+    assert.equal(store.lastSequence("r"), 0);
+    await store.commit({ rule: "r", log: [entry(2)], outboxes: [{ action: "a", append: messages(3, 4) }] });
+    assert.equal(store.lastSequence("r"), 4);
+    await store.commit({ rule: "r", outboxes: [{ action: "b", append: messages(5, 9) }] });
+    store.removeOutbox("r", "b");
+    assert.equal(store.lastSequence("r"), 9);
+    await store.commit({ rule: "r", outboxes: [{ action: "b", append: messages(7, 7) }] });
+    store.removeOutbox("r", "b");
+    store.removeOutbox("r", "never");
+    assert.equal(store.lastSequence("r"), 9);
+    await store.commit({ rule: "r", log: [entry(12)] });
+    assert.equal(store.lastSequence("r"), 12);
+    store.remove("r");
+    assert.equal(store.lastSequence("r"), 0);
+  });
+
   deliveryTest("removeOutbox() removes one, removeOrphans() the rules that are gone", async (store) => {
     const outboxes = [{ action: "a", append: [message(1)] }, { action: "b", append: [message(1)] }];
     for (const rule of ["p", "q", "r"]) await store.commit({ rule, log: [entry(1)], outboxes });

@@ -251,6 +251,7 @@ class Comparison {
       checkpoint: store.checkpoint(rule),
       log: [...store.log(rule)],
       last: store.lastLogSequence(rule),
+      lastOfAll: store.lastSequence(rule),
       positions: [...store.positions(rule)].sort(),
       outboxes: actions.map((action) => {
         const outbox = store.outbox(rule, action);

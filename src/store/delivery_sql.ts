@@ -55,7 +55,7 @@ export function prepareDelivery(database: SqlDatabase) {
     commit: prepare("COMMIT"),
 
     rules: prepare("SELECT name FROM delivery_rule WHERE name IS NOT NULL ORDER BY name"),
-    rule: prepare("SELECT id, incarnation FROM delivery_rule WHERE name = ?"),
+    rule: prepare("SELECT id, incarnation, retired FROM delivery_rule WHERE name = ?"),
     ruleAfterLast: prepare("SELECT coalesce(max(id), 0) + 1 AS id FROM delivery_rule"),
     ruleInGap: prepare(
       `SELECT min(id) + 1 AS id FROM (SELECT 0 AS id UNION ALL SELECT id FROM delivery_rule) AS before
@@ -98,6 +98,7 @@ export function prepareDelivery(database: SqlDatabase) {
     addQueue: prepare("INSERT INTO outbox_queue (id, rule, action) VALUES (?, ?, ?)"),
     abandonQueue: prepare("UPDATE outbox_queue SET rule = NULL WHERE id = ?"),
     abandonQueues: prepare("UPDATE outbox_queue SET rule = NULL WHERE rule = ?"),
+    retire: prepare("UPDATE delivery_rule SET retired = max(retired, ?2) WHERE id = ?1"),
     abandonedQueue: prepare("SELECT id FROM outbox_queue WHERE rule IS NULL LIMIT 1"),
     dropQueue: prepare("DELETE FROM outbox_queue WHERE id = ?"),
 

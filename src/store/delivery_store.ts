@@ -228,6 +228,11 @@ export interface DeliveryStore {
   /** The highest sequence that the log ever had; 0 before the first. */
   lastLogSequence(rule: string): number;
   positions(rule: string): ReadonlyMap<string, string>;
+  /**
+   * The highest sequence of the log and of all outboxes, also of those that were removed; 0 before the first. Where one
+   * row of numbers serves them all, it goes on from here, so that none is given twice.
+   */
+  lastSequence(rule: string): number;
   /** Actions of which an outbox is kept, by name. */
   actions(rule: string): string[];
   /** The outbox of an action, the same object each time. Settings given replace those from before. */
@@ -244,7 +249,7 @@ export interface DeliveryStore {
   flush(): void;
   /** Forgets all of a rule at once; what its space needs is done by `maintain()`. Not within `Store.transaction()`. */
   remove(rule: string): void;
-  /** Forgets one outbox, as when a rule loses an action. Sequences of the rule must go on, as ids are of the rule. */
+  /** Forgets one outbox, as when a rule loses an action; `lastSequence(rule)` stays. */
   removeOutbox(rule: string, action: string): void;
   /** Removes the rules that do not exist any more; to be called after opening. Returns their names. */
   removeOrphans(exists: (rule: string) => boolean): string[];

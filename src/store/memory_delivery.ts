@@ -256,6 +256,8 @@ class MemoryRule {
   log: LogEntry[] = [];
   lastLogSequence = 0;
   positions: ReadonlyMap<string, string> = new Map();
+  /** The highest sequence of outboxes that were removed. */
+  retired = 0;
   readonly outboxes = new Map<string, MemoryOutbox>();
   readonly keptActions = new Set<string>();
 
@@ -315,6 +317,11 @@ export class MemoryDelivery implements DeliveryStore {
 
   positions(rule: string): ReadonlyMap<string, string> {
     return this.#rule(rule).positions;
+  }
+
+  lastSequence(rule: string): number {
+    const { lastLogSequence, retired, outboxes } = this.#rule(rule);
+    return Math.max(lastLogSequence, retired, ...[...outboxes.values()].map(({ lastSequence }) => lastSequence));
   }
 
   actions(rule: string): string[] {
@@ -390,7 +397,9 @@ export class MemoryDelivery implements DeliveryStore {
     this.#requireOpen();
     this.flush();
     const rule = this.#rule(name);
-    rule.outboxes.get(action)?.leave();
+    const outbox = rule.outboxes.get(action);
+    rule.retired = Math.max(rule.retired, outbox?.lastSequence ?? 0);
+    outbox?.leave();
     rule.outboxes.delete(action);
     rule.keptActions.delete(action);
   }

@@ -46,6 +46,8 @@ interface RuleState {
   readonly lastLog: number;
   readonly checkpointSequence: number;
   readonly positions: ReadonlyMap<string, string>;
+  /** The highest sequence of outboxes that were removed. */
+  readonly retired: number;
 }
 
 interface Rule {
@@ -161,6 +163,12 @@ export class SqliteDelivery implements DeliveryStore {
     return this.#rule(rule).state.positions;
   }
 
+  lastSequence(rule: string): number {
+    const { lastLog, retired } = this.#rule(rule).state;
+    const kept = this.actions(rule).map((action) => this.outbox(rule, action).lastSequence);
+    return Math.max(lastLog, retired, ...kept);
+  }
+
   actions(rule: string): string[] {
     const { id } = this.#rule(rule).state;
     if (id === undefined) return [];
@@ -207,7 +215,7 @@ export class SqliteDelivery implements DeliveryStore {
     const row = this.#sql.rule.get(name);
     if (row === undefined) {
       const incarnation = this.#newIncarnation();
-      return { id: undefined, incarnation, lastLog: 0, checkpointSequence: 0, positions: new Map() };
+      return { id: undefined, incarnation, lastLog: 0, checkpointSequence: 0, positions: new Map(), retired: 0 };
     }
     const id = row.id as number;
     const checkpointSequence = (this.#sql.checkpointSequence.get(id)?.sequence ?? 0) as number;
@@ -222,6 +230,7 @@ export class SqliteDelivery implements DeliveryStore {
       lastLog: Math.max(logSequence, checkpointSequence),
       checkpointSequence,
       positions: decodePositions(positions),
+      retired: row.retired as number,
     };
   }
 
@@ -417,9 +426,13 @@ export class SqliteDelivery implements DeliveryStore {
   removeOutbox(name: string, action: string): void {
     const rule = this.#settledRule(name);
     const outbox = this.outbox(name, action);
-    const { queue } = outbox;
+    const { queue, lastSequence } = outbox;
     if (queue !== undefined) {
-      this.#alone("remove an outbox from the store", () => this.#sql.abandonQueue.run(queue));
+      this.#alone("remove an outbox from the store", () => {
+        this.#sql.abandonQueue.run(queue);
+        this.#sql.retire.run(rule.state.id!, lastSequence);
+      });
+      rule.state = { ...rule.state, retired: Math.max(rule.state.retired, lastSequence) };
     }
     rule.outboxes.delete(action);
     outbox.leave();

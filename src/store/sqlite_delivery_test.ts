@@ -50,6 +50,7 @@ function kept(store: DeliveryStore, rule: string): unknown {
     checkpoint: store.checkpoint(rule),
     log: [...store.log(rule)],
     lastLog: store.lastLogSequence(rule),
+    lastOfAll: store.lastSequence(rule),
     positions: [...store.positions(rule)],
     outboxes: store.actions(rule).map((action) => {
       const outbox = store.outbox(rule, action);
@@ -441,7 +442,9 @@ directoryTest("sqlite delivery: a checkpoint over a long log clears it in slices
 
 test("sqlite delivery: numbers of rules and outboxes are used again when they run out", async () => {
   const database = newDatabase();
-  database.exec("INSERT INTO delivery_rule VALUES (1, 'x', 'i'), (2, 'y', 'i'), (524287, 'z', 'i')");
+  database.exec(
+    "INSERT INTO delivery_rule (id, name, incarnation) VALUES (1, 'x', 'i'), (2, 'y', 'i'), (524287, 'z', 'i')",
+  );
   database.exec("INSERT INTO outbox_queue VALUES (1, 1, 'a'), (262143, 2, 'a')");
   const store = new SqliteDelivery({ database });
   await store.commit({ rule: "r", log: [entry(1)], outboxes: [{ action: "a", append: messages(1, 3) }] });

@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { type Connector, defineConnector } from "../../src/connector/declare.ts";
-import { Disconnected } from "../../src/connector/errors.ts";
+import { Disconnected, ItemsFailed } from "../../src/connector/errors.ts";
 import { text } from "../../src/connector/settings.ts";
 import type { Payload } from "../../src/connector/sink.ts";
 import type { RowBatch, Struct } from "../../src/connector/source.ts";
@@ -30,6 +30,8 @@ export class Tape {
   readonly begun: (string | undefined)[] = [];
   /** Set while the sink is away. */
   away = false;
+  /** Messages that the sink refuses for good. */
+  refuses: (text: string) => boolean = () => false;
   #wake: (() => void)[] = [];
 
   add(...batches: Struct[][]): void {
@@ -89,8 +91,13 @@ export class Tape {
 
   #write(topic: string, batch: readonly Payload[], ids: readonly string[] | undefined): Promise<void> {
     if (this.away) return Promise.reject(new Disconnected("the sink is away"));
-    for (const [i, each] of batch.entries()) this.received.push({ topic, id: ids?.[i], text: String(each) });
-    return Promise.resolve();
+    const failed = new Map<number, string>();
+    for (const [i, each] of batch.entries()) {
+      const text = String(each);
+      if (this.refuses(text)) failed.set(i, "not wanted");
+      else this.received.push({ topic, id: ids?.[i], text });
+    }
+    return failed.size === 0 ? Promise.resolve() : Promise.reject(new ItemsFailed(failed));
   }
 
   /** What a receiver has that leaves out repeats by their ids. */

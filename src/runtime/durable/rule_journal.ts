@@ -93,11 +93,7 @@ export class RuleJournal {
   constructor(options: RuleJournalOptions) {
     this.#options = options;
     const { rule, delivery } = options;
-    let last = delivery.lastLogSequence(rule);
-    for (const action of delivery.actions(rule)) {
-      last = Math.max(last, delivery.outbox(rule, action).lastSequence);
-    }
-    this.#sequence = last;
+    this.#sequence = delivery.lastSequence(rule);
   }
 
   /** Of the last message or log entry. */

@@ -4,6 +4,7 @@
  */
 import { definitions } from "./0001_definitions.ts";
 import { delivery } from "./0002_delivery.ts";
+import { retiredSequences } from "./0003_retired_sequences.ts";
 
 export interface Migration {
   /** One more than the step before; what `PRAGMA user_version` holds after it. */
@@ -11,7 +12,7 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [definitions, delivery];
+export const migrations: readonly Migration[] = [definitions, delivery, retiredSequences];
 
 /** The version that this weir reads and writes. */
 export const schemaVersion = migrations.at(-1)!.version;
