@@ -134,7 +134,7 @@ export class RuleRegistry implements Rules {
   async #add(definition: RuleDefinition, prepared: PreparedRule): Promise<void> {
     const entry = new RuleEntry(definition.id, definition.json, definition);
     const { delivery } = this.#parts;
-    if (delivery.isInUse() && delivery.rules().includes(entry.id)) delivery.remove(entry.id);
+    if (delivery.isInUse()) delivery.remove(entry.id);
     this.#keep(definition);
     this.#entries.set(entry.id, entry);
     if (definition.triggered) await entry.enqueue(() => this.#runner.follow(entry, prepared));
@@ -368,8 +368,16 @@ export class RuleRegistry implements Rules {
   /** What the dead letters of a rule belong to. */
   lettersOf(id: string): RuleOfLetters {
     const { definition, live } = this.#require(id);
-    const actions = (definition?.actions ?? []).map(({ type }, index) => `${index}_${type}`);
-    return { actions, journal: live?.durable?.journal };
+    const nameOf = ({ type }: { readonly type: string }, index: number) => `${index}_${type}`;
+    return {
+      actions: (definition?.actions ?? []).map(nameOf),
+      replayed(action, count) {
+        const found = live?.actions.find((each) => nameOf(each, each.index) === action);
+        if (found !== undefined) found.metrics.carried += count;
+      },
+      // Work that is none tells the queue of the action that there may be something.
+      wake: (action) => void live?.durable?.journal.settle({ action }),
+    };
   }
 
   usersOf(stream: string): string[] {

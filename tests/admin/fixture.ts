@@ -57,7 +57,7 @@ export function admin(options: Partial<AdminOptions> = {}): Fixture {
   const logged: string[] = [];
   const deadLetters = new DeadLetters(new MemoryDelivery(), (id) => {
     rules.get(id);
-    return { actions: [], journal: undefined };
+    return { actions: [], replayed() {}, wake() {} };
   });
   const app = createAdmin({
     rules,

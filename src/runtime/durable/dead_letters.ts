@@ -65,8 +65,10 @@ export interface LetterCount {
 export interface RuleOfLetters {
   /** The names of its actions as they are now; of a rule that cannot be read none. */
   readonly actions: readonly string[];
-  /** Of a rule that runs and has outboxes: does work, which may be none, and sets the sender of the action to it. */
-  readonly journal: { settle(work: OutboxWork): Promise<void> } | undefined;
+  /** Counts messages that wait again, in the run that there was when this was asked for. */
+  replayed(action: string, count: number): void;
+  /** Sets the sender of an action to what waits, of a rule that runs. */
+  wake(action: string): void;
 }
 
 export const letterLimitMax = 1000;
@@ -144,27 +146,32 @@ export class DeadLetters {
   ): Promise<LetterCount> {
     const unknown = new Set(sequences);
     const works: OutboxWork[] = [];
-    let letters = 0;
+    const counts = new Map<string, number>();
     for (const outbox of this.#outboxes(id, action)) {
       const mine = sequences === undefined
         ? undefined
         : [...unknown].filter((sequence) => outbox.deadLetter(sequence) !== undefined);
       for (const sequence of mine ?? []) unknown.delete(sequence);
       const count = mine?.length ?? outbox.counts().deadRows;
-      if (count > 0) works.push({ action: outbox.action, ...workOn(mine ?? "all") });
-      letters += count;
+      if (count === 0) continue;
+      works.push({ action: outbox.action, ...workOn(mine ?? "all") });
+      counts.set(outbox.action, count);
     }
-    await this.#submit(id, works);
+    if (works.length > 0) await this.#submit(id, works, counts);
+    const letters = [...counts.values()].reduce((sum, count) => sum + count, 0);
     return { letters, unknown: [...unknown] };
   }
 
   /** Committed beside what the rule itself commits, as all that becomes of messages is. */
-  async #submit(id: string, works: readonly OutboxWork[]): Promise<void> {
-    if (works.length === 0) return;
+  async #submit(id: string, works: readonly OutboxWork[], counts: ReadonlyMap<string, number>): Promise<void> {
+    const before = this.#rule(id);
     await this.#delivery.commit({ rule: id, outboxes: works });
-    // Asked for only now: a rule that was started meanwhile may have looked before.
-    const { journal } = this.#rule(id);
-    for (const { action } of works) void journal?.settle({ action });
+    for (const { action, replayed } of works) {
+      if (replayed === undefined) continue;
+      before.replayed(action, counts.get(action)!);
+      // Not of `before`: a rule that was started meanwhile may have looked before.
+      this.#rule(id).wake(action);
+    }
   }
 
   #shown({ rule, action }: Outbox, letter: DeadLetter, bytesMax: number): ShownLetter {

@@ -4,6 +4,7 @@
  */
 import type { Logger } from "../../connector/context.ts";
 import type { DeliveryStore } from "../../store/delivery_store.ts";
+import { StoreError } from "../../store/store_error.ts";
 
 /** What a rule uses as it is now. */
 export interface KeptNow {
@@ -23,6 +24,20 @@ export interface GivenUp {
 }
 
 /**
+ * {@linkcode giveUp}, but a store that cannot be read or written now does not keep the rule from starting: what is left
+ * behind is in nobody's way, and the next start tries again.
+ */
+export function giveUpLeftBehind(delivery: DeliveryStore, rule: string, now: KeptNow, log: Logger): GivenUp[] {
+  try {
+    return giveUp(delivery, rule, now, log);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    log.error("What the rule keeps and does not need any more cannot be removed", { reason: error.message });
+    return [];
+  }
+}
+
+/**
  * Lets go of the outboxes of actions that the rule does not have any more, with a warning when messages are in them, and
  * of the state of a rule that keeps none. To be called before a rule starts, outside of `Store.transaction()`; of a store
  * that no rule uses nothing is asked.
@@ -31,7 +46,7 @@ export interface GivenUp {
  * @returns what there was in the outboxes that went, for those with messages
  * @throws {StoreError} when the disk or the database fails
  */
-export function giveUpLeftBehind(delivery: DeliveryStore, rule: string, now: KeptNow, log: Logger): GivenUp[] {
+function giveUp(delivery: DeliveryStore, rule: string, now: KeptNow, log: Logger): GivenUp[] {
   if (!delivery.isInUse()) return [];
   const gone = delivery.actions(rule).filter((action) => !now.actions.includes(action));
   const givenUp = gone.map((action): GivenUp => {

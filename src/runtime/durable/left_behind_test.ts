@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { recordingLogger } from "../../connector/conformance.ts";
 import type { LogFields } from "../../connector/context.ts";
 import { MemoryDelivery } from "../../store/memory_delivery.ts";
+import { StoreError } from "../../store/store_error.ts";
 import { giveUpLeftBehind, type KeptNow } from "./left_behind.ts";
 
 function messages(...sequences: number[]) {
@@ -86,4 +87,15 @@ test("giveUpLeftBehind() asks nothing of a store that no rule uses", () => {
   const delivery = new MemoryDelivery();
   assert.deepEqual(giveUp(delivery, { actions: [], state: false }).givenUp, []);
   assert.equal(delivery.isInUse(), false);
+});
+
+test("giveUpLeftBehind() leaves for another start what cannot be removed now", async () => {
+  const delivery = await withMessages();
+  delivery.removeOutbox = () => {
+    throw new StoreError("remove an outbox from the store", new Error("disk I/O error"));
+  };
+  const { givenUp, logged } = giveUp(delivery, { actions: ["0_mqtt"], state: true });
+  assert.deepEqual(givenUp, []);
+  assert.match(String(logged[0]?.reason), /disk I\/O error/);
+  assert.deepEqual(delivery.actions("r"), ["0_mqtt", "1_rest", "2_log"]);
 });
