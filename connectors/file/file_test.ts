@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
-import type { Clock } from "../../src/connector/context.ts";
+import type { Clock, LogFields } from "../../src/connector/context.ts";
 import { Disconnected, RetryLater } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import type { PayloadSink } from "../../src/connector/sink.ts";
@@ -57,15 +58,27 @@ async function inFolder(
   }
 }
 
-async function open(raw: Record<string, unknown>, clock: Clock = new HandClock(1000)): Promise<PayloadSink> {
+async function open(
+  raw: Record<string, unknown>,
+  clock: Clock = new HandClock(1000),
+  logged: LogFields[] = [],
+): Promise<PayloadSink> {
   const settings = readSettings(file.sink!.settings, raw, { path: "", where: "file action" });
-  const context = { name: "test", clock, log: recordingLogger([]), status: () => {}, connection: undefined as never };
+  const context = {
+    name: "test",
+    clock,
+    log: recordingLogger(logged),
+    status: () => {},
+    connection: undefined as never,
+  };
   return await file.sink!.open(settings, context) as PayloadSink;
 }
 
-test("file appends to what is there, after a line that a crash left half, or truncates it", () =>
+test("file appends to what is there, after a line without an end, or truncates it", () =>
   inFolder(async (path, list) => {
     await writeFile(path, "whole\nhal");
+    await (await open({ path })).close();
+    assert.deepEqual(await list(), { "out.txt": "whole\nhal" });
     const sink = await open({ path });
     await sink.write(["a", new TextEncoder().encode("b")], signal);
     await sink.close();
@@ -74,6 +87,37 @@ test("file appends to what is there, after a line that a crash left half, or tru
     await fresh.write(["c"], signal);
     await fresh.close();
     assert.deepEqual(await list(), { "out.txt": "c\n" });
+  }));
+
+test("file leaves no half line of a batch that a crash cut off anywhere, once it is written again", () =>
+  inFolder(async (path, list) => {
+    const before = "before\n";
+    const batch = ['{"n":1,"é":"x"}', new TextEncoder().encode('{"n":2}'), "3", '{"n":44}'];
+    const lines = batch.map((message) => typeof message === "string" ? message : new TextDecoder().decode(message));
+    const written = new TextEncoder().encode(`${lines.join("\n")}\n`);
+    for (const settings of [{}, { rollingCount: 3, rollingNamePattern: "" }]) {
+      for (let cut = 0; cut <= written.length; cut++) {
+        await rm(path, { force: true });
+        await writeFile(path, before);
+        await writeFile(path, written.subarray(0, cut), { flag: "a" });
+        const sink = await open({ path, ...settings });
+        await sink.write(batch, signal);
+        await sink.close();
+        const names = (await readdir(dirname(path))).sort();
+        const found = (await Promise.all(names.map((name) => readFile(join(dirname(path), name), "utf8")))).join("");
+        const [first, ...rest] = found.split("\n");
+        assert.deepEqual([first, rest.pop()], ["before", ""]);
+        assert.ok(rest.every((line) => lines.includes(line)), found);
+        assert.deepEqual(rest.slice(-batch.length), lines, found);
+        for (const name of names) if (name !== "out.txt") await rm(join(dirname(path), name));
+      }
+    }
+    // A line that is whole in itself belongs to somebody.
+    await writeFile(path, "3");
+    const sink = await open({ path });
+    await sink.write(["3"], signal);
+    await sink.close();
+    assert.deepEqual(await list(), { "out.txt": "3\n3\n" });
   }));
 
 test("file starts a new file after so many messages", () =>
@@ -128,6 +172,117 @@ test("file asks to try later when the disk is full", async (t) => {
     (error) => error instanceof RetryLater && /no space left/.test(error.message),
   );
   await sink.close();
+});
+
+/** A disk of 64 KiB. */
+async function withSmallDisk(t: TestContext, work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "weir-file-disk-"));
+  try {
+    const mounted = process.platform === "linux" &&
+      spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]).status === 0;
+    if (!mounted) return t.skip("a small disk can only be mounted by root on Linux");
+    try {
+      await work(folder);
+    } finally {
+      spawnSync("umount", ["-l", folder]);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const isDiskFull = (error: unknown) => error instanceof RetryLater && /no space left/.test(error.message);
+/** About a KiB each. */
+const thick = Array.from({ length: 40 }, (_, n) => `${n}`.padEnd(1000, "x"));
+
+test("file leaves no part of a batch on a full disk, and has it once when there is room again", (t) =>
+  withSmallDisk(t, async (folder) => {
+    const path = join(folder, "out.txt");
+    await writeFile(join(folder, "ballast"), new Uint8Array(30_000));
+    const sink = await open({ path });
+    await sink.write(["first"], signal);
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(sink.write(thick, signal, thick.map((_, n) => `r-${n}`)), isDiskFull);
+      assert.equal(await readFile(path, "utf8"), "first\n");
+    }
+    await rm(join(folder, "ballast"));
+    await sink.write(thick, signal);
+    await sink.close();
+    assert.deepEqual((await readFile(path, "utf8")).split("\n"), ["first", ...thick, ""]);
+  }));
+
+test("file does not write again what it had written into files before, when the disk got full", (t) =>
+  withSmallDisk(t, async (folder) => {
+    const path = join(folder, "out.txt");
+    await writeFile(join(folder, "ballast"), new Uint8Array(30_000));
+    const sink = await open({ path, rollingCount: 15 });
+    const ids = thick.map((_, n) => `r-${n}`);
+    await assert.rejects(sink.write(thick, signal, ids), isDiskFull);
+    await rm(join(folder, "ballast"));
+    await sink.write([...thick], signal, [...ids]);
+    // The same texts again are other messages.
+    await rm(join(folder, "out-1000.txt"));
+    await sink.write(thick.slice(0, 3), signal, ["r-40", "r-41", "r-42"]);
+    await sink.close();
+    const found = await Promise.all((await readdir(folder)).sort().map((name) => readFile(join(folder, name), "utf8")));
+    assert.deepEqual(found.join("").split("\n"), [...thick.slice(15), ...thick.slice(0, 3), ""]);
+  }));
+
+test("file takes back its own half line only, where another action writes to the same file", (t) =>
+  withSmallDisk(t, async (folder) => {
+    const path = join(folder, "out.txt");
+    await writeFile(join(folder, "ballast"), new Uint8Array(30_000));
+    const [sink, other] = [await open({ path }), await open({ path })];
+    await other.write(["other 1"], signal);
+    await assert.rejects(sink.write(thick, signal), isDiskFull);
+    const left = await readFile(path, "utf8");
+    assert.ok(left.startsWith("other 1\n") && left.endsWith("x\n"));
+    await rm(join(folder, "ballast"));
+    await writeFile(path, "other 1\n");
+    await other.write(["other 2"], signal);
+    await sink.write(thick, signal);
+    await sink.close();
+    await other.close();
+    assert.deepEqual((await readFile(path, "utf8")).split("\n"), ["other 1", "other 2", ...thick, ""]);
+  }));
+
+test("file can be opened on a full disk when there is room again", (t) =>
+  withSmallDisk(t, async (folder) => {
+    await writeFile(join(folder, "ballast"), new Uint8Array(65_536));
+    const path = join(folder, "out.txt");
+    // The name may find room, the message does not.
+    const write = async () => {
+      const sink = await open({ path });
+      try {
+        await sink.write(["a"], signal);
+      } finally {
+        await sink.close();
+      }
+    };
+    await assert.rejects(write(), isDiskFull);
+    await rm(join(folder, "ballast"));
+    await write();
+    assert.equal(await readFile(path, "utf8"), "a\n");
+  }));
+
+test("file goes on with a full file that cannot get its name, without writing twice", () =>
+  inFolder(async (path) => {
+    const logged: LogFields[] = [];
+    const clock = new HandClock(1000);
+    const sink = await open({ path, rollingCount: 2 }, clock, logged);
+    // A file that was taken away cannot be renamed.
+    await rm(path);
+    await sink.write(["a", "b", "c"], signal);
+    await sink.close();
+    assert.equal(logged.length, 1);
+    assert.equal(await readFile(path, "utf8"), "c\n");
+  }));
+
+test("file promises less when it truncates what it has written", () => {
+  const level = (raw: Record<string, unknown>) =>
+    file.sink!.promise!(readSettings(file.sink!.settings, raw, { path: "", where: "file action" }), undefined).level;
+  assert.equal(level({}), "at-least-once");
+  assert.equal(level({ ifExists: "truncate" }), "at-most-once");
 });
 
 test("file refuses what it cannot do yet", () => {

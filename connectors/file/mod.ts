@@ -160,8 +160,16 @@ export const file = defineConnector({
     open: async (settings, context) => await (await import("./source.ts")).FileSource.open(settings, context),
   },
   sink: {
-    summary: "Appends each message as a line, and starts new files by age, count or size.",
+    summary:
+      "Appends each message as a line, and starts new files by age, count or size. Nothing that stands in a file is " +
+      "removed, with one exception: a last line that a crash has cut off goes when the message that it is the beginning " +
+      "of is written again. Any other last line without an end gets one. On a full disk the sink takes back what it has " +
+      "written of a batch, and waits.",
     delivery: "at-least-once",
+    promise: ({ ifExists }) =>
+      ifExists === "truncate"
+        ? { level: "at-most-once", limit: "with ifExists truncate, what was written before a restart is lost" }
+        : { level: "at-least-once", limit: "a file has no place for the ids that would tell repeats" },
     accepts: "payloads",
     settings: sinkSettings,
     check(settings, context) {

@@ -20,6 +20,9 @@ const diskFullRetryMs = 5000;
 
 const newline = 0x0a;
 
+/** A line cut off by a crash may be so long to be known again in the message that it is the beginning of. */
+const tornLineBytesMax = 1024 * 1024;
+
 /** The file being written. */
 interface CurrentFile {
   readonly handle: FileHandle;
@@ -28,7 +31,15 @@ interface CurrentFile {
   readonly started: number;
   messages: number;
   bytes: number;
-  closed: boolean;
+  /** False when it may end with half a line: found so, or left so by a write that failed. */
+  isWhole: boolean;
+}
+
+/** The part of a batch that was written before the rest of it failed. */
+interface Begun {
+  readonly batch: readonly Payload[];
+  readonly ids: readonly string[] | undefined;
+  readonly count: number;
 }
 
 /**
@@ -39,7 +50,9 @@ export class FileSink implements PayloadSink {
   readonly #settings: SinkSettings;
   readonly #context: ConnectorContext;
   readonly #path: string;
-  #file: CurrentFile;
+  /** Undefined while the next one cannot be opened. */
+  #file: CurrentFile | undefined;
+  #begun: Begun | undefined;
   /** Writes and rolls happen one after the other; the last one that was started. */
   #last: Promise<unknown> = Promise.resolve();
   #cancelAge: () => void = () => {};
@@ -55,6 +68,7 @@ export class FileSink implements PayloadSink {
   /**
    * @throws {DiagnosticError} E403 when the path is a folder or not allowed.
    * @throws {Disconnected} when the file cannot be opened now.
+   * @throws {RetryLater} when the disk is full.
    */
   static async open(settings: SinkSettings, context: ConnectorContext): Promise<FileSink> {
     const path = context.resolvePath?.(settings.path) ?? resolve(settings.path);
@@ -62,22 +76,33 @@ export class FileSink implements PayloadSink {
     return new FileSink(settings, context, path, await openFile(path, settings, context.clock.now(), truncate));
   }
 
-  write(batch: readonly Payload[], signal: AbortSignal): Promise<void> {
+  write(batch: readonly Payload[], signal: AbortSignal, ids?: readonly string[]): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     return this.#inTurn(async () => {
-      for (let next = 0; next < batch.length;) {
-        signal.throwIfAborted();
-        const end = this.#endOfPart(batch, next);
-        await this.#append(batch.slice(next, end));
-        next = end;
-        if (this.#isFull()) await this.#roll();
+      let next = this.#alreadyWritten(batch, ids);
+      try {
+        while (next < batch.length) {
+          signal.throwIfAborted();
+          const file = this.#file ?? await this.#openNext();
+          const end = this.#endOfPart(file, batch, next);
+          await append(file, batch.slice(next, end), batch);
+          next = end;
+          if (this.#isFull(file)) await this.#roll(file);
+        }
+      } catch (error) {
+        this.#begun = { batch, ids, count: next };
+        throw error;
       }
     });
   }
 
   close(): Promise<void> {
     this.#cancelAge();
-    return this.#inTurn(() => closeFile(this.#file));
+    return this.#inTurn(async () => {
+      const file = this.#file;
+      this.#file = undefined;
+      if (file !== undefined) await closeFile(file);
+    });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -87,14 +112,24 @@ export class FileSink implements PayloadSink {
     return turn;
   }
 
+  /** How many messages stand in the file already, of a batch that comes again since the rest of it failed. */
+  #alreadyWritten(batch: readonly Payload[], ids: readonly string[] | undefined): number {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    if (begun === undefined) return 0;
+    const { count, ids: known } = begun;
+    const isSame = ids === undefined || known === undefined
+      ? batch === begun.batch
+      : ids[0] === known[0] && ids[count - 1] === known[count - 1];
+    return isSame ? count : 0;
+  }
+
   /** The index after the last message that still belongs into the current file. */
-  #endOfPart(batch: readonly Payload[], start: number): number {
+  #endOfPart(file: CurrentFile, batch: readonly Payload[], start: number): number {
     const { rollingCount, rollingSize } = this.#settings;
-    const byCount = rollingCount === 0
-      ? batch.length
-      : Math.min(batch.length, start + rollingCount - this.#file.messages);
+    const byCount = rollingCount === 0 ? batch.length : Math.min(batch.length, start + rollingCount - file.messages);
     if (rollingSize === 0) return byCount;
-    let bytes = this.#file.bytes;
+    let { bytes } = file;
     for (let i = start; i < byCount; i++) {
       bytes += byteLength(batch[i]!) + 1;
       if (bytes >= rollingSize) return i + 1;
@@ -102,39 +137,30 @@ export class FileSink implements PayloadSink {
     return byCount;
   }
 
-  async #append(messages: readonly Payload[]): Promise<void> {
-    const file = this.#file;
-    const data = linesOf(messages);
-    try {
-      for (let written = 0; written < data.length;) {
-        written += (await file.handle.write(data, written, data.length - written)).bytesWritten;
-      }
-    } catch (error) {
-      await file.handle.truncate(file.bytes).catch(() => {});
-      throw writeFailure(file.path, error);
-    }
-    file.bytes += data.length;
-    file.messages += messages.length;
-  }
-
-  #isFull(): boolean {
+  #isFull({ messages, bytes }: CurrentFile): boolean {
     const { rollingCount, rollingSize } = this.#settings;
-    const { messages, bytes } = this.#file;
     return (rollingCount > 0 && messages >= rollingCount) || (rollingSize > 0 && bytes >= rollingSize);
   }
 
-  async #roll(): Promise<void> {
-    const old = this.#file;
+  /** A file that cannot get its name is written on: its messages are in it, and must not be written again for that. */
+  async #roll(old: CurrentFile): Promise<void> {
     const { rollingNamePattern } = this.#settings;
+    this.#file = undefined;
     try {
       await closeFile(old);
       if (rollingNamePattern === "") await rename(old.path, await freeName(suffixed, old.path, old.started));
     } catch (error) {
-      throw writeFailure(old.path, error);
+      this.#context.log.error("Cannot finish a full file", { path: old.path, reason: (error as Error).message });
     }
-    const truncate = rollingNamePattern === "none";
-    this.#file = await openFile(this.#path, this.#settings, this.#context.clock.now(), truncate);
+    await this.#openNext();
+  }
+
+  async #openNext(): Promise<CurrentFile> {
+    const truncate = this.#settings.rollingNamePattern === "none";
+    const file = await openFile(this.#path, this.#settings, this.#context.clock.now(), truncate);
+    this.#file = file;
     this.#watchAge();
+    return file;
   }
 
   /** Rolls the current file when its time has come, also if no more messages arrive. */
@@ -145,15 +171,89 @@ export class FileSink implements PayloadSink {
     this.#cancelAge = this.#context.clock.after(rollingInterval, () => {
       const due = this.#file;
       this.#inTurn(async () => {
-        if (this.#file !== due) return;
+        if (due === undefined || this.#file !== due) return;
         // An empty file is not worth a name of its own.
-        if (due.messages > 0) await this.#roll();
+        if (due.messages > 0) await this.#roll(due);
         else this.#watchAge();
       }).catch((error) => {
-        this.#context.log.error("cannot start a new file", { path: this.#path, error: (error as Error).message });
+        this.#context.log.error("Cannot start a new file", { path: this.#path, error: (error as Error).message });
       });
     });
   }
+}
+
+/** `batch` has the messages, and those in front of and behind them that belong to other files. */
+async function append(file: CurrentFile, messages: readonly Payload[], batch: readonly Payload[]): Promise<void> {
+  let data: Uint8Array = linesOf(messages);
+  try {
+    if (await endsTorn(file, batch)) data = Buffer.concat([lineBreak, data]);
+    for (let written = 0; written < data.length;) {
+      written += (await file.handle.write(data, written, data.length - written)).bytesWritten;
+    }
+  } catch (error) {
+    await takeBack(file, data, batch);
+    throw writeFailure(file.path, error);
+  }
+  file.isWhole = true;
+  file.bytes += data.length;
+  file.messages += messages.length;
+}
+
+/** Leaves the file as it was before a write that failed, or at least no half line at its end. */
+async function takeBack(file: CurrentFile, data: Uint8Array, batch: readonly Payload[]): Promise<void> {
+  try {
+    const { size } = await file.handle.stat();
+    // How much of it was written, a failed write does not tell.
+    const added = size - file.bytes;
+    if (
+      added >= 0 && added <= data.length &&
+      (await readEnd(file.handle, file.bytes, size)).equals(data.subarray(0, added))
+    ) {
+      return await file.handle.truncate(file.bytes);
+    }
+    // Others write to the same file: only what is known to be ours may go.
+    file.isWhole = false;
+    await endsTorn(file, batch);
+  } catch {
+    file.isWhole = false;
+  }
+}
+
+async function readEnd(handle: FileHandle, start: number, size: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(size - start);
+  let read = 0;
+  while (read < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read);
+    if (bytesRead === 0) break;
+    read += bytesRead;
+  }
+  return bytes.subarray(0, read);
+}
+
+/**
+ * True when the file ends with a line that has no end, and that stays: whoever wrote it, it may be all there was to say.
+ * A line that a message of the batch begins with is what a crash left of that message, and goes.
+ */
+async function endsTorn(file: CurrentFile, batch: readonly Payload[]): Promise<boolean> {
+  if (file.isWhole) return false;
+  const { size } = await file.handle.stat();
+  file.bytes = size;
+  const [last] = await readEnd(file.handle, Math.max(0, size - 1), size);
+  if (last !== undefined && last !== newline) {
+    const start = Math.max(0, size - tornLineBytesMax);
+    const tail = await readEnd(file.handle, start, size);
+    const lineStart = tail.lastIndexOf(newline) + 1;
+    const torn = tail.subarray(lineStart);
+    const isOwn = (lineStart > 0 || start === 0) &&
+      batch.some((message) =>
+        byteLength(message) > torn.length && bytesOf(message).subarray(0, torn.length).equals(torn)
+      );
+    if (!isOwn) return true;
+    await file.handle.truncate(size - torn.length);
+    file.bytes = size - torn.length;
+  }
+  file.isWhole = true;
+  return false;
 }
 
 const lineBreak = Buffer.from("\n");
@@ -163,8 +263,10 @@ function linesOf(messages: readonly Payload[]): Uint8Array {
   return Buffer.concat(messages.flatMap((message) => [bytesOf(message), lineBreak]));
 }
 
-function bytesOf(message: Payload): Uint8Array {
-  return typeof message === "string" ? Buffer.from(message) : message;
+function bytesOf(message: Payload): Buffer {
+  return typeof message === "string"
+    ? Buffer.from(message)
+    : Buffer.from(message.buffer, message.byteOffset, message.byteLength);
 }
 
 function byteLength(message: Payload): number {
@@ -180,7 +282,10 @@ async function openFile(base: string, settings: SinkSettings, now: number, trunc
     if (rollingNamePattern === "suffix") path = await freeName(suffixed, base, now);
     const handle = await open(path, "a+");
     try {
-      return { handle, path, started: now, messages: 0, bytes: await prepare(handle, truncate), closed: false };
+      if (truncate) await handle.truncate(0);
+      const { size } = await handle.stat();
+      // What it ends with is looked at when something is written behind it.
+      return { handle, path, started: now, messages: 0, bytes: size, isWhole: size === 0 };
     } catch (error) {
       await handle.close();
       throw error;
@@ -193,33 +298,14 @@ async function openFile(base: string, settings: SinkSettings, now: number, trunc
   }
 }
 
-/** Empties the file or makes it end with a whole line; its size then. */
-async function prepare(handle: FileHandle, truncate: boolean): Promise<number> {
-  const { size } = await handle.stat();
-  if (truncate) {
-    await handle.truncate(0);
-    return 0;
-  }
-  if (size === 0) return 0;
-  const end = Buffer.alloc(1);
-  await handle.read(end, 0, 1, size - 1);
-  if (end[0] === newline) return size;
-  // A killed process left half a line: the next message must not be glued to it.
-  await handle.write(lineBreak);
-  return size + 1;
-}
-
-/** A file whose roll failed half-way is closed already. */
-async function closeFile(file: CurrentFile): Promise<void> {
-  if (file.closed) return;
-  file.closed = true;
+async function closeFile({ handle }: CurrentFile): Promise<void> {
   try {
-    await file.handle.datasync().catch((error) => {
+    await handle.datasync().catch((error) => {
       // Pipes and devices have nothing to force.
       if ((error as { code?: string }).code !== "EINVAL") throw error;
     });
   } finally {
-    await file.handle.close();
+    await handle.close();
   }
 }
 
