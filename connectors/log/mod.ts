@@ -10,8 +10,11 @@ export const log = defineConnector({
   status: "stable",
   summary: "Writes every result to the agent's log.",
   sink: {
-    summary: "Writes each message to the log at level info.",
-    delivery: "at-least-once",
+    summary:
+      "Writes each message to the log at level info. Its lines are for people: long ones are shortened, and the log " +
+      "does not tell whether they were written.",
+    delivery: "at-most-once",
+    promise: () => ({ level: "at-most-once", limit: "a line of the log may be lost when the agent is killed" }),
     accepts: "payloads",
     settings: v.strictObject({}),
     open: async (_settings, context) => new (await import("./sink.ts")).LogSink(context.log),

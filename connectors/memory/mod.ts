@@ -3,7 +3,7 @@
  * @module
  */
 import * as v from "valibot";
-import { defineConnector } from "../../src/connector/declare.ts";
+import { defineConnector, type DeliveryPromise } from "../../src/connector/declare.ts";
 import { integer, refuseSetting, text } from "../../src/connector/settings.ts";
 import { MemoryBus } from "./bus.ts";
 import { MemoryLookup } from "./lookup.ts";
@@ -59,15 +59,25 @@ export const sinkSettings = v.strictObject({
   }),
 });
 
+/**
+ * More would need a reader that is there before its writers send again, and that they know to wait for: rules start in
+ * any order, and a topic may have no reader by intent.
+ */
+const promise = (): DeliveryPromise => ({
+  level: "at-most-once",
+  limit: "what is under way between two rules is in memory, and lost when the agent or the reading rule stops",
+});
+
 /** Everything opens in place, its code is there from the start: what is published from then on must not be missed. */
 export const memory = defineConnector({
   name: "memory",
   status: "stable",
   summary: "Hands rows from one rule to others inside the agent, without encoding them.",
   description:
-    "Nothing is kept for readers that come later, except in lookup tables. A full reader makes its writers wait, so nothing is lost " +
-    "between two rules. The exception is a circle of rules: the writer that would wait for itself drops the row, and it " +
-    "counts as failed.",
+    "Nothing is kept for readers that come later, except in lookup tables. A full reader makes its writers wait, so " +
+    "nothing is lost between two rules while they run. The exception is a circle of rules: the writer that would wait " +
+    "for itself drops the row, and it counts as failed. What is under way when the agent or the reading rule stops is " +
+    "lost: rules that must not lose anything can be chained through a broker.",
   connection: {
     summary: "The bus of the agent.",
     settings: v.strictObject({}),
@@ -80,6 +90,7 @@ export const memory = defineConnector({
   source: {
     summary: "Reads a topic, or many by wildcards.",
     delivery: "at-most-once",
+    promise,
     emits: "rows",
     meta: ["topic"],
     settings: sourceSettings,
@@ -97,6 +108,7 @@ export const memory = defineConnector({
   sink: {
     summary: "Writes rows to a topic.",
     delivery: "at-most-once",
+    promise,
     accepts: "rows",
     settings: sinkSettings,
     check({ rowkindField, keyField }) {

@@ -17,7 +17,12 @@ export const nop = defineConnector({
   summary: "Discards every result.",
   sink: {
     summary: "Discards results without encoding them.",
-    delivery: "at-least-once",
+    // Discarded twice is discarded.
+    delivery: "exactly-once",
+    promise: ({ log }) =>
+      log
+        ? { level: "at-most-once", limit: "a line of the log may be lost when the agent is killed" }
+        : { level: "exactly-once" },
     accepts: "rows",
     settings: sinkSettings,
     open: async (settings, context) => new (await import("./sink.ts")).NopSink(settings, context.log),

@@ -33,6 +33,10 @@ export const simulator = defineConnector({
   source: {
     summary: "Sends the rows of `data`, one per `interval`.",
     delivery: "at-most-once",
+    promise: () => ({
+      level: "at-most-once",
+      limit: "the simulator gives nothing again: it begins with its first row",
+    }),
     emits: "rows",
     meta: [],
     settings: sourceSettings,
