@@ -149,7 +149,7 @@ export class Action {
   async stop(graceMs: number): Promise<void> {
     this.#queue.stop();
     await this.#sender.stop(graceMs);
-    const left = this.#queue.close();
+    const left = await this.#queue.close();
     if (left > 0) {
       this.metrics.drop("stopped", left);
       this.#options.log.warn("Results were not sent before the rule stopped", { action: this.type, count: left });

@@ -50,6 +50,6 @@ export interface SendQueue extends SendLane {
   letGo(from: object): void;
   /** Ends all waits; nothing is added any more. */
   stop(): void;
-  /** After the sender has ended: forgets what is left. Returns how many messages are lost by that. */
-  close(): number;
+  /** After the sender has ended: keeps or forgets what is left. Gives how many messages are lost by that. */
+  close(): number | Promise<number>;
 }
