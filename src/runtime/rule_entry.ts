@@ -28,7 +28,7 @@ export class RuleEntry {
   lastStop = 0;
   live: LiveRule | undefined;
   prepared: PreparedRule | undefined;
-  /** The metrics and nodes of the last run. */
+  /** The metrics and nodes of the last run, once it is over. */
   lastMetrics: Record<string, string | number> = {};
   topology: { sources: string[]; edges: Record<string, string[]> } | undefined;
   /** Ends the wait for the next look at the schedule, or for the next try of a rule that failed. */

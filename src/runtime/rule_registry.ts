@@ -19,7 +19,7 @@ import { RuleEntry } from "./rule_entry.ts";
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { messageOf, RuleRunner } from "./rule_runner.ts";
-import { latestException, metricsOf } from "./rule_status.ts";
+import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
 import {
   changedTags,
   type Resetting,
@@ -42,10 +42,17 @@ export interface RuleRegistryParts {
   readonly log: Logger;
 }
 
+/** So many rules start before others get a turn. */
+const startSliceRules = 8;
+/** Longest wait for the start of all rules before the agent calls itself ready. */
+const startMsMax = 500;
+
 export class RuleRegistry implements Rules {
   readonly #parts: RuleRegistryParts;
   readonly #runner: RuleRunner;
   readonly #entries = new Map<string, RuleEntry>();
+  #starting: Promise<void> | undefined;
+  #isClosing = false;
 
   /** Reads the stored rules; none runs before {@linkcode startTriggered}. */
   constructor(parts: RuleRegistryParts) {
@@ -66,10 +73,32 @@ export class RuleRegistry implements Rules {
     }
   }
 
-  /** Starts every rule that shall run now; one that fails does not keep the others from starting. */
+  /**
+   * Starts every rule that shall run now, by name; one that fails does not keep the others from starting. The first ones
+   * work, and requests are answered, while the others start. Resolves when all have started, or after half a second:
+   * thousands of rules take longer.
+   */
   async startTriggered(): Promise<void> {
     const entries = [...this.#entries.values()].filter((entry) => entry.triggered && entry.definition !== undefined);
-    await Promise.all(entries.map((entry) => entry.enqueue(() => this.#runner.follow(entry))));
+    for (const entry of entries) entry.state = "starting";
+    this.#starting = this.#startInSlices(entries);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.after(startMsMax, resolve);
+    await Promise.race([this.#starting, late]);
+    cancel();
+  }
+
+  async #startInSlices(entries: readonly RuleEntry[]): Promise<void> {
+    const starts: Promise<void>[] = [];
+    for (const [i, entry] of entries.entries()) {
+      if (i > 0 && i % startSliceRules === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
+      if (this.#isClosing) break;
+      starts.push(entry.enqueue(async () => {
+        // A command may have come before it.
+        if (entry.triggered && this.#entries.get(entry.id) === entry) await this.#runner.follow(entry);
+      }));
+    }
+    await Promise.all(starts);
   }
 
   /** Lets go of what is kept of rules that do not exist any more. To be called before rules start. */
@@ -87,6 +116,8 @@ export class RuleRegistry implements Rules {
 
   /** Stops every rule, without changing which ones shall run. */
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#starting;
     await Promise.all(
       [...this.#entries.values()].map((entry) =>
         entry.enqueue(async () => {
@@ -361,7 +392,8 @@ export class RuleRegistry implements Rules {
   }
 
   topo(id: string): { sources: string[]; edges: Record<string, string[]> } {
-    const { topology } = this.#require(id);
+    const { live, topology } = this.#require(id);
+    if (live !== undefined) return topologyOf(live);
     return topology ?? fail("E703", `Fail to get rule ${id}'s topo, make sure the rule has been started before`);
   }
 

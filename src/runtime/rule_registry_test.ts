@@ -338,6 +338,38 @@ test("what the store holds starts again, and a rule that cannot be read is kept 
   );
 });
 
+test("many rules start in slices: commands come between, in their order, and the end of the agent too", async () => {
+  const store = new MemoryStore();
+  store.put("stream", "own", 'CREATE STREAM own () WITH (TYPE="probe", DATASOURCE="own", FORMAT="json")');
+  const ids = Array.from({ length: 100 }, (_, n) => `r${String(n).padStart(3, "0")}`);
+  for (const id of ids) store.put("rule", id, rule(id, "SELECT a FROM own"));
+  const { engine } = world({ store });
+  const { rules } = engine;
+  const states = () => Object.fromEntries(rules.list().map(({ id, status }) => [id, status]));
+  const started = engine.start();
+  await settled();
+  assert.deepEqual([states().r000, states().r099], ["running", "starting"]);
+  await rules.stop("r099");
+  await rules.delete("r098");
+  await rules.update("r097", rule("r097", "SELECT b FROM own"));
+  await started;
+  assert.deepEqual(states(), {
+    ...Object.fromEntries(ids.filter((id) => id !== "r098").map((id) => [id, "running"])),
+    r099: "stopped",
+  });
+  assert.deepEqual(rules.wantedColumns("own"), ["a", "b"]);
+  await engine.close();
+
+  const next = world({ store });
+  const starting = next.engine.start();
+  await settled();
+  assert.equal(next.engine.rules.status("r099").status, "stopped");
+  await next.engine.close();
+  await starting;
+  assert.deepEqual(new Set(next.engine.rules.list().map(({ status }) => status)), new Set(["stopped"]));
+  assert.equal(next.probe.sources.size, 0);
+});
+
 test("the registry knows who uses a stream, and which columns", () =>
   withWorld(async ({ create, engine }) => {
     const { rules } = engine;

@@ -74,7 +74,6 @@ export class RuleRunner {
     entry.live = live;
     entry.state = "running";
     entry.message = "";
-    entry.topology = topologyOf(live);
     this.#limitRun(entry);
   }
 
@@ -191,6 +190,7 @@ export class RuleRunner {
     const grace = entry.definition?.options.forceExitTimeout ?? 0;
     await live.stop(grace > 0 ? grace : stopGraceMs);
     entry.lastMetrics = metricsOf(live);
+    entry.topology = topologyOf(live);
     entry.live = undefined;
     entry.state = "stopped";
     entry.message = message;
