@@ -22,6 +22,7 @@ import { migrations, schemaVersion } from "./migrations/migrations.ts";
 import { SqliteDelivery } from "./sqlite_delivery.ts";
 import { sqliteFailure } from "./sqlite_failure.ts";
 import type { Definition, DefinitionKind, Store } from "./store.ts";
+import { StoreError } from "./store_error.ts";
 
 /** A full check reads every page; beyond this size it would delay the start noticeably. */
 const fullCheckBytesMax = 32 * 1024 * 1024;
@@ -183,6 +184,14 @@ export function openStore(directory: string, now: () => number = Date.now): Open
   }
 }
 
+function orFail<T>(doing: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new StoreError(doing, error);
+  }
+}
+
 class SqliteStore implements Store {
   readonly directory: string;
   readonly #database: DatabaseSync;
@@ -208,35 +217,36 @@ class SqliteStore implements Store {
 
   get(kind: DefinitionKind, name: string): string | undefined {
     this.#requireOpen();
-    return this.#get.get(kind, name)?.text as string | undefined;
+    return orFail("read from the store", () => this.#get.get(kind, name)?.text as string | undefined);
   }
 
   list(kind: DefinitionKind): Definition[] {
     this.#requireOpen();
-    return this.#list.all(kind).map((row) => ({ name: row.name as string, text: row.text as string }));
+    const rows = orFail("read from the store", () => this.#list.all(kind));
+    return rows.map((row) => ({ name: row.name as string, text: row.text as string }));
   }
 
   put(kind: DefinitionKind, name: string, text: string): void {
     this.#requireOpen();
-    this.#put.run(kind, name, text);
+    orFail("write to the store", () => this.#put.run(kind, name, text));
   }
 
   delete(kind: DefinitionKind, name: string): boolean {
     this.#requireOpen();
-    return Number(this.#delete.run(kind, name).changes) > 0;
+    return Number(orFail("write to the store", () => this.#delete.run(kind, name)).changes) > 0;
   }
 
   transaction<T>(work: () => T): T {
     this.#requireOpen();
     // Savepoints nest; the outermost one is the transaction.
     const savepoint = `level_${this.#depth}`;
-    this.#database.exec(this.#depth === 0 ? "BEGIN IMMEDIATE" : `SAVEPOINT ${savepoint}`);
+    this.#exec(this.#depth === 0 ? "BEGIN IMMEDIATE" : `SAVEPOINT ${savepoint}`);
     this.#depth++;
     let result: T;
     try {
       result = work();
       if (result instanceof Promise) throw new TypeError("A transaction must not be asynchronous");
-      this.#database.exec(this.#depth === 1 ? "COMMIT" : `RELEASE ${savepoint}`);
+      this.#exec(this.#depth === 1 ? "COMMIT" : `RELEASE ${savepoint}`);
     } catch (error) {
       this.#depth--;
       this.#undo(savepoint);
@@ -244,6 +254,10 @@ class SqliteStore implements Store {
     }
     this.#depth--;
     return result;
+  }
+
+  #exec(sql: string): void {
+    orFail("write to the store", () => this.#database.exec(sql));
   }
 
   #undo(savepoint: string): void {

@@ -92,6 +92,24 @@ test(
 );
 
 test(
+  "a store whose database fails says so, whatever is asked of it",
+  withDirectory((path) => {
+    const { store } = openStore(path);
+    store.put("stream", "demo", "text");
+    const other = new DatabaseSync(join(path, "weir.db"));
+    other.exec("DROP TABLE definition");
+    other.close();
+    const failed = { name: "StoreError", failure: "other" };
+    assert.throws(() => store.get("stream", "demo"), failed);
+    assert.throws(() => store.list("stream"), failed);
+    assert.throws(() => store.put("stream", "demo", "other"), failed);
+    assert.throws(() => store.delete("stream", "demo"), failed);
+    assert.throws(() => store.transaction(() => store.put("stream", "demo", "other")), failed);
+    store.close();
+  }),
+);
+
+test(
   "openStore() refuses a directory that another store holds and names its process",
   withDirectory((path) => {
     const { store } = openStore(path);

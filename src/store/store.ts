@@ -26,6 +26,8 @@ export interface Definition {
 /**
  * Every method is synchronous and durable against a killed process when it returns, or when the outermost transaction
  * returns.
+ *
+ * @throws {StoreError} from each of them when the disk or the database fails; what was to be written is not there.
  */
 export interface Store {
   /** The folder it lives in, absolute; other files of the agent may stand there too. Absent: nothing is on a disk. */
