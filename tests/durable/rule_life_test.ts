@@ -2,6 +2,9 @@
  * Commands for rules that keep what they do: updates, resets, removals, dead letters, also while a rule recovers.
  */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../eventually.ts";
 import { World } from "./world.ts";
@@ -66,6 +69,33 @@ test("a source is moved while the rule runs, and what cannot be moved is told", 
     await rules.update("r", ruleJson("SELECT n FROM s", { qos: 0 }));
     await assert.rejects(rules.resetSource("r", "s", null), /keeps no positions: its qos is 0/);
   }));
+
+test("a file is read again from its start, or from a position of its own", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-file-"));
+  const path = join(folder, "a.json");
+  writeFileSync(path, '[{"n":1},{"n":2},{"n":3}]');
+  try {
+    await World.with(async (world) => {
+      const { engine, tape, streams } = world;
+      // The second stream keeps the rule running when the file has been read.
+      streams.execute(`CREATE STREAM f (n BIGINT) WITH (TYPE="file", DATASOURCE="${path}")`);
+      streams.execute('CREATE STREAM s () WITH (DATASOURCE="t", TYPE="tape")');
+      const sql = "SELECT f.n AS n FROM f FULL JOIN s ON f.n = s.n GROUP BY COUNTWINDOW(1)";
+      await engine.rules.create(ruleJson(sql, { qos: 1 }));
+      await eventually(() => tape.received.length === 3);
+      await eventually(() => world.delivery.positions("r").has("f"));
+      const end = world.delivery.positions("r").get("f")!;
+      await engine.rules.resetSource("r", "f", null);
+      await eventually(() => tape.received.length === 6);
+      await engine.rules.resetSource("r", "f", end);
+      tape.add([{ n: 7 }]);
+      await eventually(() => tape.received.length === 7);
+      assert.equal(tape.received[6]!.text, "[{}]", "nothing of the file again");
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test("what a sink refuses for good is put aside, and replayed by a rule that runs, with its id", () =>
   World.with(async (world) => {
