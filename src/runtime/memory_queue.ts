@@ -1,8 +1,8 @@
 /**
  * The queue of an action that keeps nothing across a stop: bounded, in memory.
  *
- * Invariants: what enters leaves exactly once, as sent, refused, or given up at the close; a delivery is released when
- * the last of its messages has left, and not by a message that is given up.
+ * Invariants: what enters leaves exactly once, as sent, refused, dropped, or given up at the close; what the sender has
+ * is not dropped; a delivery is released when the last of its messages has left, and not by a message that is given up.
  * @module
  */
 import type { Delivery } from "./delivery.ts";
@@ -10,8 +10,14 @@ import type { Item, Sending, SendQueue } from "./send_queue.ts";
 import { Waiters } from "./waiters.ts";
 
 interface Entry {
-  readonly items: readonly Item[];
+  items: readonly Item[];
   delivery: Delivery | undefined;
+}
+
+/** What happens when it is full. */
+export interface MemoryQueueLimit {
+  readonly onFull: "block" | "dropOldest" | "dropNewest";
+  readonly onDropped: (count: number) => void;
 }
 
 /** Most items given to a sink at once. */
@@ -19,6 +25,7 @@ const writeItemsMax = 1024;
 
 export class MemoryQueue implements SendQueue {
   readonly #bound: number;
+  readonly #limit: MemoryQueueLimit | undefined;
   #queue: Entry[] = [];
   /** Taken off the queue, and not yet sent. */
   #writing: readonly Entry[] = [];
@@ -28,9 +35,13 @@ export class MemoryQueue implements SendQueue {
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
 
-  /** @param bound items from which on it is blocked */
-  constructor(bound: number) {
+  /**
+   * @param bound items from which on it is full
+   * @param limit absent: it blocks
+   */
+  constructor(bound: number, limit?: MemoryQueueLimit) {
     this.#bound = bound;
+    this.#limit = limit?.onFull === "block" ? undefined : limit;
   }
 
   get length(): number {
@@ -38,7 +49,7 @@ export class MemoryQueue implements SendQueue {
   }
 
   get blocked(): boolean {
-    return this.#length >= this.#bound;
+    return this.#limit === undefined && this.#length >= this.#bound;
   }
 
   get finished(): boolean {
@@ -46,10 +57,35 @@ export class MemoryQueue implements SendQueue {
   }
 
   add(items: readonly Item[], delivery: Delivery | undefined): void {
+    if (this.#limit?.onFull === "dropNewest") items = this.#fitting(items, this.#limit);
+    if (items.length === 0) return;
     delivery?.hold();
     this.#queue.push({ items, delivery });
     this.#length += items.length;
+    if (this.#limit?.onFull === "dropOldest") this.#dropOldest(this.#limit);
     this.#arrival.wake();
+  }
+
+  #fitting(items: readonly Item[], { onDropped }: MemoryQueueLimit): readonly Item[] {
+    const room = Math.max(0, this.#bound - this.#length);
+    if (items.length <= room) return items;
+    onDropped(items.length - room);
+    return items.slice(0, room);
+  }
+
+  #dropOldest({ onDropped }: MemoryQueueLimit): void {
+    let dropped = 0;
+    while (this.#length > this.#bound && this.#queue.length > 0) {
+      const oldest = this.#queue[0]!;
+      const count = Math.min(oldest.items.length, this.#length - this.#bound);
+      oldest.items = oldest.items.slice(count);
+      this.#length -= count;
+      dropped += count;
+      if (oldest.items.length > 0) break;
+      this.#queue.shift();
+      oldest.delivery?.release();
+    }
+    if (dropped > 0) onDropped(dropped);
   }
 
   room(): Promise<void> {
