@@ -15,13 +15,14 @@ import { HandClock } from "../../tests/hand_clock.ts";
 import { file } from "./mod.ts";
 
 conformance(file, {
+  givesPositions: true,
   source: async () => {
     const folder = await mkdtemp(join(tmpdir(), "weir-file-"));
     const path = join(folder, "in.json");
     return {
       settings: (values) => {
         writeFileSync(path, JSON.stringify(values.map((n) => ({ n }))));
-        return { datasource: path, interval: "1h" };
+        return { datasource: path, interval: "1h", sendInterval: 1 };
       },
       send: () => {},
       close: () => rm(folder, { recursive: true }),

@@ -65,12 +65,12 @@ class LineSocket implements Source, PayloadSink {
     return await this.read(signal);
   }
 
-  /** The peer answers every line, so that a write knows that it arrived. */
-  async write(batch: readonly (string | Uint8Array)[], signal: AbortSignal): Promise<void> {
+  /** A line is an id, or nothing, and the item. The peer answers every line, so that a write knows that it arrived. */
+  async write(batch: readonly (string | Uint8Array)[], signal: AbortSignal, ids?: readonly string[]): Promise<void> {
     signal.throwIfAborted();
     if (batch.length === 0) return;
     if (this.#socket.destroyed) throw new Disconnected("Connection closed");
-    this.#socket.write(batch.map((item) => `${item}\n`).join(""));
+    this.#socket.write(batch.map((item, index) => `${ids?.[index] ?? ""} ${item}\n`).join(""));
     for (let answers = 0; answers < batch.length;) answers += (await this.read(signal)).payloads.length;
   }
 
@@ -194,10 +194,13 @@ conformance(lines, {
   },
   sink: async () => {
     const got: number[] = [];
+    const ids: string[] = [];
     const { port, cut, close } = await startPeer((socket, line) => {
-      got.push((JSON.parse(line) as { n: number }).n);
+      const [id, item] = line.split(" ") as [string, string];
+      ids.push(id);
+      got.push((JSON.parse(item) as { n: number }).n);
       socket.write("ok\n");
     });
-    return { settings: { port }, received: () => got, cut, close };
+    return { settings: { port }, received: () => got, receivedIds: () => ids, cut, close };
   },
 });
