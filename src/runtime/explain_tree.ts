@@ -9,7 +9,6 @@ import { inputsOf, type Plan, type SourcePlan, type StatementPlan } from "../sql
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { LiveRule } from "./live_rule.ts";
 import type { PipelineNode } from "./wire_plan.ts";
-import { encodeState } from "./state_codec.ts";
 
 /** What a step of a running rule has done. */
 export interface ExplainedWork {
@@ -23,7 +22,7 @@ export interface ExplainedWork {
   readonly spentMs: number;
   /** Rows held back, or standing in open windows; absent on steps that hold nothing. */
   readonly heldRows?: number;
-  /** The size of its state as a checkpoint would write it; absent on steps without state, and when it is large. */
+  /** Memory that its state takes, about; absent on steps without state, or whose state is always small. */
   readonly stateBytes?: number;
   /** Event time up to which rows are taken to be complete, Unix milliseconds; absent while there is none. */
   readonly watermark?: number;
@@ -80,17 +79,12 @@ function countersOf(metrics: NodeMetrics) {
   };
 }
 
-/** The state of a step that keeps more rows than this is not measured: writing it would hold up the agent. */
-const measuredRowsMax = 10_000;
-
-function stateOf({ plan, operator }: PipelineNode): Pick<ExplainedWork, "heldRows" | "stateBytes" | "watermark"> {
-  // Running aggregates hold no rows, however many they were made of.
-  const keptRows = plan.kind === "windowed_aggregate" ? 0 : operator.held?.() ?? 0;
-  const state = keptRows > measuredRowsMax ? undefined : operator.snapshot?.();
+function stateOf({ operator }: PipelineNode): Pick<ExplainedWork, "heldRows" | "stateBytes" | "watermark"> {
   const watermark = operator.watermark?.();
+  const stateBytes = operator.stateBytes?.() ?? 0;
   return {
     ...(operator.held === undefined ? {} : { heldRows: operator.held() }),
-    ...(state === undefined ? {} : { stateBytes: new TextEncoder().encode(encodeState(state)).length }),
+    ...(stateBytes === 0 ? {} : { stateBytes }),
     ...(watermark === undefined || !Number.isFinite(watermark) ? {} : { watermark }),
   };
 }

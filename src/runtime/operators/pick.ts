@@ -80,7 +80,7 @@ export class PickOperator implements Operator {
   }
 
   stateBytes(): number {
-    return sizeOfValue(this.snapshot());
+    return this.#changes.length === 0 ? 0 : sizeOfValue(this.snapshot());
   }
 
   snapshot(): Value {

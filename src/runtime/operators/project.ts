@@ -106,7 +106,7 @@ export class ProjectOperator implements Operator {
   advance(_progress: Progress): void {}
 
   stateBytes(): number {
-    return sizeOfValue(this.snapshot());
+    return this.#changes.length === 0 ? 0 : sizeOfValue(this.snapshot());
   }
 
   snapshot(): Value {

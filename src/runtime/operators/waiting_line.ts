@@ -58,6 +58,7 @@ export class WaitingLine {
 
   /** As {@linkcode Operator.stateBytes}. */
   stateBytes(): number {
+    if (this.#line.length === 0) return 0;
     return sizeOfList(this.#line, (each) => each.kind === "batch" ? sizeOfRows(each.batch.rows) : 0);
   }
 
