@@ -42,8 +42,8 @@ export interface RuleRegistryParts {
   readonly log: Logger;
 }
 
-/** So many rules start before others get a turn. */
-const startSliceRules = 8;
+/** So long rules start before others get a turn: those that work already must not keep the rest from starting. */
+const startSliceMs = 10;
 /** Longest wait for the start of all rules before the agent calls itself ready. */
 const startMsMax = 500;
 
@@ -90,13 +90,19 @@ export class RuleRegistry implements Rules {
 
   async #startInSlices(entries: readonly RuleEntry[]): Promise<void> {
     const starts: Promise<void>[] = [];
-    for (const [i, entry] of entries.entries()) {
-      if (i > 0 && i % startSliceRules === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
+    let sliceEnd = performance.now() + startSliceMs;
+    for (const entry of entries) {
+      if (performance.now() >= sliceEnd) {
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+        sliceEnd = performance.now() + startSliceMs;
+      }
       if (this.#isClosing) break;
       starts.push(entry.enqueue(async () => {
         // A command may have come before it.
         if (entry.triggered && this.#entries.get(entry.id) === entry) await this.#runner.follow(entry);
       }));
+      // Its turn in the queue of commands comes with the next microtask.
+      await undefined;
     }
     await Promise.all(starts);
   }

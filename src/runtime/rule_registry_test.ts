@@ -341,21 +341,21 @@ test("what the store holds starts again, and a rule that cannot be read is kept 
 test("many rules start in slices: commands come between, in their order, and the end of the agent too", async () => {
   const store = new MemoryStore();
   store.put("stream", "own", 'CREATE STREAM own () WITH (TYPE="probe", DATASOURCE="own", FORMAT="json")');
-  const ids = Array.from({ length: 100 }, (_, n) => `r${String(n).padStart(3, "0")}`);
+  const ids = Array.from({ length: 500 }, (_, n) => `r${String(n).padStart(3, "0")}`);
   for (const id of ids) store.put("rule", id, rule(id, "SELECT a FROM own"));
   const { engine } = world({ store });
   const { rules } = engine;
   const states = () => Object.fromEntries(rules.list().map(({ id, status }) => [id, status]));
   const started = engine.start();
   await settled();
-  assert.deepEqual([states().r000, states().r099], ["running", "starting"]);
-  await rules.stop("r099");
-  await rules.delete("r098");
-  await rules.update("r097", rule("r097", "SELECT b FROM own"));
+  assert.deepEqual([states().r000, states().r499], ["running", "starting"]);
+  await rules.stop("r499");
+  await rules.delete("r498");
+  await rules.update("r497", rule("r497", "SELECT b FROM own"));
   await started;
   assert.deepEqual(states(), {
-    ...Object.fromEntries(ids.filter((id) => id !== "r098").map((id) => [id, "running"])),
-    r099: "stopped",
+    ...Object.fromEntries(ids.filter((id) => id !== "r498").map((id) => [id, "running"])),
+    r499: "stopped",
   });
   assert.deepEqual(rules.wantedColumns("own"), ["a", "b"]);
   await engine.close();
@@ -363,7 +363,7 @@ test("many rules start in slices: commands come between, in their order, and the
   const next = world({ store });
   const starting = next.engine.start();
   await settled();
-  assert.equal(next.engine.rules.status("r099").status, "stopped");
+  assert.equal(next.engine.rules.status("r499").status, "stopped");
   await next.engine.close();
   await starting;
   assert.deepEqual(new Set(next.engine.rules.list().map(({ status }) => status)), new Set(["stopped"]));
