@@ -34,6 +34,8 @@ export class Action {
   readonly #steps: readonly NodeMetrics[];
   readonly type: string;
   readonly index: number;
+  /** Errors that were taken in place of results. */
+  errors = 0;
   readonly #options: ActionOptions;
   readonly #queue: SendQueue;
   readonly #sender: Sender;
@@ -64,7 +66,18 @@ export class Action {
     return this.#sender.connection;
   }
 
+  /** Messages that are made of results, and stand in no queue yet. */
+  get collected(): number {
+    return this.#collected.length;
+  }
+
+  /** Messages in the queue, also those that the sink is just being given. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   start(): void {
+    this.metrics.carried = this.#queue.length;
     this.#sender.start();
   }
 
@@ -84,14 +97,22 @@ export class Action {
     this.#count(1, started);
   }
 
+  /** Takes the message of an error in place of a result. */
+  collectError(message: string): void {
+    this.errors++;
+    this.collect([{ error: message }]);
+  }
+
   #transform(rows: readonly Struct[], ofEmptyWindow: boolean): void {
     try {
       const items = this.#options.transform(rows, ofEmptyWindow);
+      this.transformMetrics.passed++;
       for (let i = 0; i < items.length; i++) this.#collected.push(items[i]!);
       for (const step of this.#steps) step.recordsOut += items.length;
     } catch (error) {
       const message = error instanceof RowError ? `${error.code}: ${error.message}` : String(error);
       this.#steps.at(-1)!.fail(message, this.#options.clock.now());
+      this.transformMetrics.lose(error instanceof RowError ? error.code : "E506", 1);
       this.#options.log.warn("A result cannot be encoded", { action: this.type, reason: message });
     }
   }
@@ -122,6 +143,7 @@ export class Action {
 
   /** Forgets what was collected and not queued: its batch is not through, and will come again. */
   forgetCollected(): void {
+    this.transformMetrics.drop("returned", this.#collected.length);
     this.#collected = [];
   }
 

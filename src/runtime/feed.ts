@@ -78,6 +78,8 @@ export class Feed {
   readonly decoderMetrics: NodeMetrics | undefined;
   readonly validatorMetrics: NodeMetrics | undefined;
   readonly connection: ConnectionMetrics;
+  /** Rows handed on so far, to each of the rules that read the stream at that moment. */
+  rowsGiven = 0;
   readonly #options: FeedOptions;
   readonly #abort = new AbortController();
   #consumers: readonly FeedConsumer[] = [];
@@ -249,6 +251,7 @@ export class Feed {
     const rows = this.#rowsOf(batch, time);
     const delivery = new Delivery(this, () => batch.ack?.());
     if (this.#keepsPosition) this.#position = batch.position ?? this.#position;
+    this.rowsGiven += rows.rows.length;
     if (rows.rows.length > 0 || (this.#keepsPosition && batch.position !== undefined)) {
       for (const consumer of this.#consumers) {
         delivery.hold();
@@ -293,6 +296,7 @@ export class Feed {
         ? decoder.decode(payload)
         : decoder.decode(payload.bytes, payload.start, payload.end);
       metrics.recordsOut += decoded.length;
+      metrics.passed++;
       for (const row of decoded) this.#validateInto(rows, row, time);
     } catch (error) {
       this.#undecodable(error, metrics, time);
@@ -311,6 +315,7 @@ export class Feed {
     try {
       rows.push(this.#validate(row));
       metrics.recordsOut++;
+      metrics.passed++;
     } catch (error) {
       this.#undecodable(error, metrics, time);
     }
@@ -320,6 +325,7 @@ export class Feed {
   #undecodable(error: unknown, metrics: NodeMetrics, time: number): void {
     const rowError = error instanceof RowError ? error : new RowError("E501", String(error), { cause: error });
     metrics.fail(`${rowError.code}: ${rowError.message}`, time);
+    metrics.lose(rowError.code, 1);
     this.#options.log.warn("A message was dropped", { reason: `${rowError.code}: ${rowError.message}` });
     for (const consumer of this.#consumers) consumer.undecodable(rowError);
   }

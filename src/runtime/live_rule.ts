@@ -151,7 +151,7 @@ export class LiveRule implements InletOwner {
   }
 
   #open(): void {
-    for (const inlet of this.inlets) inlet.feed.add(inlet);
+    for (const inlet of this.inlets) inlet.join();
     this.#arm();
   }
 
@@ -179,7 +179,10 @@ export class LiveRule implements InletOwner {
   accept(inlet: RuleInlet, rows: FeedRows, held: Delivery): void {
     let delivery: Delivery | undefined = held;
     // Rows of a table that nothing will be joined with any more.
-    if (this.#ending) return held.release();
+    if (this.#ending) {
+      inlet.metrics.drop("ended", rows.rows.length);
+      return held.release();
+    }
     if (inlet.feed.shared && this.durable === undefined) {
       held.release();
       delivery = undefined;
@@ -235,6 +238,7 @@ export class LiveRule implements InletOwner {
       this.#backlogRows -= oldest.rows.rows.length;
       const { sourceMetrics } = oldest.inlet.feed;
       sourceMetrics.drop("buffer full", oldest.rows.rows.length);
+      oldest.inlet.metrics.drop("buffer full", oldest.rows.rows.length);
       this.#dropped("buffer full", oldest.rows.rows.length, "source");
       sourceMetrics.fail("buffer full, drop message", oldest.rows.time);
       oldest.delivery?.release();
@@ -245,6 +249,7 @@ export class LiveRule implements InletOwner {
   #abandonBacklog(): void {
     let lost = 0;
     for (const { inlet, rows, delivery } of this.#backlog) {
+      inlet.metrics.drop(delivery === undefined ? "stopped" : "returned", rows.rows.length);
       if (delivery !== undefined) continue;
       lost += rows.rows.length;
       inlet.feed.sourceMetrics.drop("stopped", rows.rows.length);
@@ -270,6 +275,7 @@ export class LiveRule implements InletOwner {
     const batch: Row[] = [];
     for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
     this.durable?.begin(time);
+    next.inlet.metrics.recordsOut += batch.length;
     this.pipeline.pushAt(next.inlet.positions, batch, time);
     this.#underWay = next;
     this.#whenSettled(() => {
@@ -352,7 +358,7 @@ export class LiveRule implements InletOwner {
 
   #passOn(error: RowError, actions: readonly Action[] = this.actions): void {
     if (!this.#sendError) return;
-    for (const action of actions) action.collect([{ error: error.message }]);
+    for (const action of actions) action.collectError(error.message);
   }
 
   #dropped(reason: string, count: number, node: string): void {
@@ -419,7 +425,7 @@ export class LiveRule implements InletOwner {
     this.#stopped = true;
     this.#stopping.abort();
     this.#cancelTimer?.();
-    for (const inlet of this.inlets) inlet.feed.remove(inlet);
+    for (const inlet of this.inlets) inlet.leave();
     // Another rule that left before, and still finishes, must not close the source under this one.
     const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
     this.#abandonBacklog();
@@ -432,6 +438,13 @@ export class LiveRule implements InletOwner {
       ...unused.map((feed) => feed.close()),
       ...this.#options.lookups.map((lease) => lease.release()),
     ]);
+  }
+
+  /** Rows of an inlet that wait for their turn. */
+  waitingRows(inlet: RuleInlet): number {
+    let rows = 0;
+    for (const waiting of this.#backlog) if (waiting.inlet === inlet) rows += waiting.rows.rows.length;
+    return rows;
   }
 
   /** What a rule with `qos` 0 holds is given up. */

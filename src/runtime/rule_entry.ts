@@ -5,6 +5,7 @@
 import type { LiveRule } from "./live_rule.ts";
 import type { PreparedRule } from "./prepare_rule.ts";
 import type { RuleDefinition } from "./rule_definition.ts";
+import type { RuleLedger } from "./rule_ledger.ts";
 import { type Schedule, type Slot, slotAt } from "./schedule.ts";
 
 export type RuleState =
@@ -30,6 +31,7 @@ export class RuleEntry {
   prepared: PreparedRule | undefined;
   /** The metrics and nodes of the last run, once it is over. */
   lastMetrics: Record<string, string | number> = {};
+  lastLedger: RuleLedger | undefined;
   topology: { sources: string[]; edges: Record<string, string[]> } | undefined;
   /** Ends the wait for the next look at the schedule, or for the next try of a rule that failed. */
   cancelPatrol: (() => void) | undefined;

@@ -4,6 +4,7 @@
  */
 import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { RowError } from "../diagnostics/row_error.ts";
+import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Feed, FeedConsumer, FeedRows } from "./feed.ts";
 
@@ -40,7 +41,12 @@ export class RuleInlet implements FeedConsumer {
   readonly durable: boolean;
   /** See `FeedConsumer`; set before the inlet is added to its feed. */
   startPosition: string | undefined;
+  /** Rows: those that it took, those that went into the pipeline, and those that were dropped before. */
+  readonly metrics = new NodeMetrics();
   readonly #owner: InletOwner;
+  /** What the feed had given to others before, and by the time the inlet left it. */
+  #givenBefore = 0;
+  #givenAtEnd: number | undefined;
 
   constructor(owner: InletOwner, options: InletOptions) {
     this.#owner = owner;
@@ -53,7 +59,25 @@ export class RuleInlet implements FeedConsumer {
     this.durable = options.durable;
   }
 
+  /** Begins to take rows. */
+  join(): void {
+    this.#givenBefore = this.feed.rowsGiven;
+    this.feed.add(this);
+  }
+
+  /** Takes nothing more. */
+  leave(): void {
+    this.#givenAtEnd ??= this.feed.rowsGiven;
+    this.feed.remove(this);
+  }
+
+  /** Rows that the feed has given while this was one of its takers. */
+  get offered(): number {
+    return (this.#givenAtEnd ?? this.feed.rowsGiven) - this.#givenBefore;
+  }
+
   accept(rows: FeedRows, delivery: Delivery): void {
+    this.metrics.recordsIn += rows.rows.length;
     this.#owner.accept(this, rows, delivery);
   }
 

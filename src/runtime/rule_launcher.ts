@@ -14,7 +14,7 @@ import type { ConnectionPool } from "./connections.ts";
 import { outboxSettingsOf, usesCache } from "./durable/cache_settings.ts";
 import { DurableRun } from "./durable/durable_run.ts";
 import { giveUpLeftBehind } from "./durable/left_behind.ts";
-import { OutboxQueue } from "./durable/outbox_queue.ts";
+import { OutboxQueue, type OutboxQueueOptions } from "./durable/outbox_queue.ts";
 import { RuleJournal } from "./durable/rule_journal.ts";
 import { Feed } from "./feed.ts";
 import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
@@ -135,7 +135,10 @@ export class RuleLauncher {
     ) => PayloadSink | RowSink | Promise<PayloadSink | RowSink> = role.open;
     const queue = journal === undefined
       ? new MemoryQueue(common.bufferLength)
-      : this.#outboxQueue(action, index, ruleId, log, journal, (reason, rows) => created.metrics.drop(reason, rows));
+      : this.#outboxQueue(action, index, ruleId, log, journal, {
+        onDropped: (reason, rows) => created.metrics.drop(reason, rows),
+        onUnreadable: (rows) => (created.metrics.dead += rows),
+      });
     const created: Action = new Action({
       type: definition.type,
       index,
@@ -160,14 +163,14 @@ export class RuleLauncher {
     rule: string,
     log: Logger,
     journal: RuleJournal,
-    onDropped: (reason: string, rows: number) => void,
+    losses: Pick<OutboxQueueOptions, "onDropped" | "onUnreadable">,
   ): OutboxQueue {
     const { delivery, clock } = this.#parts;
     const name = actionName(action, index);
     const outbox = delivery.outbox(rule, name, outboxSettingsOf(action.common, 1));
     const incarnation = delivery.incarnation(rule);
     const { accepts } = action.role;
-    return new OutboxQueue({ action: name, outbox, journal, incarnation, accepts, onDropped, clock, log });
+    return new OutboxQueue({ action: name, outbox, journal, incarnation, accepts, ...losses, clock, log });
   }
 }
 

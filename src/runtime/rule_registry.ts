@@ -19,9 +19,11 @@ import { RuleEntry } from "./rule_entry.ts";
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { messageOf, RuleRunner } from "./rule_runner.ts";
-import { latestException, metricsOf, topologyOf } from "./rule_status.ts";
+import { emptyLedger, ledgerOf, type RuleLedger } from "./rule_ledger.ts";
+import { latestException, metricsOf, nodesOf, topologyOf } from "./rule_status.ts";
 import {
   changedTags,
+  type ObservedRule,
   type Resetting,
   type RuleExplanation,
   type Rules,
@@ -377,6 +379,18 @@ export class RuleRegistry implements Rules {
           { status: entry.state, ...(entry.live === undefined ? none : latestException(entry.live)) },
         ]),
     );
+  }
+
+  ledger(id: string): RuleLedger {
+    const { live, lastLedger } = this.#require(id);
+    return live === undefined ? lastLedger ?? emptyLedger(id) : ledgerOf(live);
+  }
+
+  *observe(): Iterable<ObservedRule> {
+    for (const { id, state, live } of this.#entries.values()) {
+      if (live === undefined) yield { id, state, nodes: [], ledger: undefined };
+      else yield { id, state, nodes: nodesOf(live).nodes, ledger: ledgerOf(live) };
+    }
   }
 
   explain(id: string): string {

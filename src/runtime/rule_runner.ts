@@ -12,6 +12,7 @@ import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
 import type { RuleEntry } from "./rule_entry.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
+import { ledgerOf } from "./rule_ledger.ts";
 import { metricsOf, topologyOf } from "./rule_status.ts";
 
 export interface RuleRunnerParts {
@@ -190,6 +191,7 @@ export class RuleRunner {
     const grace = entry.definition?.options.forceExitTimeout ?? 0;
     await live.stop(grace > 0 ? grace : stopGraceMs);
     entry.lastMetrics = metricsOf(live);
+    entry.lastLedger = ledgerOf(live);
     entry.topology = topologyOf(live);
     entry.live = undefined;
     entry.state = "stopped";

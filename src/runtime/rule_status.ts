@@ -9,8 +9,10 @@ import type { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { inputsOf, type Plan } from "../sql/plan.ts";
 import type { Action } from "./action.ts";
+import { sum } from "./ledger.ts";
 import type { LiveRule } from "./live_rule.ts";
 import type { PreparedSource } from "./prepare_rule.ts";
+import { ledgerOf, type RuleLedger } from "./rule_ledger.ts";
 
 /** One node of a running rule. */
 export interface StatusNode {
@@ -146,7 +148,23 @@ export function metricsOf(rule: LiveRule): Record<string, string | number> {
       set("connection_last_try_time", connection.lastTry);
     }
   }
-  return all;
+  return { ...all, ...ledgerKeys(ledgerOf(rule)) };
+}
+
+/** The sums of the ledger, behind the keys that eKuiper has. */
+function ledgerKeys({ balanced, rows }: RuleLedger): Record<string, number> {
+  return {
+    ledger_balanced: balanced ? 1 : 0,
+    ledger_in_total: rows.in,
+    ledger_carried_total: rows.carried,
+    ledger_made_total: rows.made,
+    ledger_out_total: rows.out,
+    ledger_filtered_total: rows.filtered,
+    ledger_late_total: rows.late,
+    ledger_dropped_total: sum(rows.dropped),
+    ledger_failed_total: sum(rows.failed),
+    ledger_held: rows.held,
+  };
 }
 
 /** The exception that came last, of any node, and how many that node had. */

@@ -3,6 +3,8 @@
  * @module
  */
 import type { ExplainedStep } from "./explain_tree.ts";
+import type { RuleLedger } from "./rule_ledger.ts";
+import type { StatusNode } from "./rule_status.ts";
 
 /** One line of `GET /rules`. */
 export interface RuleSummary {
@@ -39,6 +41,17 @@ export interface RuleExplanation {
   /** Unix milliseconds; 0 for a rule that does not run. */
   readonly since: number;
   readonly root: ExplainedStep;
+}
+
+/** What the metrics of the agent tell of a rule. */
+export interface ObservedRule {
+  readonly id: string;
+  /** A state name, as in {@linkcode RuleSummary}. */
+  readonly state: string;
+  /** Of a rule that does not run none. */
+  readonly nodes: readonly StatusNode[];
+  /** Undefined for a rule that does not run. */
+  readonly ledger: RuleLedger | undefined;
 }
 
 /**
@@ -78,6 +91,10 @@ export interface Rules {
   status(id: string): Record<string, string | number>;
   /** `{"status","last_exception","exceptions_total"}` by id. */
   statusAll(): Record<string, { status: string; last_exception: string; exceptions_total: number }>;
+  /** What became of every row and message, of the present run or the last one. */
+  ledger(id: string): RuleLedger;
+  /** All rules, one after the other: there may be thousands. */
+  observe(): Iterable<ObservedRule>;
   /** Checks a rule without storing it; the streams it reads. */
   validate(json: string): { sources: string[] };
   /** One JSON object per plan node per line, children indented by one more tab. */

@@ -26,6 +26,8 @@ export interface SendLane {
   arrival(): Promise<void>;
   /** The sink has written them, but for those that it refused for good: index in the batch → reason. */
   sent(sending: Sending, refused?: ReadonlyMap<number, string>): void;
+  /** True when what a sink refuses is kept for people to look at. */
+  readonly buries?: boolean;
   /**
    * The sink is away and keeps them waiting. True when the lane has taken them back, to try them elsewhere; false when
    * the sender shall go on trying.

@@ -187,6 +187,8 @@ export class Sender {
       ? error.failed
       : new Map(sending.items.map((_, index) => [index, reason]));
     for (const each of refused.values()) this.metrics.fail(each, clock.now());
+    if (lane.buries === true) this.metrics.dead += refused.size;
+    else this.metrics.lose("refused", refused.size);
     this.metrics.processed += length;
     this.metrics.recordsOut += length - refused.size;
     log.error("A sink refused results for good", { action: type, count: refused.size, reason });

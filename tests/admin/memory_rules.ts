@@ -5,8 +5,10 @@
  */
 import { diagnostic, DiagnosticError, fail } from "../../src/diagnostics/diagnostic.ts";
 import { requireName } from "../../src/runtime/names.ts";
+import { emptyLedger, type RuleLedger } from "../../src/runtime/rule_ledger.ts";
 import {
   changedTags,
+  type ObservedRule,
   type Resetting,
   type RuleExplanation,
   type Rules,
@@ -154,6 +156,15 @@ export class MemoryRules implements Rules {
     const { source, status } = this.#require(id);
     const stream = { step: "stream", does: `${source}: all columns`, inputs: [] };
     return { id, state: status, since: 0, root: { step: "select", does: "*", inputs: [stream] } };
+  }
+
+  ledger(id: string): RuleLedger {
+    this.#require(id);
+    return emptyLedger(id);
+  }
+
+  *observe(): Iterable<ObservedRule> {
+    for (const { id, status } of this.list()) yield { id, state: status, nodes: [], ledger: undefined };
   }
 
   topo(id: string): { sources: string[]; edges: Record<string, string[]> } {

@@ -7,7 +7,9 @@ import { eventually } from "../eventually.ts";
 import { type EngineFixture, wireRule, wireStream, withEngine } from "./engine.ts";
 
 function droppedOf({ engine }: EngineFixture, id: string): Record<string, string | number> {
-  return Object.fromEntries(Object.entries(engine.rules.status(id)).filter(([key]) => key.endsWith("_dropped_total")));
+  return Object.fromEntries(
+    Object.entries(engine.rules.status(id)).filter(([key]) => key.endsWith("_0_dropped_total")),
+  );
 }
 
 function complaints({ log }: EngineFixture): string[] {

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Clock, Logger } from "../../connector/context.ts";
-import type { Outbox, TakenMessage } from "../../store/delivery_store.ts";
+import type { Outbox, OutboxWork, TakenMessage } from "../../store/delivery_store.ts";
 import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
@@ -25,6 +25,8 @@ export interface OutboxQueueOptions {
   readonly accepts: "payloads" | "rows";
   /** A limit took messages away, for this reason. */
   readonly onDropped: (reason: string, rows: number) => void;
+  /** So many are dead letters, as they cannot be read. */
+  readonly onUnreadable: (rows: number) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -41,9 +43,12 @@ const troubleMs = 1000;
 export class OutboxQueue implements SendQueue {
   readonly blocked = false;
   readonly finished = true;
+  readonly buries = true;
   readonly #options: OutboxQueueOptions;
   /** Given to the journal, and not committed yet. */
   #uncommitted = 0;
+  /** Done with, and still in the outbox. */
+  #settling = 0;
   #stopping = false;
   #cancelTimer: (() => void) | undefined;
   readonly #arrival = new Waiters();
@@ -59,7 +64,7 @@ export class OutboxQueue implements SendQueue {
   }
 
   get length(): number {
-    return this.#options.outbox.counts().rows + this.#uncommitted;
+    return this.#options.outbox.counts().rows + this.#uncommitted - this.#settling;
   }
 
   /** The journal holds the delivery: its source is told when the messages are kept, not when they are sent. */
@@ -104,7 +109,7 @@ export class OutboxQueue implements SendQueue {
 
   /** Without those that are damaged, or were kept for a sink that took something else. Undefined when none is left. */
   #readable(taken: readonly TakenMessage[]): TakenSending | undefined {
-    const { action, incarnation, accepts, journal, clock } = this.#options;
+    const { action, incarnation, accepts, clock } = this.#options;
     const messages: TakenMessage[] = [];
     const items: Item[] = [];
     const buried: { sequence: number; reason: string; diedMs: number }[] = [];
@@ -117,7 +122,10 @@ export class OutboxQueue implements SendQueue {
         buried.push({ sequence: message.sequence, reason: error.message, diedMs: clock.now() });
       }
     }
-    if (buried.length > 0) void journal.settle({ action, buried });
+    if (buried.length > 0) {
+      this.#options.onUnreadable(buried.length);
+      this.#settle({ action, buried }, buried.length);
+    }
     if (messages.length === 0) return undefined;
     return { messages, items, ids: messages.map(({ sequence }) => `${incarnation}-${sequence}`) };
   }
@@ -136,7 +144,16 @@ export class OutboxQueue implements SendQueue {
       if (reason === undefined) delivered.push(sequence);
       else buried.push({ sequence, reason, diedMs });
     }
-    void this.#options.journal.settle({ action: this.#options.action, delivered, buried });
+    this.#settle({ action: this.#options.action, delivered, buried }, messages.length);
+  }
+
+  /** They are in the outbox until that is committed, and nobody sends them again meanwhile. */
+  #settle(work: OutboxWork, count: number): void {
+    this.#settling += count;
+    void this.#options.journal.settle(work).then(() => {
+      this.#settling -= count;
+      if (this.length === 0) this.#idle.wake();
+    });
   }
 
   gaveBack(): boolean {
