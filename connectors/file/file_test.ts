@@ -229,6 +229,23 @@ test("file does not write again what it had written into files before, when the 
     assert.deepEqual(found.join("").split("\n"), [...thick.slice(15), ...thick.slice(0, 3), ""]);
   }));
 
+test("file writes another batch whole after one that it could write a part of", (t) =>
+  withSmallDisk(t, async (folder) => {
+    await writeFile(join(folder, "ballast"), new Uint8Array(30_000));
+    const sink = await open({ path: join(folder, "out.txt"), rollingCount: 15 });
+    await assert.rejects(sink.write(thick, signal, thick.map((_, n) => `r-${n}`)), isDiskFull);
+    await rm(join(folder, "ballast"));
+    const others = thick.slice(0, 20);
+    await sink.write(others, signal, others.map((_, n) => `r-${n + 40}`));
+    await sink.close();
+    const found = await Promise.all((await readdir(folder)).sort().map((name) => readFile(join(folder, name), "utf8")));
+    const lines = found.join("").split("\n");
+    assert.deepEqual(lines.slice(-21), [...others, ""]);
+    const first = lines.slice(0, -21);
+    assert.ok(first.length >= 15 && first.length < thick.length);
+    assert.deepEqual(first, thick.slice(0, first.length));
+  }));
+
 test("file takes back its own half line only, where another action writes to the same file", (t) =>
   withSmallDisk(t, async (folder) => {
     const path = join(folder, "out.txt");

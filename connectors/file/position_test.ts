@@ -3,7 +3,17 @@
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { appendFile, mkdtemp, open as openFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  mkdtemp,
+  open as openFile,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -216,6 +226,8 @@ for (const { name, content, settings, items: expected, grown, added = [] } of re
       for (const { position, count } of positions) {
         assert.deepEqual(await itemsBehind(raw, { position, logged }), items.slice(count), position);
       }
+      // Once the end has been told, there is nothing more to tell.
+      assert.deepEqual(await readAll(await open(raw, { position: positions.at(-1)!.position })), []);
       if (grown !== undefined) {
         await rewrite(path, grown);
         for (const { position, count } of positions) {
@@ -364,6 +376,13 @@ test("file deletes a file when its end is acknowledged, or when it is found at a
     assert.deepEqual(await itemsBehind(raw, { position: again, logged }), []);
     assert.ok(!existsSync(path));
     assert.deepEqual(logged, []);
+    // Written anew with the same content, before weir came back.
+    await writeFile(path, "a\nb\n");
+    const before = (await readAll(await open(raw), { acks: false })).at(-1)!.position;
+    await utimes(path, 1, 1);
+    assert.deepEqual(await itemsBehind(raw, { position: before, logged }), ["a", "b"]);
+    assert.deepEqual(logged, [{ path, reason: "it was written anew" }]);
+    assert.ok(!existsSync(path));
   }));
 
 test("file reads the next file at a path whose file it had read, also when it looks the same", () =>
