@@ -116,6 +116,8 @@ test("what a sink refuses for good is put aside, and replayed by a rule that run
     assert.deepEqual(tape.received[2], { topic: "", id: letter!.id, text: '[{"n":1}]' });
     await eventually(() => world.delivery.outbox("r", "0_tape").counts().rows === 0);
     assert.equal(world.engine.deadLetters.list("r").total, 0);
+    await eventually(() => world.engine.rules.ledger("r").balanced);
+    assert.equal(world.engine.rules.ledger("r").actions[0]!.messages.carried, 1);
   }));
 
 test("an update that does not plan leaves the rule running, with its state", () =>
