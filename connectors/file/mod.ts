@@ -161,10 +161,9 @@ export const file = defineConnector({
   },
   sink: {
     summary:
-      "Appends each message as a line, and starts new files by age, count or size. Nothing that stands in a file is " +
-      "removed, with one exception: a last line that a crash has cut off goes when the message that it is the beginning " +
-      "of is written again. Any other last line without an end gets one. On a full disk the sink takes back what it has " +
-      "written of a batch, and waits.",
+      "Appends each message as a line, and starts new files by age, count or size. A last line that a crash has cut off " +
+      "goes when the message that it is the beginning of is written again; any other last line without an end stays, and " +
+      "gets one. On a full disk the sink takes back what it has written of a batch, and waits.",
     delivery: "at-least-once",
     promise: ({ ifExists }) =>
       ifExists === "truncate"
