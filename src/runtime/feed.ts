@@ -47,6 +47,11 @@ export interface FeedConsumer {
   letGo(): void;
   /** Resolves when it can take more. */
   room(): Promise<void>;
+  /**
+   * While the rows that it took keep it busy for several turns: resolves when it has done with them, or has been at it
+   * for long. It waits for nobody meanwhile but for the processor.
+   */
+  atWork(): Promise<void> | undefined;
   /** A payload that could not be decoded. */
   undecodable(error: RowError): void;
   /** There will be no more rows. */
@@ -238,12 +243,16 @@ export class Feed {
 
   /**
    * With one rule the source waits for it. With several, each has its own buffer, so that none holds up the others; but
-   * what a rule has promised to keep cannot be dropped from a buffer.
+   * what a rule has promised to keep cannot be dropped from a buffer. Nor is a machine that is busy a reason to drop:
+   * for the sinks of others nobody waits, for their computing all do, a while.
    */
   async #room(): Promise<void> {
     const consumers = this.#consumers;
     if (consumers.length === 1) return await consumers[0]!.room();
-    for (const consumer of consumers) if (consumer.durable) await consumer.room();
+    for (const consumer of consumers) {
+      const pending = consumer.durable ? consumer.room() : consumer.atWork();
+      if (pending !== undefined) await pending;
+    }
   }
 
   #deliver(batch: SourceBatch): void {

@@ -80,6 +80,12 @@ class Consumer implements FeedConsumer {
     return this.full ?? Promise.resolve();
   }
 
+  working: Promise<void> | undefined;
+
+  atWork(): Promise<void> | undefined {
+    return this.working;
+  }
+
   undecodable(error: RowError): void {
     this.errors.push(error.message);
   }

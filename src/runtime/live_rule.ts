@@ -17,6 +17,8 @@ import type { Delivery } from "./delivery.ts";
 import type { DurableRun } from "./durable/durable_run.ts";
 import { planKeys } from "./durable/plan_keys.ts";
 import type { Feed, FeedRows } from "./feed.ts";
+import { nextTurn, ruleBroken, RuleWork } from "./limits/rule_work.ts";
+import { turnMs } from "./limits/work_pace.ts";
 import type { LookupLease } from "./lookup_tables.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PreparedRule } from "./prepare_rule.ts";
@@ -49,7 +51,12 @@ interface Waiting {
   readonly rows: FeedRows;
   /** Undefined when the source need not wait. */
   delivery: Delivery | undefined;
+  /** How many of the rows have been given to the pipeline. */
+  pushed: number;
 }
+
+/** Other rules on a stream wait so long, milliseconds, for one that works on a batch; from then on it may fall behind. */
+const patienceMs = 1000;
 
 export class LiveRule implements InletOwner {
   readonly pipeline: Pipeline;
@@ -59,6 +66,7 @@ export class LiveRule implements InletOwner {
   readonly startedAt: number;
   readonly prepared: PreparedRule;
   readonly durable: DurableRun | undefined;
+  readonly work: RuleWork;
   readonly #options: LiveRuleOptions;
   readonly #sendError: boolean;
   readonly #bufferRows: number;
@@ -67,8 +75,11 @@ export class LiveRule implements InletOwner {
   #backlogRows = 0;
   /** While a backlog is worked off: resolves at its end. */
   #drained: Promise<void> | undefined;
-  /** While the pipeline waits for an answer from elsewhere: resolves when it has it. */
+  /** While the pipeline waits for an answer from elsewhere, or for its next turn: resolves when it goes on, or stops. */
   #suspended: Promise<void> | undefined;
+  #endSuspension: () => void = () => {};
+  /** While a batch takes several turns: resolves when those who wait for the processor need wait no longer. */
+  #atWork: PromiseWithResolvers<void> | undefined;
   /** The batch that it waits with. */
   #underWay: Waiting | undefined;
   /** Streams that will bring more rows. */
@@ -83,10 +94,6 @@ export class LiveRule implements InletOwner {
   /** What ends the watching of lookup tables. */
   readonly #cancels: (() => void)[] = [];
   readonly #stopping = new AbortController();
-  /** Whoever waits for something need wait no longer then. */
-  readonly #whenStopping = new Promise<void>((resolve) => {
-    this.#stopping.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
 
@@ -126,6 +133,8 @@ export class LiveRule implements InletOwner {
         return lease.table.keyed(keys.map((key) => key.column));
       },
     });
+    const { stateBytesMax, batchTimeMax } = definition.options;
+    this.work = new RuleWork({ steps: this.pipeline.nodes, stateBytesMax, batchTimeMax });
     options.durable?.attach(this.pipeline, rule, planKeys(plan.root).get(plan.root)!);
     this.inlets = options.prepared.inputs.map(({ positions, source, columns }, i) =>
       new RuleInlet(this, {
@@ -188,10 +197,10 @@ export class LiveRule implements InletOwner {
       delivery = undefined;
     }
     if (this.#backlog.length === 0 && !this.#blocked) {
-      this.#process({ inlet, rows, delivery });
+      this.#process({ inlet, rows, delivery, pushed: 0 });
       return;
     }
-    this.#backlog.push({ inlet, rows, delivery });
+    this.#backlog.push({ inlet, rows, delivery, pushed: 0 });
     this.#backlogRows += rows.rows.length;
     if (delivery === undefined) this.#dropOldest();
     this.#drained ??= this.#drain();
@@ -223,10 +232,15 @@ export class LiveRule implements InletOwner {
 
   async #actionRoom(): Promise<void> {
     while (this.#blocked && !this.#stopped) {
-      if (this.#suspended !== undefined) await Promise.race([this.#suspended, this.#whenStopping]);
+      await this.#suspended;
       await this.durable?.journal.room();
       await Promise.all(this.actions.map((action) => action.room()));
     }
+  }
+
+  /** As {@linkcode FeedConsumer.atWork}. */
+  atWork(): Promise<void> | undefined {
+    return this.#atWork?.promise;
   }
 
   /** Only for streams with several rules: alone, a rule holds its source back and loses nothing. */
@@ -248,11 +262,14 @@ export class LiveRule implements InletOwner {
   /** What is not acknowledged comes again; the rows of a shared stream were acknowledged, and are lost. */
   #abandonBacklog(): void {
     let lost = 0;
-    for (const { inlet, rows, delivery } of this.#backlog) {
-      inlet.metrics.drop(delivery === undefined ? "stopped" : "returned", rows.rows.length);
+    const all = this.#underWay === undefined ? this.#backlog : [this.#underWay, ...this.#backlog];
+    for (const { inlet, rows, delivery, pushed } of all) {
+      const left = rows.rows.length - pushed;
+      if (left === 0) continue;
+      inlet.metrics.drop(delivery === undefined ? "stopped" : "returned", left);
       if (delivery !== undefined) continue;
-      lost += rows.rows.length;
-      inlet.feed.sourceMetrics.drop("stopped", rows.rows.length);
+      lost += left;
+      inlet.feed.sourceMetrics.drop("stopped", left);
     }
     this.#backlog = [];
     this.#backlogRows = 0;
@@ -260,8 +277,14 @@ export class LiveRule implements InletOwner {
   }
 
   async #drain(): Promise<void> {
+    let turnEnd = performance.now() + turnMs;
     while (this.#backlog.length > 0 && !this.#stopped) {
       await this.#actionRoom();
+      if (performance.now() > turnEnd) {
+        await nextTurn();
+        turnEnd = performance.now() + turnMs;
+        continue;
+      }
       if (this.#stopped) break;
       const next = this.#backlog.shift()!;
       this.#backlogRows -= next.rows.rows.length;
@@ -271,33 +294,72 @@ export class LiveRule implements InletOwner {
   }
 
   #process(next: Waiting): void {
-    const { rows, meta, time, position } = next.rows;
-    const batch: Row[] = [];
-    for (let i = 0; i < rows.length; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
-    this.durable?.begin(time);
-    next.inlet.metrics.recordsOut += batch.length;
-    this.pipeline.pushAt(next.inlet.positions, batch, time);
     this.#underWay = next;
+    this.durable?.begin(next.rows.time);
+    const started = performance.now();
+    this.#pushOn(next, started, started + turnMs);
+  }
+
+  /** Gives the pipeline what is left of a batch, as much as fits into the turn; then others have theirs. */
+  #pushOn(next: Waiting, started: number, turnEnd: number): void {
+    const { rows, meta, time } = next.rows;
+    const batch: Row[] = [];
+    const end = Math.min(rows.length, next.pushed + this.work.chunkRows);
+    for (let i = next.pushed; i < end; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
+    next.pushed = end;
+    next.inlet.metrics.recordsOut += batch.length;
+    const problem = this.work.do(batch.length, () => this.pipeline.pushAt(next.inlet.positions, batch, time));
+    if (this.work.broken) return this.#giveUp(problem!);
     this.#whenSettled(() => {
-      this.#underWay = undefined;
-      if (position !== undefined) this.durable?.journal.position(next.inlet.stream, position);
-      this.#flush(next.delivery);
-      next.delivery?.release();
-      this.#arm();
+      if (end === rows.length) this.#settle(next);
+      if (problem !== undefined) return this.#giveUp(problem);
+      if (end === rows.length) return;
+      const now = performance.now();
+      if (now < turnEnd) return this.#pushOn(next, started, turnEnd);
+      if (now - started < patienceMs) this.#atWork ??= Promise.withResolvers();
+      else this.#endWork();
+      this.#suspendUntil(nextTurn(), () => this.#pushOn(next, started, performance.now() + turnMs));
     });
+  }
+
+  #settle(next: Waiting): void {
+    const { position } = next.rows;
+    this.#underWay = undefined;
+    this.#endWork();
+    if (position !== undefined) this.durable?.journal.position(next.inlet.stream, position);
+    this.#flush(next.delivery);
+    next.delivery?.release();
+    this.#arm();
+  }
+
+  #endWork(): void {
+    this.#atWork?.resolve();
+    this.#atWork = undefined;
   }
 
   /** Goes on at once, or, where the pipeline waits for an answer from elsewhere, when it has it. */
   #whenSettled(work: () => void): void {
     const pending = this.pipeline.settled();
-    if (pending === undefined) {
-      work();
-      return;
-    }
-    this.#suspended = pending.then(() => {
+    if (pending === undefined) work();
+    else this.#suspendUntil(pending, work);
+  }
+
+  #suspendUntil(pending: Promise<void>, work: () => void): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#suspended = promise;
+    this.#endSuspension = resolve;
+    void pending.then(() => {
       this.#suspended = undefined;
       if (!this.#stopped) work();
+      resolve();
     });
+  }
+
+  /** The rule must not go on: what it has given so far leaves, and it takes nothing until it is stopped. */
+  #giveUp(problem: DiagnosticError): void {
+    if (this.durable === undefined) this.#queue(undefined);
+    this.#suspendUntil(new Promise(() => {}), () => {});
+    this.failed(problem);
   }
 
   /** The feed has logged it, once for all rules. Errors find no room in a full queue: no backlog waits behind it. */
@@ -323,7 +385,11 @@ export class LiveRule implements InletOwner {
     if (this.#stopped) return;
     this.#ending = true;
     this.#cancelTimer?.();
-    await this.pipeline.end(this.#options.clock.now());
+    try {
+      await this.pipeline.end(this.#options.clock.now());
+    } catch (error) {
+      return this.#giveUp(ruleBroken(error));
+    }
     if (this.#stopped) return;
     this.#complete = true;
     if (this.durable === undefined) this.#flush(undefined);
@@ -409,9 +475,11 @@ export class LiveRule implements InletOwner {
     this.#timerAt = Infinity;
     const now = this.#options.clock.now();
     this.durable?.begin(now);
-    this.pipeline.advance(now);
+    const problem = this.work.do(0, () => this.pipeline.advance(now));
+    if (this.work.broken) return this.#giveUp(problem!);
     this.#whenSettled(() => {
       this.#flush(undefined);
+      if (problem !== undefined) return this.#giveUp(problem);
       this.#arm();
     });
   }
@@ -424,10 +492,14 @@ export class LiveRule implements InletOwner {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#stopping.abort();
+    this.#endSuspension();
+    this.#endWork();
     this.#cancelTimer?.();
     for (const inlet of this.inlets) inlet.leave();
     // Another rule that left before, and still finishes, must not close the source under this one.
     const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
+    // What a batch that is under way has given so far leaves.
+    if (this.durable === undefined && this.#underWay !== undefined) this.#queue(undefined);
     this.#abandonBacklog();
     this.#leaveState();
     this.pipeline.close();
@@ -442,9 +514,10 @@ export class LiveRule implements InletOwner {
 
   /** Rows of an inlet that wait for their turn. */
   waitingRows(inlet: RuleInlet): number {
-    let rows = 0;
-    for (const waiting of this.#backlog) if (waiting.inlet === inlet) rows += waiting.rows.rows.length;
-    return rows;
+    let count = 0;
+    const all = this.#underWay === undefined ? this.#backlog : [this.#underWay, ...this.#backlog];
+    for (const { inlet: of, rows, pushed } of all) if (of === inlet) count += rows.rows.length - pushed;
+    return count;
   }
 
   /** What a rule with `qos` 0 holds is given up. */

@@ -13,6 +13,7 @@ export interface InletOwner {
   accept(inlet: RuleInlet, rows: FeedRows, delivery: Delivery): void;
   letGo(inlet: RuleInlet): void;
   room(): Promise<void>;
+  atWork(): Promise<void> | undefined;
   undecodable(error: RowError): void;
   ended(inlet: RuleInlet, reason: string): void;
   failed(error: DiagnosticError): void;
@@ -87,6 +88,10 @@ export class RuleInlet implements FeedConsumer {
 
   room(): Promise<void> {
     return this.#owner.room();
+  }
+
+  atWork(): Promise<void> | undefined {
+    return this.#owner.atWork();
   }
 
   undecodable(error: RowError): void {

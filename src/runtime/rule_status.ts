@@ -10,6 +10,7 @@ import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { inputsOf, type Plan } from "../sql/plan.ts";
 import type { Action } from "./action.ts";
 import { sum } from "./ledger.ts";
+import type { WorkFigures } from "./limits/rule_work.ts";
 import type { LiveRule } from "./live_rule.ts";
 import type { PreparedSource } from "./prepare_rule.ts";
 import { ledgerOf, type RuleLedger } from "./rule_ledger.ts";
@@ -148,7 +149,12 @@ export function metricsOf(rule: LiveRule): Record<string, string | number> {
       set("connection_last_try_time", connection.lastTry);
     }
   }
-  return { ...all, ...ledgerKeys(ledgerOf(rule)) };
+  return { ...all, ...ledgerKeys(ledgerOf(rule)), ...workKeys(rule.work.figures) };
+}
+
+/** What tells of a rule that is slow, or holds much. */
+function workKeys({ slowBatches, longestMs, stateBytes }: WorkFigures): Record<string, number> {
+  return { slow_batches_total: slowBatches, longest_batch_ms: Math.round(longestMs), state_bytes: stateBytes };
 }
 
 /** The sums of the ledger, behind the keys that eKuiper has. */

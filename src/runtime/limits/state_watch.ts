@@ -18,7 +18,7 @@ export interface WatchedStep {
 const looksEveryMs = 1000;
 const looksEveryRows = 1000;
 /** Between two looks lies so many times what a look takes. */
-const pauseFactor = 50;
+const pauseFactor = 20;
 
 const mib = 1024 * 1024;
 
