@@ -175,7 +175,6 @@ export class LiveRule implements InletOwner {
       return;
     }
     this.#recovered = true;
-    durable.start();
     this.#open();
   }
 

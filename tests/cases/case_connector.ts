@@ -42,17 +42,38 @@ class Feeding implements Source {
 
 export class CaseConnector {
   readonly #feedings = new Map<string, Feeding>();
-  readonly #lookups = new Map<string, RowsLookup>();
+  readonly #lookups: Map<string, RowsLookup>;
   readonly #written: (message: string) => void;
+  /** Ids of messages that have come. */
+  readonly #seen: Set<string>;
+  #isDead = false;
+  /** Messages that are not acknowledged. */
+  underWay = 0;
 
-  /** @param written takes each message of the sink. */
-  constructor(written: (message: string) => void) {
+  /**
+   * @param written takes each message of the sink, the first time that it comes.
+   * @param before the connector of an engine that was killed: tables and receivers are still there.
+   */
+  constructor(written: (message: string) => void, before?: CaseConnector) {
     this.#written = written;
+    this.#lookups = before === undefined ? new Map() : before.#lookups;
+    this.#seen = before === undefined ? new Set() : before.#seen;
+  }
+
+  /** Its engine was killed: nothing of it comes out any more. */
+  kill(): void {
+    this.#isDead = true;
   }
 
   /** One message of a stream or scan table. */
   give(name: string, payload: Uint8Array, meta: Struct | undefined): void {
-    this.#feeding(name).give({ kind: "payloads", payloads: [payload], meta: () => meta });
+    this.underWay++;
+    this.#feeding(name).give({
+      kind: "payloads",
+      payloads: [payload],
+      meta: () => meta,
+      ack: () => void this.underWay--,
+    });
   }
 
   /** Rows that a lookup table can be asked for. */
@@ -67,6 +88,12 @@ export class CaseConnector {
 
   isOpen(name: string): boolean {
     return this.#feeding(name).isOpen;
+  }
+
+  #receive(message: string, id: string | undefined): void {
+    if (id !== undefined && this.#seen.has(id)) return;
+    if (id !== undefined) this.#seen.add(id);
+    this.#written(message);
   }
 
   #feeding(name: string): Feeding {
@@ -112,8 +139,9 @@ export class CaseConnector {
       accepts: "payloads",
       settings: v.strictObject({}),
       open: () => ({
-        write: (batch) => {
-          for (const payload of batch) this.#written(String(payload));
+        write: (batch, _, ids) => {
+          if (this.#isDead) return new Promise(() => {});
+          for (const [i, payload] of batch.entries()) this.#receive(String(payload), ids?.[i]);
           return Promise.resolve();
         },
         close: () => Promise.resolve(),

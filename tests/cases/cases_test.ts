@@ -1,6 +1,6 @@
 /**
  * Every golden case of this folder: as it is written, in batches, cut by checkpoints; through `weir query`, its rows in
- * files; and live, as a rule of a running engine.
+ * files; live, as a rule of a running engine; and live with an agent that is killed after some rows.
  *
  * `weir test --update tests/cases` writes what came out into the files; read the difference before you commit it.
  * @module
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { type Case, parseCases } from "../../src/rule_test/case_file.ts";
 import { linesDiff, linesMatch, outcomeDiff, outcomeMatches } from "../../src/rule_test/diff.ts";
 import { type CaseRun, type Manner, runCase } from "../../src/rule_test/run_case.ts";
-import { byEngine, whyNotByEngine } from "./by_engine.ts";
+import { byEngine, whyNotByEngine, whyNotKilled } from "./by_engine.ts";
 import { byQuery, whyNotByQuery } from "./by_query.ts";
 import { observe, type Observed } from "./observed.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
@@ -98,5 +98,10 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".case")).
     test(`live: ${notByEngine === undefined ? name : `${name} (not run: ${notByEngine})`}`, {
       skip: notByEngine !== undefined,
     }, async () => assertSame(observe(await runCase(c), "lists"), await byEngine(c)));
+    const notKilled = whyNotKilled(c);
+    const random = new SeededRandom(c.line);
+    test(`killed: ${notKilled === undefined ? name : `${name} (not run: ${notKilled})`}`, {
+      skip: notKilled !== undefined,
+    }, async () => assertSame(observe(await runCase(c), "lists"), await byEngine(c, () => random.below(2) === 0)));
   }
 }

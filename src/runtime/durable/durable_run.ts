@@ -99,6 +99,7 @@ export class DurableRun implements Recorder {
     if (this.#touched || (gave && this.#events.length > 0)) {
       const text = `[${this.#events.join(",")}]`;
       this.journal.log(text);
+      if (this.#logBytes === 0) this.#arm();
       this.#logBytes += text.length;
     }
     this.#events = [];
@@ -109,6 +110,7 @@ export class DurableRun implements Recorder {
 
   #checkpoint(): void {
     this.#checkpointDue = false;
+    this.#cancelTimer?.();
     if (this.#logBytes === 0) return;
     const nodes = this.#pipeline.nodes
       .map(({ key, operator }): Value => [key, operator.snapshot?.() ?? null])
@@ -120,15 +122,11 @@ export class DurableRun implements Recorder {
     this.journal.checkpoint(this.#plan, text);
   }
 
-  /** Takes a checkpoint now and then. */
-  start(): void {
-    if (this.#keepsState) this.#arm();
-  }
-
+  /** A checkpoint is due so long after the first entry behind the one before. */
   #arm(): void {
     const { clock, checkpointInterval } = this.#options;
+    this.#cancelTimer?.();
     this.#cancelTimer = clock.after(checkpointInterval, () => {
-      this.#arm();
       this.#checkpointDue = true;
       // While a batch is under way, its end does it.
       if (this.#events.length === 0 && this.#pipeline.settled() === undefined) this.endBatch(false);
@@ -195,6 +193,7 @@ export class DurableRun implements Recorder {
       sliceEnd = performance.now() + sliceMs;
     }
     this.#stateBytes = saved.state.length;
+    if (this.#logBytes > 0) this.#arm();
     if (lacking === 0) {
       if (saved.plan !== this.#plan) this.#replaceCheckpoint();
       return { outcome: "restored", entries };

@@ -89,6 +89,8 @@ export class RuleJournal {
   #beside = 0;
   /** Why nothing can be committed at present. */
   #trouble: string | undefined;
+  /** Nothing can be committed any more. */
+  #broken = false;
 
   constructor(options: RuleJournalOptions) {
     this.#options = options;
@@ -151,7 +153,7 @@ export class RuleJournal {
       delivery.hold();
       unit.deliveries.push(delivery);
     }
-    if (this.#committing === undefined && !unit.isEmpty) void this.#commitAll();
+    if (this.#committing === undefined && !unit.isEmpty && !this.#broken) void this.#commitAll();
   }
 
   // ---------------------------------------------------------------- committing
@@ -166,7 +168,7 @@ export class RuleJournal {
       } catch (error) {
         // The stop ends the waiting; the unit is not kept, and its source will give the batch again.
         this.#committing = undefined;
-        if (!this.#stopping.signal.aborted) this.#options.onBroken(error);
+        this.#break(error);
         return;
       }
       for (const delivery of unit.deliveries) delivery.release();
@@ -228,6 +230,13 @@ export class RuleJournal {
     this.#trouble = undefined;
   }
 
+  #break(error: unknown): void {
+    if (this.#stopping.signal.aborted || this.#broken) return;
+    this.#broken = true;
+    this.#idle.wake();
+    this.#options.onBroken(error);
+  }
+
   // ---------------------------------------------------------------- what a sink did
 
   /** Beside the order of the batches: what became of taken messages. Tried again until it is committed or the rule stops. */
@@ -250,7 +259,7 @@ export class RuleJournal {
       }
     } catch (error) {
       // What was sent and could not be marked so is sent again after the next start.
-      if (!this.#stopping.signal.aborted) this.#options.onBroken(error);
+      this.#break(error);
     } finally {
       this.#beside--;
       if (this.#isIdle) this.#idle.wake();
@@ -263,7 +272,7 @@ export class RuleJournal {
   get blocked(): boolean {
     const { rows, bytes } = this.#open;
     // A unit that is tried again holds up the next batches at once.
-    return this.#trouble !== undefined || rows >= waitingRowsMax || bytes >= waitingBytesMax;
+    return this.#broken || this.#trouble !== undefined || rows >= waitingRowsMax || bytes >= waitingBytesMax;
   }
 
   room(): Promise<void> {
@@ -283,7 +292,9 @@ export class RuleJournal {
     let isLate = false;
     const over = late.wait().then(() => void (isLate = true));
     const cancel = this.#options.clock.after(graceMs, () => late.wake());
-    while (!this.#isIdle && !isLate && this.#trouble === undefined) await Promise.race([this.#idle.wait(), over]);
+    while (!this.#isIdle && !isLate && !this.#broken && this.#trouble === undefined) {
+      await Promise.race([this.#idle.wait(), over]);
+    }
     cancel();
     const whole = this.#isIdle;
     this.#stopping.abort(new Error("The rule stops"));
