@@ -13,8 +13,16 @@ import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Struct } from "../value/value.ts";
 import type { Delivery } from "./delivery.ts";
 import type { ResultTransform } from "./result_transform.ts";
-import type { Item, SendQueue } from "./send_queue.ts";
+import type { Item, SendLane, SendQueue } from "./send_queue.ts";
 import { Sender, type SenderOptions } from "./sender.ts";
+
+/** The second queue and sink of an action, for what is sent again. */
+export interface ActionResend {
+  readonly lane: SendLane;
+  /** Messages of the queue that wait for the second sink. */
+  readonly length: () => number;
+  readonly open: SenderOptions["open"];
+}
 
 export interface ActionOptions extends Omit<SenderOptions, "lane" | "onSent"> {
   /** Position in the rule's actions. */
@@ -23,6 +31,11 @@ export interface ActionOptions extends Omit<SenderOptions, "lane" | "onSent"> {
   /** False for sinks that take rows: the status then has no encode node. */
   readonly encodes: boolean;
   readonly queue: SendQueue;
+  /** What the sink takes from: the queue itself when absent. */
+  readonly lane?: SendLane;
+  readonly resend?: ActionResend;
+  /** True when the status has a node for what is kept. */
+  readonly caches?: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -39,6 +52,10 @@ export class Action {
   readonly #options: ActionOptions;
   readonly #queue: SendQueue;
   readonly #sender: Sender;
+  /** Of what is kept, or, with a second queue, of that. */
+  readonly cacheMetrics: NodeMetrics | undefined;
+  /** Of the second sink. */
+  readonly resender: Sender | undefined;
   #collected: Item[] = [];
 
   constructor(options: ActionOptions) {
@@ -50,11 +67,13 @@ export class Action {
       ? [this.transformMetrics]
       : [this.transformMetrics, this.encodeMetrics];
     this.#queue = options.queue;
-    this.#sender = new Sender({
-      ...options,
-      lane: options.queue,
-      onSent: () => (this.metrics.bufferLength = options.queue.length),
-    });
+    const { resend } = options;
+    this.cacheMetrics = options.caches === true || resend !== undefined ? new NodeMetrics() : undefined;
+    const onSent = () => this.#showLengths();
+    this.#sender = new Sender({ ...options, lane: options.lane ?? options.queue, onSent });
+    this.resender = resend === undefined
+      ? undefined
+      : new Sender({ ...options, lane: resend.lane, open: resend.open, onSent });
   }
 
   /** Of the sink. */
@@ -78,7 +97,39 @@ export class Action {
 
   start(): void {
     this.metrics.carried = this.#queue.length;
+    this.#showLengths();
     this.#sender.start();
+    this.resender?.start();
+  }
+
+  /** Of a message that waits as rows: it cannot be encoded. */
+  unformed(error: RowError, count: number): void {
+    const message = `${error.code}: ${error.message}`;
+    this.metrics.fail(message, this.#options.clock.now());
+    if (this.#queue.buries === true) this.metrics.dead += count;
+    else this.metrics.lose(error.code, count);
+    this.#options.log.warn("A result cannot be encoded", { action: this.type, reason: message });
+  }
+
+  /** So many messages have changed over to the second queue. */
+  diverted(count: number): void {
+    const { cacheMetrics } = this;
+    if (cacheMetrics === undefined) return;
+    cacheMetrics.recordsIn += count;
+    cacheMetrics.lastInvocation = this.#options.clock.now();
+    this.#showLengths();
+  }
+
+  #showLengths(): void {
+    const { cacheMetrics, metrics, resender } = this;
+    const { length } = this.#queue;
+    const resends = this.#options.resend?.length() ?? 0;
+    metrics.bufferLength = length - resends;
+    if (resender !== undefined) resender.metrics.bufferLength = resends;
+    if (cacheMetrics === undefined) return;
+    cacheMetrics.bufferLength = resender === undefined ? length : resends;
+    const out = (resender ?? this.#sender).metrics.processed;
+    cacheMetrics.recordsOut = cacheMetrics.processed = out;
   }
 
   // ---------------------------------------------------------------- results come in
@@ -136,8 +187,13 @@ export class Action {
     const items = this.#collected;
     this.#collected = [];
     this.metrics.recordsIn += items.length;
+    const { cacheMetrics } = this;
+    if (cacheMetrics !== undefined && this.resender === undefined) {
+      cacheMetrics.recordsIn += items.length;
+      cacheMetrics.lastInvocation = this.#options.clock.now();
+    }
     this.#queue.add(items, delivery);
-    this.metrics.bufferLength = this.#queue.length;
+    this.#showLengths();
     return true;
   }
 
@@ -170,12 +226,12 @@ export class Action {
   /** Writes what is queued for at most `graceMs`, closes the sink, and gives up or keeps the rest. */
   async stop(graceMs: number): Promise<void> {
     this.#queue.stop();
-    await this.#sender.stop(graceMs);
+    await Promise.all([this.#sender.stop(graceMs), this.resender?.stop(graceMs)]);
     const left = await this.#queue.close();
     if (left > 0) {
       this.metrics.drop("stopped", left);
       this.#options.log.warn("Results were not sent before the rule stopped", { action: this.type, count: left });
     }
-    this.metrics.bufferLength = this.#queue.length;
+    this.#showLengths();
   }
 }

@@ -26,6 +26,33 @@ export function rowTransform(settings: Shaping): ResultTransform<readonly Struct
   return transform<readonly Struct[]>(settings, (row) => [row], (rows) => rows);
 }
 
+/**
+ * Messages that become payloads only when they are sent: lists with one struct, which holds a row or, for a message that
+ * is a list, rows. {@linkcode encodeLate} knows them.
+ */
+export function lateTransform(settings: Shaping): ResultTransform<readonly Struct[]> {
+  return transform<readonly Struct[]>(settings, (row) => [{ row }], (rows) => [{ rows: rows as Struct[] }]);
+}
+
+/**
+ * The payload of a message of {@linkcode lateTransform}.
+ *
+ * @param mark a column that is set to true in each row
+ * @throws {RowError} for what the format cannot say
+ */
+export function encodeLate([message]: readonly Struct[], encoder: Encoder, mark?: string): Payload {
+  const { row, rows } = message as { readonly row?: Struct; readonly rows?: Struct[] };
+  if (row !== undefined) return encoder.encodeRow(mark === undefined ? row : marked(row, mark));
+  return encoder.encodeRows(mark === undefined ? rows! : rows!.map((each) => marked(each, mark)));
+}
+
+/** A row with a column more, which is true. */
+export function marked(row: Struct, column: string): Struct {
+  const copy = { ...row };
+  setOwn(copy, column, true);
+  return copy;
+}
+
 function transform<Item>(
   settings: Shaping,
   single: (row: Struct) => Item,

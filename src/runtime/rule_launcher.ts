@@ -2,27 +2,21 @@
  * Turns a prepared rule into a running one: finds or makes its feed, makes its actions.
  * @module
  */
-import { codecOf } from "../codec/codecs.ts";
 import type { Clock, ConnectorContext, Logger } from "../connector/context.ts";
-import type { OpenContext } from "../connector/declare.ts";
-import type { PayloadSink, RowSink } from "../connector/sink.ts";
 import type { Source } from "../connector/source.ts";
 import { diagnostic, DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
-import { Action } from "./action.ts";
 import type { ConnectionPool } from "./connections.ts";
-import { outboxSettingsOf, usesCache } from "./durable/cache_settings.ts";
+import { actionName, createAction } from "./create_action.ts";
+import { usesCache } from "./durable/cache_settings.ts";
 import { DurableRun } from "./durable/durable_run.ts";
 import { giveUpLeftBehind } from "./durable/left_behind.ts";
-import { OutboxQueue, type OutboxQueueOptions } from "./durable/outbox_queue.ts";
 import { RuleJournal } from "./durable/rule_journal.ts";
 import { Feed } from "./feed.ts";
 import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
 import type { LookupTables } from "./lookup_tables.ts";
-import { MemoryQueue } from "./memory_queue.ts";
 import { openRole } from "./open_role.ts";
-import type { PreparedAction, PreparedRule, PreparedSource } from "./prepare_rule.ts";
-import { payloadTransform, rowTransform } from "./result_transform.ts";
+import type { PreparedRule, PreparedSource } from "./prepare_rule.ts";
 
 export interface LauncherParts {
   readonly pool: ConnectionPool;
@@ -47,8 +41,10 @@ export class RuleLauncher {
 
   /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
   launch(prepared: PreparedRule, { onEnded, onFailed }: Pick<LiveRuleOptions, "onEnded" | "onFailed">): LiveRule {
-    const { tables, clock, timezone, outside } = this.#parts;
+    const { pool, tables, delivery, clock, timezone, resolvePath, outside } = this.#parts;
     const { id } = prepared.definition;
+    let last: number | undefined;
+    const nextSequence = () => last = (last ?? delivery.lastSequence(id)) + 1;
     const log = this.#parts.log.with({ rule: id });
     const onBroken = (error: unknown) => rule.failed(brokenStore(error));
     const durable = this.#createDurable(prepared, log, onBroken);
@@ -57,7 +53,19 @@ export class RuleLauncher {
       feeds: prepared.inputs.map(({ source }) => this.#feedOf(source, id)),
       lookups: prepared.lookups.map((lookup) => tables.acquire(lookup)),
       actions: prepared.actions.map((action, index) =>
-        this.#createAction(action, index, id, log, durable?.journal, (error) => rule.failed(error))
+        createAction({
+          action,
+          index,
+          rule: id,
+          journal: durable?.journal,
+          nextSequence,
+          pool,
+          delivery,
+          clock,
+          log,
+          resolvePath,
+          onFailed: (error) => rule.failed(error),
+        })
       ),
       ...(durable === undefined ? {} : { durable }),
       onBroken,
@@ -117,66 +125,6 @@ export class RuleLauncher {
       log,
     });
   }
-
-  #createAction(
-    action: PreparedAction,
-    index: number,
-    ruleId: string,
-    log: Logger,
-    journal: RuleJournal | undefined,
-    onFailed: (error: DiagnosticError) => void,
-  ): Action {
-    const { pool, clock, resolvePath } = this.#parts;
-    const { role, common, definition } = action;
-    const name = `rule ${ruleId} action ${index} ${definition.type}`;
-    const open: (
-      settings: never,
-      context: OpenContext<never>,
-    ) => PayloadSink | RowSink | Promise<PayloadSink | RowSink> = role.open;
-    const queue = journal === undefined
-      ? new MemoryQueue(common.bufferLength)
-      : this.#outboxQueue(action, index, ruleId, log, journal, {
-        onDropped: (reason, rows) => created.metrics.drop(reason, rows),
-        onUnreadable: (rows) => (created.metrics.dead += rows),
-      });
-    const created: Action = new Action({
-      type: definition.type,
-      index,
-      encodes: role.accepts === "payloads",
-      transform: role.accepts === "payloads"
-        ? payloadTransform(common, codecOf(common.format).createEncoder(common))
-        : rowTransform(common),
-      queue,
-      open: (onStatus) =>
-        openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, resolvePath, owner: ruleId }, onStatus),
-      reportsStatus: action.connection !== undefined,
-      onFailed,
-      clock,
-      log,
-    });
-    return created;
-  }
-
-  #outboxQueue(
-    action: PreparedAction,
-    index: number,
-    rule: string,
-    log: Logger,
-    journal: RuleJournal,
-    losses: Pick<OutboxQueueOptions, "onDropped" | "onUnreadable">,
-  ): OutboxQueue {
-    const { delivery, clock } = this.#parts;
-    const name = actionName(action, index);
-    const outbox = delivery.outbox(rule, name, outboxSettingsOf(action.common, 1));
-    const incarnation = delivery.incarnation(rule);
-    const { accepts } = action.role;
-    return new OutboxQueue({ action: name, outbox, journal, incarnation, accepts, ...losses, clock, log });
-  }
-}
-
-/** Of the outbox of an action: `0_mqtt`. */
-function actionName({ definition }: PreparedAction, index: number): string {
-  return `${index}_${definition.type}`;
 }
 
 function brokenStore(error: unknown): DiagnosticError {

@@ -181,7 +181,10 @@ function streamImbalances({ stream, payloads, rows, taken }: StreamLedger, inlet
 // -------------------------------------------------------------------- actions
 
 function actionLedger(action: Action): ActionLedger {
-  const { transformMetrics, metrics, type, index } = action;
+  const { transformMetrics, metrics, resender, type, index } = action;
+  // A second sink has the same messages, at another time.
+  const failed = { ...failedOf(metrics) };
+  add(failed, failedOf(resender?.metrics));
   return {
     action: `sink_${type}_${index}`,
     results: {
@@ -192,9 +195,9 @@ function actionLedger(action: Action): ActionLedger {
     messages: {
       in: metrics.recordsIn,
       carried: metrics.carried,
-      sent: metrics.recordsOut,
-      failed: Object.fromEntries(metrics.failedBy),
-      dead: metrics.dead,
+      sent: metrics.recordsOut + (resender?.metrics.recordsOut ?? 0),
+      failed,
+      dead: metrics.dead + (resender?.metrics.dead ?? 0),
       dropped: Object.fromEntries(metrics.dropped),
       waiting: action.waiting,
     },

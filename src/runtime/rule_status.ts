@@ -113,8 +113,20 @@ function addAction(
   const op = { kind: "op" as const, connection: undefined, drops: false };
   add({ ...op, name: `op_${id}_0_transform`, metrics: action.transformMetrics });
   if (action.encodeMetrics !== undefined) add({ ...op, name: `op_${id}_1_encode`, metrics: action.encodeMetrics });
-  const { metrics, connection } = action;
+  const { metrics, connection, cacheMetrics, resender } = action;
+  if (cacheMetrics !== undefined && resender === undefined) {
+    add({ ...op, name: `op_${id}_${action.encodeMetrics === undefined ? 1 : 2}_cache`, metrics: cacheMetrics });
+  }
   add({ kind: "sink", name: `sink_${id}`, metrics, connection, drops: true });
+  if (cacheMetrics === undefined || resender === undefined) return;
+  add({ ...op, name: `op_${id}_cache`, metrics: cacheMetrics });
+  add({
+    kind: "sink",
+    name: `sink_${id}_resend`,
+    metrics: resender.metrics,
+    connection: resender.connection,
+    drops: true,
+  });
 }
 
 function isNamed({ connection }: PreparedSource): boolean {

@@ -33,6 +33,13 @@ export interface SendLane {
    * the sender shall go on trying.
    */
   gaveBack(sending: Sending): boolean;
+  /**
+   * True when messages shall not wait for a sink that cannot be reached: a write that waits for it is broken off and given
+   * back, and nothing is taken until it can be reached again.
+   */
+  readonly diverts?: boolean;
+  /** Whether the sink can be reached, told at each change; at first it can. */
+  reachable?(isReachable: boolean): void;
   /** True when a sender that is told to stop has nothing left to do. */
   readonly finished: boolean;
 }

@@ -11,6 +11,7 @@ import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { Backoff } from "./backoff.ts";
 import type { Item, Sending, SendLane } from "./send_queue.ts";
+import { Waiters } from "./waiters.ts";
 
 /** A sink as the sender drives it; the kind of items was settled when the rule was prepared. */
 interface Writer {
@@ -44,6 +45,11 @@ export class Sender {
   readonly #backoff = new Backoff();
   /** The reason that the log was told last, until the sink writes again. */
   #toldLoss: string | undefined;
+  /** The sink cannot be reached. */
+  #isAway = false;
+  readonly #back = new Waiters();
+  /** Breaks off the write that is under way, for a lane that diverts. */
+  #patience: AbortController | undefined;
   #stopping = false;
   #finished: Promise<void> | undefined;
 
@@ -63,22 +69,27 @@ export class Sender {
     try {
       while (!signal.aborted) {
         writer ??= await this.#open();
+        if (lane.diverts === true && this.#isAway && !this.#stopping) {
+          await this.#back.wait();
+          continue;
+        }
         const sending = this.#stopping && lane.finished ? undefined : lane.take();
         if (sending === undefined) {
           if (this.#stopping) return;
           await lane.arrival();
           continue;
         }
-        while (!(await this.#write(writer, sending))) {
+        let isTakenBack = false;
+        while (!isTakenBack && !(await this.#write(writer, sending))) {
           this.metrics.lastInvocation = this.#options.clock.now();
-          const elsewhere = lane.gaveBack(sending);
+          isTakenBack = lane.gaveBack(sending);
+          this.#options.onSent();
           await this.#pause();
           await this.#close(writer);
           writer = undefined;
           writer = await this.#open();
-          if (elsewhere) break;
         }
-        this.#backoff.reset();
+        if (!isTakenBack) this.#backoff.reset();
         this.#options.onSent();
       }
     } catch (error) {
@@ -106,6 +117,7 @@ export class Sender {
         if (!this.#options.reportsStatus) this.connection.report("connecting");
         const sink = await this.#options.open((state, message) => this.#onStatus(state, message));
         if (!this.#options.reportsStatus) this.#onStatus("connected");
+        else if (this.connection.state === "connected") this.#setAway(false);
         return sink as Writer;
       } catch (error) {
         this.#abort.signal.throwIfAborted();
@@ -120,6 +132,18 @@ export class Sender {
     if (this.connection.report(state, message) && message !== undefined) {
       this.metrics.fail(message, this.#options.clock.now());
     }
+    if (state === "connected") this.#setAway(false);
+    if (state === "disconnected") {
+      this.#setAway(true);
+      this.#patience?.abort(new Disconnected(message ?? "The connection is lost"));
+    }
+  }
+
+  #setAway(isAway: boolean): void {
+    if (this.#isAway === isAway) return;
+    this.#isAway = isAway;
+    this.#options.lane.reachable?.(!isAway);
+    if (!isAway) this.#back.wake();
   }
 
   #fail(error: DiagnosticError): void {
@@ -131,6 +155,7 @@ export class Sender {
   #lost(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     if (!this.#options.reportsStatus) this.connection.report("disconnected", message);
+    this.#setAway(true);
     this.metrics.fail(message, this.#options.clock.now());
     const { log } = this.#options;
     const fields = { action: this.#options.type, reason: message };
@@ -154,7 +179,7 @@ export class Sender {
       const started = performance.now();
       this.metrics.lastInvocation = clock.now();
       try {
-        await writer.write(items, signal, sending.ids);
+        await this.#patiently(writer, sending);
         this.metrics.recordsOut += items.length;
         this.metrics.processed += items.length;
         this.metrics.latencyUs = Math.round((performance.now() - started) * 1000);
@@ -163,18 +188,33 @@ export class Sender {
         return true;
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof RetryLater) {
+        const isAway = lane.diverts === true && this.#isAway;
+        if (error instanceof RetryLater && !isAway) {
           this.metrics.fail(error.message, clock.now());
           await clock.sleep(error.ms, signal);
           continue;
         }
-        if (error instanceof Disconnected) {
+        if (error instanceof Disconnected || (isAway && !(error instanceof ItemsFailed))) {
           this.#lost(error);
           return false;
         }
         this.#refused(sending, error);
         return true;
       }
+    }
+  }
+
+  /** With a lane that diverts, for as long as the sink is connected only. */
+  async #patiently(writer: Writer, { items, ids }: Sending): Promise<void> {
+    const { signal } = this.#abort;
+    if (this.#options.lane.diverts !== true) return await writer.write(items, signal, ids);
+    const patience = this.#patience = new AbortController();
+    const end = () => patience.abort(signal.reason);
+    signal.addEventListener("abort", end, { once: true });
+    try {
+      await writer.write(items, patience.signal, ids);
+    } finally {
+      signal.removeEventListener("abort", end);
     }
   }
 
@@ -206,6 +246,7 @@ export class Sender {
   /** Lets the lane finish what it wants to for at most `graceMs`, then closes the sink. The queue has been stopped. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
+    this.#back.wake();
     const cancel = this.#options.clock.after(graceMs, () => this.#abort.abort(new Error("The rule stops")));
     // Waiting for a sink that is not even connected would only delay the stop.
     if (this.connection.state === "disconnected") this.#abort.abort(new Error("The rule stops"));

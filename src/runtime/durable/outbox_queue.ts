@@ -7,9 +7,9 @@
  * @module
  */
 import type { Clock, Logger } from "../../connector/context.ts";
-import type { Outbox, OutboxWork, TakenMessage } from "../../store/delivery_store.ts";
+import type { Lane, Outbox, OutboxWork, TakenMessage } from "../../store/delivery_store.ts";
 import { StoreError } from "../../store/store_error.ts";
-import type { Item, Sending, SendQueue } from "../send_queue.ts";
+import type { Item, Sending, SendLane, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
 import { decodeItem, encodeItem } from "./message_codec.ts";
 import type { RuleJournal } from "./rule_journal.ts";
@@ -27,8 +27,17 @@ export interface OutboxQueueOptions {
   readonly onDropped: (reason: string, rows: number) => void;
   /** So many are dead letters, as they cannot be read. */
   readonly onUnreadable: (rows: number) => void;
+  /** What cannot be sent at once goes to a lane of its own, with a sender of its own. */
+  readonly alter?: AlterOptions;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+export interface AlterOptions {
+  /** -1: new messages go first; 1: those that are sent again, while their sink can be reached; 0: nobody waits. */
+  readonly priority: -1 | 0 | 1;
+  /** So many changed over. */
+  readonly onDiverted: (count: number) => void;
 }
 
 interface TakenSending extends Sending {
@@ -44,19 +53,35 @@ export class OutboxQueue implements SendQueue {
   readonly blocked = false;
   readonly finished = true;
   readonly buries = true;
+  readonly diverts: boolean;
+  /** With `alter`: what the second sender takes from. */
+  readonly resend: SendLane | undefined;
   readonly #options: OutboxQueueOptions;
   /** Given to the journal, and not committed yet. */
   #uncommitted = 0;
   /** Done with, and still in the outbox. */
   #settling = 0;
+  /** Messages in the lane of the resends. After a start an upper bound, until that lane was found empty once. */
+  #resends = 0;
+  #isTaken = false;
+  #isReachable = true;
+  #canResend = true;
+  #diverting = false;
+  /** Commits under way that bring messages into that lane. */
+  #changing = 0;
   #stopping = false;
-  #cancelTimer: (() => void) | undefined;
+  readonly #cancelTimers: Partial<Record<Lane, () => void>> = {};
   readonly #arrival = new Waiters();
   readonly #idle = new Waiters();
 
   constructor(options: OutboxQueueOptions) {
     this.#options = options;
-    const { action, journal, onDropped } = options;
+    const { action, journal, outbox, onDropped, alter } = options;
+    this.diverts = alter !== undefined;
+    if (alter !== undefined) {
+      this.#resends = outbox.counts().rows;
+      this.resend = this.#resendLane(alter);
+    }
     journal.listen(action, {
       committed: (rows) => this.#committed(rows),
       dropped: ({ reason, rows }) => onDropped(reason === "full" ? "buffer full" : reason, rows),
@@ -75,6 +100,7 @@ export class OutboxQueue implements SendQueue {
 
   #committed(rows: number): void {
     this.#uncommitted -= rows;
+    if (!this.#isReachable && !this.#isTaken) void this.#divert();
     this.#arrival.wake();
     if (this.length === 0) this.#idle.wake();
   }
@@ -92,17 +118,26 @@ export class OutboxQueue implements SendQueue {
   }
 
   take(): TakenSending | undefined {
+    const { alter } = this.#options;
+    if (alter?.priority === 1 && this.#canResend && this.#resends > 0) return undefined;
+    const sending = this.#takeFrom("live");
+    this.#isTaken = sending !== undefined;
+    return sending;
+  }
+
+  #takeFrom(lane: Lane): TakenSending | undefined {
     const { outbox, clock } = this.#options;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#cancelTimers[lane]?.();
+    delete this.#cancelTimers[lane];
     try {
-      const { messages, waitUntilMs } = outbox.take({ ...takeLimits, nowMs: clock.now() });
-      if (messages.length > 0) return this.#readable(messages) ?? this.take();
-      if (waitUntilMs !== undefined) this.#wakeAfter(Math.max(1, waitUntilMs - clock.now()));
+      const { messages, waitUntilMs } = outbox.take({ ...takeLimits, lane, nowMs: clock.now() });
+      if (messages.length > 0) return this.#readable(messages) ?? this.#takeFrom(lane);
+      if (waitUntilMs !== undefined) this.#wakeAfter(lane, Math.max(1, waitUntilMs - clock.now()));
+      else if (lane === "resend" && this.#changing === 0) this.#resends = 0;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#options.log.error("An outbox cannot be read and will be tried again", { reason: error.message });
-      this.#wakeAfter(troubleMs);
+      this.#wakeAfter(lane, troubleMs);
     }
     return undefined;
   }
@@ -130,11 +165,19 @@ export class OutboxQueue implements SendQueue {
     return { messages, items, ids: messages.map(({ sequence }) => `${incarnation}-${sequence}`) };
   }
 
-  #wakeAfter(ms: number): void {
-    this.#cancelTimer = this.#options.clock.after(ms, () => this.#arrival.wake());
+  #wakeAfter(lane: Lane, ms: number): void {
+    this.#cancelTimers[lane] = this.#options.clock.after(ms, () => this.#arrival.wake());
   }
 
   sent(sending: Sending, refused?: ReadonlyMap<number, string>): void {
+    this.#isTaken = false;
+    this.#done(sending, refused);
+    if (!this.#isReachable) void this.#divert();
+    // Those that wait until nothing new is there.
+    if (this.#options.alter?.priority === -1) this.#arrival.wake();
+  }
+
+  #done(sending: Sending, refused?: ReadonlyMap<number, string>): void {
     const { messages } = sending as TakenSending;
     const diedMs = this.#options.clock.now();
     const delivered: number[] = [];
@@ -156,8 +199,73 @@ export class OutboxQueue implements SendQueue {
     });
   }
 
-  gaveBack(): boolean {
-    return false;
+  // ---------------------------------------------------------------- with a second lane
+
+  gaveBack(sending: Sending): boolean {
+    if (!this.diverts) return false;
+    this.#isTaken = false;
+    void this.#changeOver((sending as TakenSending).messages);
+    return true;
+  }
+
+  reachable(isReachable: boolean): void {
+    this.#isReachable = isReachable;
+    // What the sender has comes back first.
+    if (!isReachable && !this.#isTaken) void this.#divert();
+  }
+
+  /** Messages in the lane of the resends. */
+  get resendLength(): number {
+    return this.#resends;
+  }
+
+  async #changeOver(messages: readonly TakenMessage[]): Promise<void> {
+    const { action, alter, journal } = this.#options;
+    this.#resends += messages.length;
+    this.#changing++;
+    alter?.onDiverted(messages.length);
+    await journal.settle({
+      action,
+      retried: messages.map(({ sequence }) => ({ sequence, atMs: 0, lane: "resend" as const })),
+    });
+    this.#changing--;
+  }
+
+  /** While the sink cannot be reached, nothing waits for it. */
+  async #divert(): Promise<void> {
+    if (!this.diverts || this.#diverting) return;
+    this.#diverting = true;
+    while (!this.#isReachable && !this.#stopping) {
+      const sending = this.#takeFrom("live");
+      if (sending === undefined) break;
+      await this.#changeOver(sending.messages);
+    }
+    this.#diverting = false;
+  }
+
+  #resendLane({ priority }: AlterOptions): SendLane {
+    return {
+      finished: true,
+      buries: true,
+      take: () => {
+        if (priority === -1 && this.#isReachable && this.length > this.#resends) return undefined;
+        const sending = this.#takeFrom("resend");
+        // New messages may have waited for what is not there.
+        if (sending === undefined && priority === 1) this.#arrival.wake();
+        return sending;
+      },
+      arrival: () => this.arrival(),
+      sent: (sending, refused) => {
+        this.#resends = Math.max(0, this.#resends - (sending as TakenSending).messages.length);
+        this.#done(sending, refused);
+        if (priority === 1) this.#arrival.wake();
+      },
+      gaveBack: () => false,
+      reachable: (canResend) => {
+        this.#canResend = canResend;
+        this.#arrival.wake();
+      },
+    };
   }
 
   /** No delivery waits for it. */
@@ -165,7 +273,7 @@ export class OutboxQueue implements SendQueue {
 
   stop(): void {
     this.#stopping = true;
-    this.#cancelTimer?.();
+    for (const cancel of Object.values(this.#cancelTimers)) cancel();
     this.#arrival.wake();
     this.#idle.wake();
   }

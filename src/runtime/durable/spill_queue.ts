@@ -146,26 +146,27 @@ export class SpillQueue implements SendQueue {
   // ---------------------------------------------------------------- messages come in
 
   add(items: readonly Item[]): void {
-    const createdMs = this.#options.clock.now();
-    const { nextSequence } = this.#options;
-    for (let i = 0; i < items.length; i++) {
-      this.#push({ sequence: nextSequence(), item: items[i]!, createdMs, id: undefined });
-    }
-    this.#added();
+    this.addWaiting(this.numbered(items));
+  }
+
+  /** With their numbers, and not in the queue. */
+  numbered(items: readonly Item[]): WaitingMessage[] {
+    const { clock, nextSequence } = this.#options;
+    const createdMs = clock.now();
+    return items.map((item) => ({ sequence: nextSequence(), item, createdMs, id: undefined }));
+  }
+
+  /** What a message is called that is sent for the first time, and was not on disk before. */
+  newId(sequence: number): string {
+    return `${this.#incarnation}-${this.#run}-${sequence}`;
   }
 
   /** Takes in messages that have their numbers already, in rising order. */
   addWaiting(messages: readonly WaitingMessage[]): void {
-    for (const message of messages) this.#push(message);
-    this.#added();
-  }
-
-  #push({ sequence, item, createdMs, id }: WaitingMessage): void {
-    this.#memory.push({ sequence, item, createdMs, id, place: "memory", isTaken: false, isDone: false });
-    this.#inMemory++;
-  }
-
-  #added(): void {
+    for (const { sequence, item, createdMs, id } of messages) {
+      this.#memory.push({ sequence, item, createdMs, id, place: "memory", isTaken: false, isDone: false });
+    }
+    this.#inMemory += messages.length;
     this.#arrival.wake();
     if (this.#memory.length > this.#threshold) this.#pump();
   }
@@ -248,7 +249,7 @@ export class SpillQueue implements SendQueue {
     const messages = this.#memory.slice(0, writeItemsMax);
     for (const message of messages) {
       message.isTaken = true;
-      message.id ??= `${this.#incarnation}-${this.#run}-${message.sequence}`;
+      message.id ??= this.newId(message.sequence);
     }
     return messages;
   }
@@ -473,6 +474,11 @@ export class SpillQueue implements SendQueue {
   }
 
   // ---------------------------------------------------------------- waiting and ending
+
+  /** Lets the sender look again. */
+  wake(): void {
+    this.#arrival.wake();
+  }
 
   arrival(): Promise<void> {
     return this.#isStopping ? Promise.resolve() : this.#arrival.wait();
