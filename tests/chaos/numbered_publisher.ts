@@ -7,6 +7,12 @@ import { connect, type IClientOptions, type MqttClient } from "mqtt";
 
 let publishers = 0;
 
+/**
+ * Messages that are under way at a time. Mosquitto takes no more than 20 of QoS 2 from a client; it acknowledges what is
+ * beyond them with an error that only MQTT 5 has, and forgets it.
+ */
+const underWayMax = 10;
+
 export interface PublisherOptions {
   readonly url: string;
   /** Each message goes to each of them. */
@@ -18,7 +24,9 @@ export class NumberedPublisher {
   readonly #client: MqttClient;
   readonly #options: PublisherOptions;
   #sent = 0;
-  #waiting = 0;
+  /** To be published when there is room. */
+  #queue: { readonly topic: string; readonly qos: 1 | 2; readonly payload: string }[] = [];
+  #underWay = 0;
   #failure: Error | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -32,7 +40,7 @@ export class NumberedPublisher {
     return new NumberedPublisher(client, options);
   }
 
-  /** Numbers 0 to `sent - 1` are on their way. */
+  /** Numbers 0 to `sent - 1` have been given to it. */
   get sent(): number {
     return this.#sent;
   }
@@ -44,13 +52,24 @@ export class NumberedPublisher {
   /** Sends the next number with a payload of its own. */
   publish(payload: string): void {
     this.#sent++;
-    for (const { topic, qos } of this.#options.topics) {
-      this.#waiting++;
+    for (const { topic, qos } of this.#options.topics) this.#queue.push({ topic, qos, payload });
+    this.#fill();
+  }
+
+  #fill(): void {
+    while (this.#underWay < underWayMax && this.#queue.length > 0) {
+      const { topic, qos, payload } = this.#queue.shift()!;
+      this.#underWay++;
       this.#client.publish(topic, payload, { qos }, (error) => {
-        this.#waiting--;
+        this.#underWay--;
         if (error) this.#failure = error;
+        this.#fill();
       });
     }
+  }
+
+  get #waiting(): number {
+    return this.#underWay + this.#queue.length;
   }
 
   /** Sends `count` messages after each pause, until {@linkcode pause}. */
