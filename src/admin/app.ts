@@ -19,6 +19,7 @@ import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
 import { metadataRoutes } from "./metadata.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { hostGuard, originGuard } from "./origin.ts";
 import { ruleRoutes } from "./rules.ts";
 import { stateRoutes } from "./state.ts";
@@ -76,6 +77,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   app.use("*", originGuard(options.allowOrigins ?? []));
   app.use("*", bodyLimit(options.maxBodyBytes ?? maxBodyBytesDefault));
   systemRoutes(app, options);
+  metricsRoutes(app, options);
   streamRoutes(app, options);
   ruleRoutes(app, options.rules);
   if (options.deadLetters !== undefined) deadLetterRoutes(app, options.deadLetters);

@@ -160,6 +160,12 @@ function itemRoutes(app: Hono<AdminEnv>, rules: Rules): void {
   );
 
   app.get(
+    "/api/v1/rules/:name/ledger",
+    failing({ prefix: "get rule ledger error", missing: { message: notFound } }),
+    (c) => json(c, rules.ledger(pathName(c))),
+  );
+
+  app.get(
     "/rules/:name/topo",
     failing({ prefix: "get rule topo error", missing: { message: notFound }, other: errorCodes.general }),
     (c) => json(c, rules.topo(pathName(c))),

@@ -3,11 +3,13 @@
  * @module
  */
 import { didYouMean } from "../diagnostics/suggest.ts";
+import type { RuleLedger } from "../runtime/rule_ledger.ts";
 import type { RuleExplanation, RuleSummary } from "../runtime/rules.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb, tableText } from "./client.ts";
 import { type Arguments, type CliContext, type Command, UsageError } from "./command.ts";
 import { deadLetterFlags, deadLetters, deadLetterUsage } from "./dead_letters.ts";
 import { explainText } from "./explain_text.ts";
+import { ledgerText, verdictText } from "./ledger_text.ts";
 
 const verbs = [
   "ls",
@@ -19,6 +21,7 @@ const verbs = [
   "restart",
   "status",
   "explain",
+  "ledger",
   "dead-letters",
   "reset",
 ] as const;
@@ -77,6 +80,22 @@ async function reset(client: AgentClient, id: string, args: Arguments, context: 
   context.stdout(`${await client.request("POST", path, JSON.stringify(what))}\n`);
 }
 
+/** Exits with 1 when the ledger does not balance. */
+async function ledger(client: AgentClient, id: string, args: Arguments, context: CliContext): Promise<number> {
+  const output = args.text("output") ?? "table";
+  if (output !== "json" && output !== "table") throw new UsageError("--output is json or table");
+  const answer = await client.json<RuleLedger>("GET", `/api/v1/rules/${encodeURIComponent(id)}/ledger`);
+  if (args.flag("json") || output === "json") {
+    context.stdout(`${JSON.stringify(answer, null, 2)}\n`);
+  } else {
+    context.stdout(ledgerText(answer));
+    if (answer.balanced) context.stdout(verdictText(answer));
+  }
+  if (answer.balanced) return 0;
+  context.stderr(verdictText(answer));
+  return 1;
+}
+
 async function run(args: Arguments, context: CliContext): Promise<number> {
   const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
   const client = new AgentClient(args, context);
@@ -106,6 +125,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       case "explain":
         await explain(client, id, args, context);
         break;
+      case "ledger":
+        return await ledger(client, id, args, context);
       case "reset":
         await reset(client, id, args, context);
         break;
@@ -121,6 +142,7 @@ export const rule: Command = {
     "weir rule ls",
     "weir rule create 'JSON' | -f FILE [--replace ID]",
     "weir rule get|rm|start|stop|restart|status|explain ID",
+    "weir rule ledger ID [--output json]",
     "weir rule reset ID --state --positions",
     ...deadLetterUsage,
   ],
@@ -128,6 +150,7 @@ export const rule: Command = {
     ...clientFlags,
     file: { type: "string", short: "f", value: "FILE", summary: "read the rule from a file; - is stdin" },
     replace: { type: "string", value: "ID", summary: "replace this rule, or create it" },
+    output: { type: "string", value: "FORMAT", summary: "ledger: json or table" },
     state: { type: "boolean", summary: "reset: forget open windows, counters and what else the rule has gathered" },
     positions: { type: "boolean", summary: "reset: forget how far sources such as files have been read" },
     ...deadLetterFlags,

@@ -270,6 +270,7 @@ export class LiveRule implements InletOwner {
       lost += left;
       inlet.feed.sourceMetrics.drop("stopped", left);
     }
+    this.#underWay = undefined;
     this.#backlog = [];
     this.#backlogRows = 0;
     if (lost > 0) this.#dropped("stopped", lost, "source");

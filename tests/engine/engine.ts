@@ -17,6 +17,7 @@ import { createEngine, type Engine, type EngineOptions } from "../../src/runtime
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { assertAllBalanced } from "../ledger/balanced.ts";
 import { Wire } from "./wire.ts";
 
 export interface EngineFixture {
@@ -29,7 +30,7 @@ export interface EngineFixture {
   readonly log: string[];
 }
 
-/** Closes the engine at the end. */
+/** Closes the engine at the end, and looks at the ledgers of its rules. */
 export async function withEngine(
   work: (fixture: EngineFixture) => Promise<void>,
   options: Partial<EngineOptions> = {},
@@ -52,9 +53,12 @@ export async function withEngine(
   await engine.start();
   try {
     await work({ engine, streams, configs, store, wire, log });
+    await assertAllBalanced(engine.rules);
   } finally {
     await engine.close();
   }
+  // What a rule gives up when it stops is accounted for too.
+  await assertAllBalanced(engine.rules);
 }
 
 /** A schemaless stream `s` over the wire. */

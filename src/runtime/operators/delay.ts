@@ -52,7 +52,11 @@ export class DelayOperator implements Operator {
     return this.#line.stateBytes();
   }
 
-  #process(part: Batch): Promise<void> | undefined {
+  close(): void {
+    this.#line.close();
+  }
+
+  #process(part: Batch): Promise<() => void> | undefined {
     let ms = 0;
     try {
       for (const row of part.rows) for (const wait of this.#waits) ms += wait(row);
@@ -61,7 +65,7 @@ export class DelayOperator implements Operator {
       return undefined;
     }
     const sleeping = ms === 0 ? undefined : this.#context.rule.sleep?.(ms);
-    if (sleeping !== undefined) return sleeping.then(() => this.#output.push(part));
+    if (sleeping !== undefined) return sleeping.then(() => () => this.#output.push(part));
     this.#output.push(part);
     return undefined;
   }

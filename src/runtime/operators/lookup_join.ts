@@ -66,14 +66,18 @@ export class LookupJoinOperator implements Operator {
     return this.#line.settled();
   }
 
-  #process(batch: Batch): Promise<void> | undefined {
+  close(): void {
+    this.#line.close();
+  }
+
+  #process(batch: Batch): Promise<() => void> | undefined {
     let waits = false;
     const asked = batch.rows.map((row) => {
       const answer = this.#ask(row);
       waits ||= answer instanceof Promise;
       return answer;
     });
-    if (waits) return Promise.all(asked).then((answers) => this.#emit(batch, answers));
+    if (waits) return Promise.all(asked).then((answers) => () => this.#emit(batch, answers));
     this.#emit(batch, asked as Answer[]);
     return undefined;
   }

@@ -55,10 +55,11 @@ export class ScriptOperator implements Operator {
   }
 
   close(): void {
+    this.#line.close();
     this.#script.close();
   }
 
-  #process(batch: Batch): Promise<void> | undefined {
+  #process(batch: Batch): Promise<() => void> | undefined {
     const { rows, window } = batch;
     const asked: Row[] = [];
     const calls: string[] = [];
@@ -77,7 +78,7 @@ export class ScriptOperator implements Operator {
       }
     }
     if (calls.length === 0) return undefined;
-    return this.#script.run(calls).then((results) => {
+    return this.#script.run(calls).then((results) => () => {
       if (window === undefined) this.#emitRows(asked, results);
       else this.#emitList(batch, results[0]!);
     });

@@ -3,7 +3,7 @@
  * all of it goes on in the order in which it came.
  *
  * ```ts ignore
- * const line = new WaitingLine((batch) => ask(batch).then((answer) => output.push(answer)), context, output);
+ * const line = new WaitingLine((batch) => ask(batch).then((answer) => () => output.push(answer)), context, output);
  * line.push(batch);
  * await line.settled();
  * ```
@@ -17,8 +17,8 @@ type Waiting = { readonly kind: "batch"; readonly batch: Batch } | {
   readonly progress: Progress;
 };
 
-/** Hands a batch on: at once, or, when it has to wait, by the time the promise resolves. */
-export type Process = (batch: Batch) => Promise<void> | undefined;
+/** Hands a batch on: at once, or, when it has to wait, by what the promise resolves to. */
+export type Process = (batch: Batch) => Promise<() => void> | undefined;
 
 export class WaitingLine {
   readonly #process: Process;
@@ -28,6 +28,7 @@ export class WaitingLine {
   #line: Waiting[] = [];
   #waiting: Promise<void> | undefined;
   #heldItems = 0;
+  #isClosed = false;
 
   constructor(process: Process, context: OperatorContext, output: Output) {
     this.#process = process;
@@ -62,15 +63,26 @@ export class WaitingLine {
     return sizeOfList(this.#line, (each) => each.kind === "batch" ? sizeOfRows(each.batch.rows) : 0);
   }
 
+  /** Nothing that waits goes on any more, whatever the answer is: it has been counted as given up. */
+  close(): void {
+    this.#isClosed = true;
+    this.#line = [];
+  }
+
   #begin(batch: Batch): void {
     const pending = this.#process(batch);
     if (pending === undefined) {
       this.#heldItems -= itemsOf(batch);
       return;
     }
-    // A rejection that nobody handles would end the agent.
-    this.#waiting = pending.catch((error) => this.#context.fail(error, itemsOf(batch))).then(() => {
+    this.#waiting = pending.then((finish) => {
+      if (!this.#isClosed) finish();
+    }).catch((error) => {
+      // A rejection that nobody handles would end the agent.
+      if (!this.#isClosed) this.#context.fail(error, itemsOf(batch));
+    }).then(() => {
       this.#waiting = undefined;
+      if (this.#isClosed) return undefined;
       this.#heldItems -= itemsOf(batch);
       this.#workOff();
       // Another one may have begun to wait.

@@ -28,7 +28,7 @@ function setUp() {
         return undefined;
       }
       return new Promise<void>((resolve, reject) => waits.push({ go: resolve, fail: reject }))
-        .then(() => void out.push(String(rows.length)));
+        .then(() => () => void out.push(String(rows.length)));
     },
     context,
     output,
