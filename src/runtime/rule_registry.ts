@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import type { RuleOfLetters } from "./durable/dead_letters.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
+import { guaranteeOf } from "./guarantee.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
 import { RuleEntry } from "./rule_entry.ts";
@@ -46,6 +47,8 @@ export interface RuleRegistryParts {
 
 /** So long rules start before others get a turn: those that work already must not keep the rest from starting. */
 const startSliceMs = 10;
+/** Of so many, what is kept of them is read in one pass. */
+const preloadRulesMin = 20;
 /** Longest wait for the start of all rules before the agent calls itself ready. */
 const startMsMax = 500;
 
@@ -83,11 +86,22 @@ export class RuleRegistry implements Rules {
   async startTriggered(): Promise<void> {
     const entries = [...this.#entries.values()].filter((entry) => entry.triggered && entry.definition !== undefined);
     for (const entry of entries) entry.state = "starting";
+    if (entries.length >= preloadRulesMin) this.#preload();
     this.#starting = this.#startInSlices(entries);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancel = this.#parts.clock.after(startMsMax, resolve);
     await Promise.race([this.#starting, late]);
     cancel();
+  }
+
+  /** Without it each rule reads its own, and says what is wrong with that. */
+  #preload(): void {
+    const { delivery, log } = this.#parts;
+    try {
+      delivery.preload();
+    } catch (error) {
+      log.error("Cannot read what is kept of all rules at once", { reason: messageOf(error) });
+    }
   }
 
   async #startInSlices(entries: readonly RuleEntry[]): Promise<void> {
@@ -402,7 +416,7 @@ export class RuleRegistry implements Rules {
     const entry = this.#require(id);
     const { prepared } = this.#preparedOf(entry);
     const root = explainTree(prepared.plan, prepared.text, entry.live);
-    return { id, state: entry.state, since: entry.live?.startedAt ?? 0, root };
+    return { id, state: entry.state, since: entry.live?.startedAt ?? 0, guarantee: guaranteeOf(prepared), root };
   }
 
   #preparedOf(entry: RuleEntry): { readonly definition: RuleDefinition; readonly prepared: PreparedRule } {

@@ -629,6 +629,25 @@ export function deliveryCases(name: string, make: () => { store: DeliveryStore; 
     assert.deepEqual(logged(store, "q"), [1]);
   });
 
+  deliveryTest("preload() changes nothing that is known, and what comes after it counts", async (store) => {
+    store.preload();
+    await at(store)({ append: messages(1, 3) });
+    await store.commit({ rule: "s", log: [entry(1)], outboxes: [{ action: "b", append: [message(1)] }] });
+    take(store.outbox("r", "a"), { rowsMax: 1 });
+    store.preload();
+    assert.equal(store.outbox("r", "a").counts().takenRows, 1);
+    assert.deepEqual([store.actions("r"), store.actions("s")], [["a"], ["b"]]);
+    await store.commit({ rule: "s", outboxes: [{ action: "c", append: [message(2)] }] });
+    assert.deepEqual(store.actions("s"), ["b", "c"]);
+    store.removeOutbox("s", "b");
+    store.preload();
+    assert.deepEqual(store.actions("s"), ["c"]);
+    assert.equal(store.outbox("s", "b").counts().rows, 0);
+    store.remove("s");
+    store.preload();
+    assert.deepEqual([store.rules(), store.actions("s"), logged(store, "s")], [["r"], [], []]);
+  });
+
   deliveryTest("close() commits what waits; a closed store refuses work", async (store) => {
     const promise = store.commit({ rule: "r", log: [entry(1)] });
     store.close();

@@ -56,6 +56,7 @@ export function prepareDelivery(database: SqlDatabase) {
 
     rules: prepare("SELECT name FROM delivery_rule WHERE name IS NOT NULL ORDER BY name"),
     rule: prepare("SELECT id, incarnation, retired FROM delivery_rule WHERE name = ?"),
+    allRules: prepare("SELECT id, name, incarnation, retired FROM delivery_rule WHERE name IS NOT NULL"),
     ruleAfterLast: prepare("SELECT coalesce(max(id), 0) + 1 AS id FROM delivery_rule"),
     ruleInGap: prepare(
       `SELECT min(id) + 1 AS id FROM (SELECT 0 AS id UNION ALL SELECT id FROM delivery_rule) AS before
@@ -67,19 +68,28 @@ export function prepareDelivery(database: SqlDatabase) {
     dropRule: prepare("DELETE FROM delivery_rule WHERE id = ?"),
 
     checkpoint: prepare("SELECT plan, sequence, time, state FROM checkpoint WHERE rule = ?"),
-    checkpointSequence: prepare("SELECT sequence FROM checkpoint WHERE rule = ?"),
+    checkpointSequence: prepare("SELECT sequence, state IS NOT NULL AS kept FROM checkpoint WHERE rule = ?"),
+    checkpointSequences: prepare("SELECT rule, sequence, state IS NOT NULL AS kept FROM checkpoint"),
     putCheckpoint: prepare(
       "INSERT OR REPLACE INTO checkpoint (rule, plan, sequence, time, state) VALUES (?, ?, ?, ?, ?)",
     ),
     dropCheckpoint: prepare("DELETE FROM checkpoint WHERE rule = ?"),
 
     positions: prepare("SELECT sequence, positions FROM source_position WHERE rule = ?"),
+    allPositions: prepare("SELECT rule, sequence, positions FROM source_position"),
     putPositions: prepare("INSERT OR REPLACE INTO source_position (rule, sequence, positions) VALUES (?, ?, ?)"),
     dropPositions: prepare("DELETE FROM source_position WHERE rule = ?"),
 
     lastLog: prepare(
       `SELECT id & ${mask} AS sequence, positions FROM input_log
        WHERE id BETWEEN (?1 << 44) AND ((?1 << 44) | ${mask}) ORDER BY id DESC LIMIT 1`,
+    ),
+    lastLogs: prepare(
+      `SELECT rule.id AS rule, log.id & ${mask} AS sequence, log.positions FROM delivery_rule AS rule
+       JOIN input_log AS log ON log.id = (
+         SELECT id FROM input_log WHERE id BETWEEN (rule.id << 44) AND ((rule.id << 44) | ${mask})
+         ORDER BY id DESC LIMIT 1
+       )`,
     ),
     log: prepare(
       `SELECT id & ${mask} AS sequence, payload FROM input_log
@@ -89,7 +99,14 @@ export function prepareDelivery(database: SqlDatabase) {
     logRange: range(database, "input_log", 44, String(mask)),
 
     actions: prepare("SELECT action FROM outbox_queue WHERE rule = ? ORDER BY action"),
-    queue: prepare("SELECT id FROM outbox_queue WHERE rule = ? AND action = ?"),
+    queue: prepare(
+      `SELECT queue.id, payload FROM outbox_queue AS queue LEFT JOIN outbox ON outbox.id = (queue.id << 45)
+       WHERE rule = ? AND action = ?`,
+    ),
+    queues: prepare(
+      `SELECT queue.id, rule, action, payload FROM outbox_queue AS queue
+       LEFT JOIN outbox ON outbox.id = (queue.id << 45) WHERE rule IS NOT NULL`,
+    ),
     queueAfterLast: prepare("SELECT coalesce(max(id), 0) + 1 AS id FROM outbox_queue"),
     queueInGap: prepare(
       `SELECT min(id) + 1 AS id FROM (SELECT 0 AS id UNION ALL SELECT id FROM outbox_queue) AS before
@@ -102,7 +119,6 @@ export function prepareDelivery(database: SqlDatabase) {
     abandonedQueue: prepare("SELECT id FROM outbox_queue WHERE rule IS NULL LIMIT 1"),
     dropQueue: prepare("DELETE FROM outbox_queue WHERE id = ?"),
 
-    head: prepare("SELECT payload FROM outbox WHERE id = (?1 << 45)"),
     putHead: prepare(
       `INSERT INTO outbox (id, created, attempts, payload) VALUES ((?1 << 45), 0, 0, ?2)
        ON CONFLICT (id) DO UPDATE SET payload = ?2`,

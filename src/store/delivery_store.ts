@@ -218,6 +218,11 @@ export interface DeliveryStore {
   isInUse(): boolean;
   /** Resolves when it is in use. */
   whenInUse(): Promise<void>;
+  /**
+   * Reads what is known of all rules in one pass, but for states, logs and messages: for a start of many rules, which
+   * would read it one by one. Does nothing when nothing is kept.
+   */
+  preload(): void;
   /** Rules of which anything is kept, by name. */
   rules(): string[];
   /** Tells this life of a rule from one before its removal. Durable with its first unit. */

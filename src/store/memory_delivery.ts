@@ -294,6 +294,8 @@ export class MemoryDelivery implements DeliveryStore {
     return this.#inUse.promise;
   }
 
+  preload(): void {}
+
   rules(): string[] {
     this.#requireOpen();
     return [...this.#rules].filter(([, { kept }]) => kept).map(([name]) => name).sort();

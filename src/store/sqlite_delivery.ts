@@ -7,8 +7,6 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { statSync } from "node:fs";
-import { clearSlice } from "./clear_slice.ts";
 import {
   type Checkpoint,
   type Committed,
@@ -20,12 +18,13 @@ import {
   type Durability,
   type LogEntry,
   type OutboxSettings,
-  sequenceMax,
 } from "./delivery_store.ts";
 import { type DeliverySql, prepareDelivery, ruleIdMax, type SqlDatabase } from "./delivery_sql.ts";
 import { checkUnit, mergeSettings, movedPositions } from "./delivery_unit.ts";
 import { GroupCommit, type Outcome } from "./group_commit.ts";
-import { SqliteOutbox } from "./sqlite_outbox.ts";
+import { type KeptQueue, keptQueue, SqliteOutbox } from "./sqlite_outbox.ts";
+import { encodePositions, readRule, readRules, type Rule } from "./sqlite_rules.ts";
+import { SqliteSpace } from "./sqlite_space.ts";
 import { fromStored, toStored } from "./stored_payload.ts";
 import { StoreError } from "./store_error.ts";
 
@@ -38,44 +37,11 @@ export interface SqliteDeliveryOptions {
   readonly newIncarnation?: () => string;
 }
 
-/** What is known of a rule. Replaced as a whole, so that a failed transaction puts the old one back. */
-interface RuleState {
-  /** Undefined until its first unit. */
-  readonly id: number | undefined;
-  readonly incarnation: string;
-  readonly lastLog: number;
-  readonly checkpointSequence: number;
-  readonly positions: ReadonlyMap<string, string>;
-  /** The highest sequence of outboxes that were removed. */
-  readonly retired: number;
-}
-
-interface Rule {
-  state: RuleState;
-  /** What a failed transaction goes back to. */
-  before: RuleState | undefined;
-  readonly outboxes: Map<string, SqliteOutbox>;
-}
-
 const logPageRows = 64;
-/** What one slice of clearing takes out: a few milliseconds. */
-const sliceLimit = { rows: 2000, bytes: 4 * 1024 * 1024 };
-/** Space is given back when there is this much of it, and it is a quarter of the file: some is needed again at once. */
-const freePagesMin = 256;
-/** The write-ahead log is that long only after something large. */
-const walBytesMax = 16 * 1024 * 1024;
-
-function encodePositions(positions: ReadonlyMap<string, string>): string {
-  return JSON.stringify([...positions]);
-}
-
-function decodePositions(text: unknown): ReadonlyMap<string, string> {
-  return new Map(JSON.parse(text as string) as [string, string][]);
-}
 
 export class SqliteDelivery implements DeliveryStore {
   readonly #database: SqlDatabase;
-  readonly #file: string | undefined;
+  readonly #space: SqliteSpace;
   #prepared: DeliverySql | undefined;
   /** Whether something was kept when that was asked first. */
   #wasKept: boolean | undefined;
@@ -83,14 +49,12 @@ export class SqliteDelivery implements DeliveryStore {
   readonly #group: GroupCommit<DeliveryUnit, Committed>;
   readonly #newIncarnation: () => string;
   readonly #rules = new Map<string, Rule>();
-  /** Rules with entries left that their checkpoint contains. */
-  readonly #uncleared = new Set<Rule>();
   #durability: Durability | undefined;
   #closed = false;
 
   constructor(options: SqliteDeliveryOptions) {
     this.#database = options.database;
-    this.#file = options.file;
+    this.#space = new SqliteSpace(options.database, options.file);
     this.#newIncarnation = options.newIncarnation ?? (() => randomBytes(8).toString("hex"));
     this.#group = new GroupCommit(
       (units, durability) => this.#transact(units, durability),
@@ -130,8 +94,8 @@ export class SqliteDelivery implements DeliveryStore {
   }
 
   checkpoint(rule: string): Checkpoint | undefined {
-    const { id } = this.#rule(rule).state;
-    const row = id === undefined ? undefined : this.#read(() => this.#sql.checkpoint.get(id));
+    const { id, hasCheckpoint } = this.#rule(rule).state;
+    const row = id === undefined || !hasCheckpoint ? undefined : this.#read(() => this.#sql.checkpoint.get(id));
     if (row === undefined || row.state === null) return undefined;
     return {
       plan: row.plan as string,
@@ -142,8 +106,8 @@ export class SqliteDelivery implements DeliveryStore {
   }
 
   *log(rule: string): Generator<LogEntry> {
-    const { id, checkpointSequence } = this.#rule(rule).state;
-    if (id === undefined) return;
+    const { id, checkpointSequence, lastLog } = this.#rule(rule).state;
+    if (id === undefined || lastLog <= checkpointSequence) return;
     // In pages, because an open statement would keep the write-ahead log from being reused.
     for (let after = checkpointSequence;;) {
       const rows = this.#read(() => this.#sql.log.all(id, after, logPageRows));
@@ -170,8 +134,13 @@ export class SqliteDelivery implements DeliveryStore {
   }
 
   actions(rule: string): string[] {
-    const { id } = this.#rule(rule).state;
+    const { state: { id }, queues, outboxes } = this.#rule(rule);
     if (id === undefined) return [];
+    if (queues !== undefined) {
+      const others = [...queues.keys()].filter((action) => !outboxes.has(action));
+      const used = [...outboxes.values()].filter(({ queue }) => queue !== undefined).map(({ action }) => action);
+      return [...others, ...used].sort();
+    }
     return this.#read(() => this.#sql.actions.all(id).map(({ action }) => action as string));
   }
 
@@ -179,16 +148,24 @@ export class SqliteDelivery implements DeliveryStore {
     const owner = this.#rule(rule);
     let outbox = owner.outboxes.get(action);
     if (outbox === undefined) {
-      outbox = this.#read(() =>
-        new SqliteOutbox(rule, action, mergeSettings(defaultOutboxSettings, settings), {
-          sql: this.#sql,
-          ruleId: () => owner.state.id,
-          read: (work) => this.#read(work),
-        })
-      );
+      const kept = this.#keptQueue(owner, action);
+      outbox = new SqliteOutbox(rule, action, mergeSettings(defaultOutboxSettings, settings), kept, {
+        sql: this.#sql,
+        ruleId: () => owner.state.id,
+        read: (work) => this.#read(work),
+      });
       owner.outboxes.set(action, outbox);
     } else outbox.configure(settings);
     return outbox;
+  }
+
+  #keptQueue({ state: { id }, queues }: Rule, action: string): KeptQueue | undefined {
+    if (id === undefined) return undefined;
+    if (queues !== undefined) return queues.get(action);
+    return this.#read(() => {
+      const queue = this.#sql.queue.get(id, action);
+      return queue === undefined ? undefined : keptQueue(queue);
+    });
   }
 
   #read<T>(work: () => T): T {
@@ -204,34 +181,22 @@ export class SqliteDelivery implements DeliveryStore {
     this.#requireOpen();
     let rule = this.#rules.get(name);
     if (rule !== undefined) return rule;
-    rule = { state: this.#read(() => this.#load(name)), before: undefined, outboxes: new Map() };
-    this.#rules.set(name, rule);
-    // What a checkpoint left of the log may have been cut off by the end of the process.
-    if (rule.state.checkpointSequence > 0) this.#uncleared.add(rule);
+    rule = this.#read(() => readRule(this.#sql, name, this.#newIncarnation));
+    this.#know(name, rule);
     return rule;
   }
 
-  #load(name: string): RuleState {
-    const row = this.#sql.rule.get(name);
-    if (row === undefined) {
-      const incarnation = this.#newIncarnation();
-      return { id: undefined, incarnation, lastLog: 0, checkpointSequence: 0, positions: new Map(), retired: 0 };
+  #know(name: string, rule: Rule): void {
+    this.#rules.set(name, rule);
+    this.#space.doubt(rule);
+  }
+
+  preload(): void {
+    if (!this.isInUse()) return;
+    for (const [name, rule] of this.#read(() => readRules(this.#sql))) {
+      // What is known already may have been changed by a unit since.
+      if (!this.#rules.has(name)) this.#know(name, rule);
     }
-    const id = row.id as number;
-    const checkpointSequence = (this.#sql.checkpointSequence.get(id)?.sequence ?? 0) as number;
-    const log = this.#sql.lastLog.get(id);
-    const logSequence = (log?.sequence ?? 0) as number;
-    const own = this.#sql.positions.get(id);
-    const isOwnNewer = own !== undefined && (own.sequence as number) >= logSequence;
-    const positions = isOwnNewer ? own.positions : log?.positions ?? own?.positions ?? "[]";
-    return {
-      id,
-      incarnation: row.incarnation as string,
-      lastLog: Math.max(logSequence, checkpointSequence),
-      checkpointSequence,
-      positions: decodePositions(positions),
-      retired: row.retired as number,
-    };
   }
 
   // ---- writing
@@ -396,13 +361,13 @@ export class SqliteDelivery implements DeliveryStore {
       checkpoint?.timeMs ?? 0,
       checkpoint === null ? null : toStored(checkpoint.state),
     );
-    rule.state = { ...rule.state, checkpointSequence: sequence };
+    rule.state = { ...rule.state, checkpointSequence: sequence, hasCheckpoint: checkpoint !== null };
     if (sequence === lastLog && positions.size > 0) {
       // The entry that holds them goes.
       this.#sql.putPositions.run(id, lastLog, encodePositions(positions));
     }
     // Readers begin after the checkpoint, so that what a slice leaves is gone for them.
-    if (!clearSlice(this.#sql.logRange, id, 0, sequence, sliceLimit)) this.#uncleared.add(rule);
+    this.#space.clearLog(this.#sql, rule, id, sequence);
   }
 
   // ---- removing
@@ -419,7 +384,7 @@ export class SqliteDelivery implements DeliveryStore {
       });
     }
     this.#rules.delete(name);
-    this.#uncleared.delete(rule);
+    this.#space.forget(rule);
     for (const outbox of rule.outboxes.values()) outbox.leave();
   }
 
@@ -435,6 +400,7 @@ export class SqliteDelivery implements DeliveryStore {
       rule.state = { ...rule.state, retired: Math.max(rule.state.retired, lastSequence) };
     }
     rule.outboxes.delete(action);
+    rule.queues?.delete(action);
     outbox.leave();
   }
 
@@ -470,66 +436,12 @@ export class SqliteDelivery implements DeliveryStore {
 
   maintain(): boolean {
     this.#requireOpen();
-    return this.#alone("clear space in the store", () => this.#clear()) || this.#giveBack();
-  }
-
-  /** Clears a slice of what was removed; true when there was something. */
-  #clear(): boolean {
-    const queue = this.#sql.abandonedQueue.get()?.id as number | undefined;
-    if (queue !== undefined) {
-      const last = 2 ** 45 - 1;
-      if (
-        clearSlice(this.#sql.outboxRange, queue, 0, last, sliceLimit) &&
-        clearSlice(this.#sql.deadRange, queue, 0, last, sliceLimit)
-      ) this.#sql.dropQueue.run(queue);
-      return true;
-    }
-    const rule = this.#sql.abandonedRule.get()?.id as number | undefined;
-    if (rule !== undefined) {
-      if (clearSlice(this.#sql.logRange, rule, 0, sequenceMax, sliceLimit)) this.#sql.dropRule.run(rule);
-      return true;
-    }
-    for (const rule of this.#uncleared) {
-      const { id, checkpointSequence } = rule.state;
-      if (id === undefined || clearSlice(this.#sql.logRange, id, 0, checkpointSequence, sliceLimit)) {
-        this.#uncleared.delete(rule);
-      }
-      return true;
-    }
-    return false;
-  }
-
-  /** Gives a slice of free pages back to the file system; true when there was something. */
-  #giveBack(): boolean {
-    return this.#read(() => {
-      const { page_count, freelist_count } = this.#sql.pages.get() as Record<string, number>;
-      if (freelist_count! >= freePagesMin && freelist_count! * 4 >= page_count!) {
-        // It gives back one page a step, and of the ways to run it only this one takes all steps under both engines.
-        this.#sql.vacuumSlice.all();
-        const after = this.#sql.pages.get() as Record<string, number>;
-        // A database without the means for it gives nothing back.
-        if (after.freelist_count! < freelist_count!) return true;
-      }
-      if (this.#walBytes() <= walBytesMax) return false;
-      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-      return false;
-    });
-  }
-
-  #walBytes(): number {
-    if (this.#file === undefined) return 0;
-    return statSync(`${this.#file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    return this.#alone("clear space in the store", () => this.#space.clear(this.#sql)) ||
+      this.#read(() => this.#space.giveBack(this.#sql));
   }
 
   sizes(): DeliverySizes {
-    return this.#read(() => {
-      const { page_count, freelist_count, page_size } = this.#sql.pages.get() as Record<string, number>;
-      return {
-        databaseBytes: page_count! * page_size!,
-        freeBytes: freelist_count! * page_size!,
-        walBytes: this.#walBytes(),
-      };
-    });
+    return this.#read(() => this.#space.sizes(this.#sql));
   }
 
   close(): void {

@@ -91,6 +91,16 @@ directoryTest("sqlite delivery: all of it is there after opening again", async (
   const before = rules.map((rule) => kept(delivery, rule));
   first.store.close();
 
+  const inOnePass = openStore(path);
+  const preloaded = inOnePass.delivery;
+  assert.equal(preloaded.incarnation("moved"), (before[0] as { incarnation: string }).incarnation);
+  preloaded.preload();
+  assert.deepEqual(preloaded.rules(), rules);
+  assert.deepEqual(rules.map((rule) => kept(preloaded, rule)), before);
+  assert.deepEqual(preloaded.actions("r"), ["a", "b"]);
+  assert.deepEqual(preloaded.actions("gone"), []);
+  inOnePass.store.close();
+
   const second = openStore(path);
   const again = second.delivery;
   assert.deepEqual(again.rules(), rules);

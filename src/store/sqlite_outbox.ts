@@ -20,7 +20,7 @@ import {
   type Taken,
   type TakeOptions,
 } from "./delivery_store.ts";
-import { type DeliverySql, queueIdMax, resendBit } from "./delivery_sql.ts";
+import { type DeliverySql, queueIdMax, resendBit, type SqlRow } from "./delivery_sql.ts";
 import { laneBits, type Lease, OutboxReader } from "./outbox_reader.ts";
 import { fromStored, toStored } from "./stored_payload.ts";
 import { hasRoom, mergeSettings, messagesBytes, payloadBytes, settled } from "./delivery_unit.ts";
@@ -32,6 +32,18 @@ interface Counted {
   readonly bytes: number;
   readonly deadRows: number;
   readonly deadBytes: number;
+}
+
+/** An outbox as it was kept. */
+export interface KeptQueue {
+  readonly id: number;
+  readonly counted: Counted;
+}
+
+/** @param row with the `id` of the queue and the `payload` of its row 0 */
+export function keptQueue({ id, payload }: SqlRow): KeptQueue {
+  if (typeof payload !== "string") throw new Error(`outbox ${id} has lost its counts`);
+  return { id: id as number, counted: JSON.parse(payload) as Counted };
 }
 
 /** A sum of messages that are gone. */
@@ -66,24 +78,27 @@ export class SqliteOutbox implements Outbox {
   readonly #sql: DeliverySql;
   #settings: OutboxSettings;
   #queue: number | undefined;
-  #counted: Counted = empty;
+  #counted: Counted;
   #before: { readonly queue: number | undefined; readonly counted: Counted } | undefined;
   readonly #reader: OutboxReader;
   #roomWaiters: { readonly rows: number; readonly bytes: number; readonly resolve: () => void }[] = [];
   #gone = false;
 
-  constructor(rule: string, action: string, settings: OutboxSettings, context: OutboxContext) {
+  constructor(
+    rule: string,
+    action: string,
+    settings: OutboxSettings,
+    kept: KeptQueue | undefined,
+    context: OutboxContext,
+  ) {
     this.rule = rule;
     this.action = action;
     this.#settings = settings;
     this.#context = context;
     this.#sql = context.sql;
     this.#reader = new OutboxReader(context.sql);
-    const ruleId = context.ruleId();
-    const queue = ruleId === undefined ? undefined : this.#sql.queue.get(ruleId, action);
-    if (queue === undefined) return;
-    this.#queue = queue.id as number;
-    this.#counted = JSON.parse(this.#sql.head.get(this.#queue)!.payload as string) as Counted;
+    this.#queue = kept?.id;
+    this.#counted = kept?.counted ?? empty;
   }
 
   get lastSequence(): number {
