@@ -298,7 +298,10 @@ test("file goes on with a full file that cannot get its name, without writing tw
 
 test("file promises less when it truncates what it has written", () => {
   const level = (raw: Record<string, unknown>) =>
-    file.sink!.promise!(readSettings(file.sink!.settings, raw, { path: "", where: "file action" }), undefined).level;
+    file.sink!.promise!(readSettings(file.sink!.settings, raw, { path: "", where: "file action" }), undefined, {
+      keepsPosition: false,
+      sharesConnection: false,
+    }).level;
   assert.equal(level({}), "at-least-once");
   assert.equal(level({ ifExists: "truncate" }), "at-most-once");
 });

@@ -153,6 +153,10 @@ export const file = defineConnector({
       "when it goes on. A file that is shorter then, or has changed, or has been replaced by another, is read from its " +
       "start, and the log says why.",
     delivery: "exactly-once",
+    promise: (_, __, { keepsPosition }) =>
+      keepsPosition
+        ? { level: "exactly-once" }
+        : { level: "at-least-once", limit: "the stream is shared: at a start its files are read from their beginning" },
     emits: ({ fileType }) => fileType === "csv" ? "rows" : "payloads",
     meta: ["file"],
     settings: sourceSettings,

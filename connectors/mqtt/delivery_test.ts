@@ -37,7 +37,7 @@ for (
     for (const [raw, rawConnection, level, limit] of cases) {
       const settings = readSettings(role.settings, { ...required, ...raw }, place);
       const connection = readSettings(mqtt.connection!.settings, rawConnection, place);
-      const promise = role.promise!(settings as never, connection);
+      const promise = role.promise!(settings as never, connection, { keepsPosition: true, sharesConnection: false });
       const what = JSON.stringify([raw, rawConnection, promise]);
       assert.equal(promise.level, level, what);
       if (limit === undefined) assert.equal(promise.limit, undefined, what);

@@ -4,6 +4,7 @@
  */
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { RuleLedger } from "../runtime/rule_ledger.ts";
+import { guaranteeText } from "./guarantee_text.ts";
 import type { RuleExplanation, RuleSummary } from "../runtime/rules.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb, tableText } from "./client.ts";
 import { type Arguments, type CliContext, type Command, UsageError } from "./command.ts";
@@ -68,7 +69,9 @@ async function explain(client: AgentClient, id: string, args: Arguments, context
   const answer = await client.json<RuleExplanation>("GET", `/api/v1/rules/${encodeURIComponent(id)}/explain`);
   if (args.flag("json")) return context.stdout(`${JSON.stringify(answer, null, 2)}\n`);
   const since = answer.since === 0 ? "" : ` since ${new Date(answer.since).toISOString()}`;
-  context.stdout(`rule ${answer.id}: ${answer.state}${since}\n${explainText(answer.root)}`);
+  context.stdout(
+    `rule ${answer.id}: ${answer.state}${since}\n${guaranteeText(answer.guarantee)}${explainText(answer.root)}`,
+  );
 }
 
 async function reset(client: AgentClient, id: string, args: Arguments, context: CliContext): Promise<void> {

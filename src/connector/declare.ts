@@ -39,13 +39,22 @@ export interface DeliveryPromise {
   readonly limit?: string;
 }
 
+/** How a rule uses a role, as far as it bears on what the role can promise. */
+export interface DeliveryUse {
+  /** Of a source: the rule keeps its positions. False for a stream that several rules may read. */
+  readonly keepsPosition: boolean;
+  /** It stands on a named connection, which others may use, too. */
+  readonly sharesConnection: boolean;
+}
+
 /**
- * The promise of a role, where it depends on its settings and those of the connection below it; both as checked, and
- * `connection` undefined for a connector without.
+ * The promise of a role, where it depends on its settings, those of the connection below it, and its use; both settings
+ * as checked, and `connection` undefined for a connector without.
  */
 export type DeliveryOf<Schema extends SettingsSchema> = (
   settings: v.InferOutput<Schema>,
   connection: unknown,
+  use: DeliveryUse,
 ) => DeliveryPromise;
 
 /** Settings are a strict object: an unknown key is a mistake that is reported with the nearest known name. */

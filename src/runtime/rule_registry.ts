@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import type { RuleOfLetters } from "./durable/dead_letters.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
+import { guaranteeOf } from "./guarantee.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
 import { RuleEntry } from "./rule_entry.ts";
@@ -415,7 +416,7 @@ export class RuleRegistry implements Rules {
     const entry = this.#require(id);
     const { prepared } = this.#preparedOf(entry);
     const root = explainTree(prepared.plan, prepared.text, entry.live);
-    return { id, state: entry.state, since: entry.live?.startedAt ?? 0, root };
+    return { id, state: entry.state, since: entry.live?.startedAt ?? 0, guarantee: guaranteeOf(prepared), root };
   }
 
   #preparedOf(entry: RuleEntry): { readonly definition: RuleDefinition; readonly prepared: PreparedRule } {

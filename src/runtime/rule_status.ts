@@ -9,6 +9,7 @@ import type { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { inputsOf, type Plan } from "../sql/plan.ts";
 import type { Action } from "./action.ts";
+import { guaranteeOf, limitsText } from "./guarantee.ts";
 import { sum } from "./ledger.ts";
 import type { WorkFigures } from "./limits/rule_work.ts";
 import type { LiveRule } from "./live_rule.ts";
@@ -161,7 +162,23 @@ export function metricsOf(rule: LiveRule): Record<string, string | number> {
       set("connection_last_try_time", connection.lastTry);
     }
   }
-  return { ...all, ...ledgerKeys(ledgerOf(rule)), ...workKeys(rule.work.figures) };
+  return { ...all, ...ledgerKeys(ledgerOf(rule)), ...workKeys(rule.work.figures), ...deliveryKeys(rule) };
+}
+
+/** What the rule promises, and how that goes. `delivery_trouble` says why nothing can be kept at present. */
+function deliveryKeys({ prepared, durable }: LiveRule): Record<string, string | number> {
+  const guarantee = guaranteeOf(prepared);
+  const keys = { delivery: guarantee.level, delivery_limited_by: limitsText(guarantee) };
+  if (durable === undefined) return keys;
+  const { recovery, journal, sizes } = durable;
+  return {
+    ...keys,
+    delivery_trouble: journal.trouble ?? "",
+    recovery: recovery.reason === undefined ? recovery.outcome : `${recovery.outcome}: ${recovery.reason}`,
+    recovery_ms: recovery.tookMs,
+    checkpoint_bytes: sizes.stateBytes,
+    log_bytes: sizes.logBytes,
+  };
 }
 
 /** What tells of a rule that is slow, or holds much. */

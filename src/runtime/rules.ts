@@ -3,6 +3,7 @@
  * @module
  */
 import type { ExplainedStep } from "./explain_tree.ts";
+import type { RuleGuarantee } from "./guarantee.ts";
 import type { RuleLedger } from "./rule_ledger.ts";
 import type { StatusNode } from "./rule_status.ts";
 
@@ -40,6 +41,7 @@ export interface RuleExplanation {
   readonly state: string;
   /** Unix milliseconds; 0 for a rule that does not run. */
   readonly since: number;
+  readonly guarantee: RuleGuarantee;
   readonly root: ExplainedStep;
 }
 

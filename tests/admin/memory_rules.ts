@@ -155,7 +155,8 @@ export class MemoryRules implements Rules {
   explainTree(id: string): RuleExplanation {
     const { source, status } = this.#require(id);
     const stream = { step: "stream", does: `${source}: all columns`, inputs: [] };
-    return { id, state: status, since: 0, root: { step: "select", does: "*", inputs: [stream] } };
+    const guarantee = { level: "at-most-once", survives: "nothing", limits: [] } as const;
+    return { id, state: status, since: 0, guarantee, root: { step: "select", does: "*", inputs: [stream] } };
   }
 
   ledger(id: string): RuleLedger {

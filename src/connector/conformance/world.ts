@@ -99,9 +99,14 @@ export function checkPromise(connector: Connector, role: "source" | "sink", raw:
   const { delivery, promise, settings } = connector[role]!;
   if (promise === undefined) return;
   const connection = connector.connection === undefined ? undefined : connectionSettings(connector, peer);
-  const { level, limit } = promise(readSettings(settings, raw, { path: "", where: role }), connection);
-  assert.ok(levels.indexOf(level) <= levels.indexOf(delivery), `promises ${level} and declares ${delivery}`);
-  assert.ok(level === delivery || limit !== undefined, `${level} instead of ${delivery} has a limit`);
+  const checked = readSettings(settings, raw, { path: "", where: role });
+  for (const keepsPosition of [true, false]) {
+    for (const sharesConnection of [true, false]) {
+      const { level, limit } = promise(checked, connection, { keepsPosition, sharesConnection });
+      assert.ok(levels.indexOf(level) <= levels.indexOf(delivery), `promises ${level} and declares ${delivery}`);
+      assert.ok(level === delivery || limit !== undefined, `${level} instead of ${delivery} has a limit`);
+    }
+  }
 }
 
 /** Tries again while the connector says that the peer is away. */
