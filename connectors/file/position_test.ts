@@ -23,6 +23,7 @@ import type { Clock, LogFields } from "../../src/connector/context.ts";
 import { Disconnected, EndOfInput } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import type { Source, SourceBatch } from "../../src/connector/source.ts";
+import { SeededRandom } from "../../src/value/seeded_random.ts";
 import { eventually } from "../../tests/eventually.ts";
 import { HandClock } from "../../tests/hand_clock.ts";
 import { file } from "./mod.ts";
@@ -110,8 +111,8 @@ async function rewrite(path: string, content: string | Uint8Array): Promise<void
 }
 
 /** Every position on the way through the file, with how many items were in front of it. */
-async function positionsOf(raw: Record<string, unknown>) {
-  const batches = await readAll(await open(raw));
+async function positionsOf(raw: Record<string, unknown>, clock = hastyClock()) {
+  const batches = await readAll(await open(raw, { clock }));
   let count = 0;
   const positions = batches.map((batch) => {
     assert.ok(batch.position !== undefined && batch.position.length < 1000);
@@ -427,9 +428,8 @@ test("file that cannot be removed is not read again, and what is added to it is 
     const logged: LogFields[] = [];
     const source = await open(raw, { clock, logged });
     const seen: unknown[] = [];
-    let stopped = false;
     const reading = (async () => {
-      while (!stopped) {
+      while (seen.length < 4) {
         const batch = await source.read(signal);
         seen.push(...itemsOf(batch));
         batch.ack?.();
@@ -443,7 +443,6 @@ test("file that cannot be removed is not read again, and what is added to it is 
       await eventually(() => seen.length >= 3);
       await rm(join(folder, "no-folder"));
       await eventually(() => !existsSync(path));
-      stopped = true;
       await writeFile(path, "d\n");
       await reading;
     } finally {
@@ -476,4 +475,52 @@ test("file waits when too much of what it gave is not acknowledged", async () =>
     assert.ok(lines() < 10 * 1024);
     await source.close();
   });
+});
+
+/** Lines as they come, some longer than what one read of the disk brings; of CSV some with line breaks in quotes. */
+function randomText(random: SeededRandom, isCsv: boolean): string {
+  const lines = Array.from({ length: random.below(30) }, (_, n) => {
+    const kind = random.below(20);
+    const text = "x".repeat(kind === 0 ? 60_000 + random.below(80_000) : kind < 4 ? 0 : random.below(200));
+    const end = random.pick(["\n", "\r\n"]);
+    if (!isCsv) return `${text}${kind < 3 ? "" : n}${end}`;
+    return kind < 2 ? end : kind < 6 ? `${n},"${"\n".repeat(random.below(3))}""${text}"${end}` : `${n},${text}${end}`;
+  });
+  return lines.join("");
+}
+
+test("file goes on behind every position of any file, also when it has grown", async () => {
+  const first = Date.now() % 1_000_000;
+  // Reading gives way to others by itself.
+  const clock: Clock = { ...realClock, sleep: () => Promise.resolve() };
+  for (let seed = first; seed < first + 15; seed++) {
+    const random = new SeededRandom(seed);
+    const isCsv = random.pick([true, false]);
+    const raw = {
+      fileType: isCsv ? "csv" : "lines",
+      hasHeader: isCsv && random.pick([true, false]),
+      ignoreStartLines: random.below(3),
+      sendInterval: random.below(2),
+    };
+    const text = `${random.pick(["", "\ufeff"])}a,b\n${randomText(random, isCsv)}`;
+    const cut = text.length - random.pick([0, 1 + random.below(4)]);
+    await withFile(text.slice(0, cut), async (path) => {
+      const settings = { datasource: path, ...raw };
+      const { items, positions } = await positionsOf(settings, clock);
+      for (const { position, count } of positions) {
+        const behind = await itemsBehind(settings, { position, clock });
+        assert.deepEqual(behind, items.slice(count), `seed ${seed}, behind ${position}`);
+      }
+      await appendFile(path, text.slice(cut) + randomText(random, isCsv));
+      const grown = await itemsBehind(settings, { clock });
+      for (const { position, count } of positions) {
+        // A last row that goes on is another row; the ones before it are as they were.
+        const isAsBefore = JSON.stringify(grown[count - 1]) === JSON.stringify(items[count - 1]);
+        const taken = isAsBefore ? count : count - 1;
+        assert.deepEqual(grown.slice(0, taken), items.slice(0, taken));
+        const behind = await itemsBehind(settings, { position, clock });
+        assert.deepEqual(behind, grown.slice(taken), `seed ${seed}, grown, behind ${position}`);
+      }
+    });
+  }
 });
