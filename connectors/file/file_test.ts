@@ -296,14 +296,16 @@ test("file goes on with a full file that cannot get its name, without writing tw
     assert.equal(await readFile(path, "utf8"), "c\n");
   }));
 
-test("file promises less when it truncates what it has written", () => {
+test("file promises less when it truncates what it has written, and of a stream whose position is not kept", () => {
+  const use = { keepsPosition: true, sharesConnection: false };
   const level = (raw: Record<string, unknown>) =>
-    file.sink!.promise!(readSettings(file.sink!.settings, raw, { path: "", where: "file action" }), undefined, {
-      keepsPosition: false,
-      sharesConnection: false,
-    }).level;
+    file.sink!.promise!(readSettings(file.sink!.settings, raw, { path: "", where: "file action" }), undefined, use)
+      .level;
   assert.equal(level({}), "at-least-once");
   assert.equal(level({ ifExists: "truncate" }), "at-most-once");
+  const settings = readSettings(file.source!.settings, { datasource: "a" }, { path: "", where: "file source" });
+  const ofSource = (keepsPosition: boolean) => file.source!.promise!(settings, undefined, { ...use, keepsPosition });
+  assert.deepEqual([true, false].map((keeps) => ofSource(keeps).level), ["exactly-once", "at-least-once"]);
 });
 
 test("file refuses what it cannot do yet", () => {
