@@ -8,7 +8,8 @@
  */
 import type { Item, Sending, SendLane, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
-import type { SpillQueue, WaitingMessage } from "./spill_queue.ts";
+import type { WaitingMessage } from "./spill_disk.ts";
+import type { SpillQueue } from "./spill_queue.ts";
 
 export interface AlterQueueOptions {
   /** New messages that may wait before the source is held back. */

@@ -11,40 +11,17 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import type { Clock, Logger } from "../../connector/context.ts";
-import { type DeliveryStore, type Outbox, OutboxFullError, type TakenMessage } from "../../store/delivery_store.ts";
+import { OutboxFullError } from "../../store/delivery_store.ts";
 import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
-import { type CacheSettings, outboxSettingsOf } from "./cache_settings.ts";
-import { decodeKept, encodeItem, encodeItemWithId } from "./message_codec.ts";
+import { SpillDisk, type SpillDiskOptions, type WaitingMessage } from "./spill_disk.ts";
 
-export interface SpillQueueOptions {
-  readonly rule: string;
-  /** The name of the outbox: `0_mqtt`. */
-  readonly action: string;
-  readonly delivery: DeliveryStore;
-  readonly settings: CacheSettings;
-  /** What is kept: the messages of the sink, or rows. */
-  readonly accepts: "payloads" | "rows";
+export interface SpillQueueOptions extends SpillDiskOptions {
   /** Gives the next number: all actions of a rule share them, so that one names one message of the rule. */
   readonly nextSequence: () => number;
-  /** A limit took messages away, for this reason. */
-  readonly onDropped: (reason: string, count: number) => void;
   /** The store cannot be read or written; said once until it works again. */
   readonly onTrouble: (message: string) => void;
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
-/** A message that waits to be sent. */
-export interface WaitingMessage {
-  readonly sequence: number;
-  readonly item: Item;
-  /** Unix milliseconds. */
-  readonly createdMs: number;
-  /** Given at its first attempt, and kept from then on; of a message from disk, that of its place there. */
-  id: string | undefined;
 }
 
 /** Where a message is. `loose`: with the sender only, as the disk had no room for it. */
@@ -57,9 +34,8 @@ interface Kept extends WaitingMessage {
   isDone: boolean;
 }
 
-/** Most messages, and bytes of those from disk, that a sink gets in one write. */
+/** Most messages that a sink gets in one write. */
 const writeItemsMax = 1024;
-const writeBytesMax = 1024 * 1024;
 /** Most messages written in one commit. */
 const spillRowsMax = 8192;
 /** Before another try with a store that fails. */
@@ -67,8 +43,7 @@ const troubleMs = 1000;
 
 export class SpillQueue implements SendQueue {
   readonly #options: SpillQueueOptions;
-  readonly #outbox: Outbox;
-  readonly #incarnation: string;
+  readonly #disk: SpillDisk;
   /** Tells messages that were never on disk from those of other starts, which had the same numbers. */
   readonly #run = randomBytes(6).toString("hex");
   readonly #page: number;
@@ -81,18 +56,10 @@ export class SpillQueue implements SendQueue {
   #inMemory = 0;
   /** Messages that only the sender has. */
   #loose = 0;
-  /** Done, and to be taken off the disk. */
-  #delivered: number[] = [];
-  /** Those, and the ones of the commit that is under way. */
-  #settling = 0;
-  /** Limits of the outbox are above what is set, as a stop has brought more. */
-  #isRaised = false;
-  /** Messages may be in the lane of the resends, from a time when the rule had another `qos`. */
-  #hasResends = true;
   #isDiskFull = false;
   #trouble: string | undefined;
   #pumping: Promise<void> | undefined;
-  #spilling = false;
+  #isSpilling = false;
   #cancelTimer: (() => void) | undefined;
   #isStopping = false;
   #isClosed = false;
@@ -104,30 +71,13 @@ export class SpillQueue implements SendQueue {
   /** @throws {StoreError} when the disk or the database fails */
   constructor(options: SpillQueueOptions) {
     this.#options = options;
-    const { delivery, rule, action, settings } = options;
-    this.#page = settings.bufferPageSize;
-    this.#threshold = settings.memoryCacheThreshold;
-    this.#incarnation = delivery.incarnation(rule);
-    this.#outbox = delivery.outbox(rule, action);
-    this.#setLimits();
-  }
-
-  /** What a stop has written stays, even where that is more than the limit. */
-  #setLimits(): void {
-    const { delivery, rule, action, settings } = this.#options;
-    const limits = outboxSettingsOf(settings, 0);
-    const { rows, bytes } = this.#outbox.counts();
-    const [rowsMax, bytesMax] = [Math.max(limits.rowsMax!, rows), Math.max(limits.bytesMax!, bytes)];
-    this.#isRaised = rowsMax > limits.rowsMax! || bytesMax > limits.bytesMax!;
-    delivery.outbox(rule, action, { ...limits, rowsMax, bytesMax });
+    this.#page = options.settings.bufferPageSize;
+    this.#threshold = options.settings.memoryCacheThreshold;
+    this.#disk = new SpillDisk(options);
   }
 
   get length(): number {
-    return this.#inMemory + this.#loose + this.#onDisk;
-  }
-
-  get #onDisk(): number {
-    return this.#outbox.counts().rows - this.#settling;
+    return this.#inMemory + this.#loose + this.#disk.length;
   }
 
   /** The commit of a page takes until the end of the turn; only a page more may come in meanwhile. */
@@ -140,7 +90,7 @@ export class SpillQueue implements SendQueue {
   /** A sender that stops goes on with what is in memory. What is on disk already can wait there. */
   get finished(): boolean {
     if (this.#options.settings.cleanCacheAtStop) return this.length === 0;
-    return this.#inMemory === 0 || this.#onDisk > 0;
+    return this.#inMemory === 0 || this.#disk.length > 0;
   }
 
   // ---------------------------------------------------------------- messages come in
@@ -158,7 +108,7 @@ export class SpillQueue implements SendQueue {
 
   /** What a message is called that is sent for the first time, and was not on disk before. */
   newId(sequence: number): string {
-    return `${this.#incarnation}-${this.#run}-${sequence}`;
+    return `${this.#disk.incarnation}-${this.#run}-${sequence}`;
   }
 
   /** Takes in messages that have their numbers already, in rising order. */
@@ -177,69 +127,33 @@ export class SpillQueue implements SendQueue {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#isClosed) return undefined;
-    let taken: readonly Kept[] | undefined;
+    let messages: readonly Kept[];
     try {
-      taken = this.#takeFromDisk();
+      messages = this.#disk.waiting > 0 ? this.#takeFromDisk() : this.#isSpilling ? [] : this.#takeFromMemory();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#unwell(error);
       this.#wakeAfter(troubleMs);
       return undefined;
     }
-    const messages = taken ?? this.#takeFromMemory();
     if (messages.length === 0) return undefined;
     this.#sending = messages;
     return { items: messages.map(({ item }) => item), ids: messages.map(({ id }) => id!) };
   }
 
-  /** Undefined when none is on disk, or on its way there. */
-  #takeFromDisk(): readonly Kept[] | undefined {
-    const { clock } = this.#options;
-    while (true) {
-      const { rows, takenRows } = this.#outbox.counts();
-      if (rows === takenRows) return this.#spilling ? [] : undefined;
-      const limits = { rowsMax: Math.min(this.#page, writeItemsMax), bytesMax: writeBytesMax, nowMs: clock.now() };
-      let { messages, waitUntilMs } = this.#outbox.take({ ...limits, lane: this.#hasResends ? "resend" : "live" });
-      if (this.#hasResends && messages.length === 0) {
-        this.#hasResends = false;
-        ({ messages, waitUntilMs } = this.#outbox.take(limits));
-      }
-      const kept = this.#readable(messages);
-      if (kept.length > 0) return kept;
-      if (messages.length > 0) continue;
-      if (waitUntilMs !== undefined) this.#wakeAfter(Math.max(1, waitUntilMs - clock.now()));
-      return [];
+  #takeFromDisk(): readonly Kept[] {
+    const { messages, waitUntilMs } = this.#disk.take();
+    if (this.#disk.hasDone) this.#pump();
+    if (messages.length > 0) {
+      return messages.map((message) => ({ ...message, place: "disk", isTaken: true, isDone: false }));
     }
-  }
-
-  /** Without those that are too old, damaged, or were kept for a sink that took something else. */
-  #readable(taken: readonly TakenMessage[]): Kept[] {
-    const { accepts, log, action } = this.#options;
-    const kept: Kept[] = [];
-    const [expired, damaged]: [number[], number[]] = [[], []];
-    for (const { sequence, payload, createdMs } of taken) {
-      if (this.#isTooOld(createdMs)) {
-        expired.push(sequence);
-        continue;
-      }
-      try {
-        const { item, id = `${this.#incarnation}-${sequence}` } = decodeKept(payload, accepts);
-        kept.push({ sequence, item, createdMs, id, place: "disk", isTaken: true, isDone: false });
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error;
-        damaged.push(sequence);
-        log.error("A message that was kept cannot be sent", { action, sequence, reason: error.message });
-      }
-    }
-    this.#drop("age", expired.length);
-    this.#drop("unreadable", damaged.length);
-    this.#settle([...expired, ...damaged]);
-    return kept;
+    if (waitUntilMs !== undefined) this.#wakeAfter(Math.max(1, waitUntilMs - this.#options.clock.now()));
+    return this.#disk.waiting === 0 && !this.#isSpilling ? this.#takeFromMemory() : [];
   }
 
   #takeFromMemory(): readonly Kept[] {
     let expired = 0;
-    while (expired < this.#memory.length && this.#isTooOld(this.#memory[expired]!.createdMs)) expired++;
+    while (expired < this.#memory.length && this.#disk.isTooOld(this.#memory[expired]!.createdMs)) expired++;
     if (expired > 0) {
       this.#memory = this.#memory.slice(expired);
       this.#inMemory -= expired;
@@ -254,23 +168,19 @@ export class SpillQueue implements SendQueue {
     return messages;
   }
 
-  #isTooOld(createdMs: number): boolean {
-    const { cacheAgeMax } = this.#options.settings;
-    return cacheAgeMax > 0 && createdMs < this.#options.clock.now() - cacheAgeMax;
-  }
-
   /** What a sink refuses for good is not kept either. */
   sent(): void {
-    const delivered: number[] = [];
+    const fromDisk: number[] = [];
     for (const message of this.#sending) {
       message.isDone = true;
-      if (message.place === "disk") delivered.push(message.sequence);
+      if (message.place === "disk") fromDisk.push(message.sequence);
       else if (message.place === "loose") this.#loose--;
       else this.#inMemory--;
     }
     this.#sending = [];
     this.#forgetDone();
-    this.#settle(delivered);
+    this.#disk.done(fromDisk);
+    if (fromDisk.length > 0) this.#pump();
     this.#moved();
   }
 
@@ -283,7 +193,7 @@ export class SpillQueue implements SendQueue {
 
   /** Messages wait longer while a sink is away, so it is then that they get too old. */
   gaveBack(): boolean {
-    if (this.#spilling || !this.#sending.some(({ createdMs }) => this.#isTooOld(createdMs))) return false;
+    if (this.#isSpilling || !this.#sending.some(({ createdMs }) => this.#disk.isTooOld(createdMs))) return false;
     this.#drop("age", this.#takeBack());
     return true;
   }
@@ -293,7 +203,7 @@ export class SpillQueue implements SendQueue {
     const messages = this.#sending;
     this.#sending = [];
     for (const message of messages) message.isTaken = false;
-    this.#outbox.release(messages.filter(({ place }) => place === "disk").map(({ sequence }) => sequence));
+    this.#disk.release(messages.filter(({ place }) => place === "disk").map(({ sequence }) => sequence));
     const { length } = messages.filter(({ place }) => place === "loose");
     this.#loose -= length;
     return length;
@@ -301,13 +211,6 @@ export class SpillQueue implements SendQueue {
 
   #drop(reason: string, count: number): void {
     if (count > 0) this.#options.onDropped(reason, count);
-  }
-
-  #settle(sequences: readonly number[]): void {
-    if (sequences.length === 0) return;
-    this.#delivered.push(...sequences);
-    this.#settling += sequences.length;
-    this.#pump();
   }
 
   #moved(): void {
@@ -327,7 +230,7 @@ export class SpillQueue implements SendQueue {
   }
 
   get #hasWork(): boolean {
-    return this.#delivered.length > 0 || this.#pagesToSpill() > 0;
+    return this.#disk.hasDone || this.#pagesToSpill() > 0;
   }
 
   /** Messages in front of the memory that shall go to disk: whole pages. */
@@ -341,39 +244,28 @@ export class SpillQueue implements SendQueue {
   async #pumpAll(): Promise<void> {
     while (this.#hasWork) {
       const page = this.#memory.slice(0, this.#pagesToSpill());
-      const delivered = this.#delivered;
-      this.#delivered = [];
       for (const message of page) message.place = "spilling";
-      this.#spilling = page.length > 0;
+      this.#isSpilling = page.length > 0;
       try {
-        await this.#commit(page, delivered);
+        await this.#commit(page);
       } catch (error) {
-        this.#putBack(page, delivered);
+        this.#putBack(page);
         if (error instanceof OutboxFullError) this.#waitForRoom(page);
         else if (!(await this.#later(error))) return;
       }
     }
   }
 
-  async #commit(page: readonly Kept[], delivered: readonly number[]): Promise<void> {
-    const { delivery, rule, action, settings, clock } = this.#options;
-    const append = page.map(({ sequence, item, createdMs, id }) => ({
-      sequence,
-      createdMs,
-      payload: id === undefined ? encodeItem(item) : encodeItemWithId(item, id),
-    }));
-    const expires = settings.cacheAgeMax > 0 ? { expiredAtMs: clock.now() } : {};
-    const { dropped } = await delivery.commit({ rule, outboxes: [{ action, delivered, append, ...expires }] });
+  async #commit(page: readonly Kept[]): Promise<void> {
+    const dropped = await this.#disk.commit(page);
     this.#well();
-    this.#settling -= delivered.length;
     const missing = this.#arrived(page);
     for (const { reason, rows } of dropped) {
       // Those with the sender may be sent yet.
       if (reason === "full") this.#drop("buffer full", rows - missing);
       else this.#drop(reason, rows);
     }
-    if (this.#isRaised) this.#setLimits();
-    this.#spilling = false;
+    this.#isSpilling = false;
     this.#arrival.wake();
     this.#moved();
   }
@@ -384,48 +276,30 @@ export class SpillQueue implements SendQueue {
     const taken = page.filter(({ isTaken }) => isTaken);
     for (const { isDone } of page) if (!isDone) this.#inMemory--;
     const found = this.#claim(taken);
-    const delivered: number[] = [];
+    const done: number[] = [];
     for (const message of taken) {
       message.place = found.has(message.sequence) ? "disk" : "loose";
-      if (message.isDone && message.place === "disk") delivered.push(message.sequence);
+      if (message.isDone && message.place === "disk") done.push(message.sequence);
       if (!message.isDone && message.place === "loose") this.#loose++;
     }
-    this.#settling += delivered.length;
-    this.#delivered.push(...delivered);
+    this.#disk.done(done);
     this.#forgetDone();
     return taken.length - found.size;
   }
 
-  /** Takes those that the sender has already. They are the oldest; only replayed dead letters may stand before them. */
   #claim(taken: readonly Kept[]): ReadonlySet<number> {
-    const found = new Set<number>();
-    if (taken.length === 0) return found;
-    const wanted = new Set(taken.map(({ sequence }) => sequence));
-    const last = taken.at(-1)!.sequence;
-    const others: number[] = [];
     try {
-      for (let isBeyond = false; found.size < wanted.size && !isBeyond;) {
-        const rowsMax = wanted.size - found.size;
-        const { messages } = this.#outbox.take({ rowsMax, nowMs: this.#options.clock.now() });
-        for (const { sequence } of messages) {
-          if (wanted.has(sequence)) found.add(sequence);
-          else others.push(sequence);
-        }
-        isBeyond = messages.length === 0 || messages.at(-1)!.sequence >= last;
-      }
+      return this.#disk.claim(taken.map(({ sequence }) => sequence));
     } catch (error) {
-      // They are on disk all the same, and will be sent again, with their ids.
       if (!(error instanceof StoreError)) throw error;
       this.#unwell(error);
+      return new Set();
     }
-    if (others.length > 0) this.#outbox.release(others);
-    return found;
   }
 
-  #putBack(page: readonly Kept[], delivered: readonly number[]): void {
+  #putBack(page: readonly Kept[]): void {
     for (const message of page) message.place = "memory";
-    this.#spilling = false;
-    this.#delivered = [...delivered, ...this.#delivered];
+    this.#isSpilling = false;
     this.#forgetDone();
     this.#arrival.wake();
     this.#moved();
@@ -434,8 +308,7 @@ export class SpillQueue implements SendQueue {
   /** Only with `onFull: "block"`. */
   #waitForRoom(page: readonly Kept[]): void {
     this.#isDiskFull = true;
-    const bytes = page.reduce((sum, { item }) => sum + (Array.isArray(item) ? 0 : item.length), 0);
-    void this.#outbox.whenRoom(page.length, bytes).then(() => {
+    void this.#disk.whenRoom(page).then(() => {
       this.#isDiskFull = false;
       this.#pump();
       this.#moved();
@@ -455,7 +328,7 @@ export class SpillQueue implements SendQueue {
   }
 
   #unwell(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     if (this.#trouble === reason) return;
     this.#trouble = reason;
     this.#options.onTrouble(reason);
@@ -504,26 +377,22 @@ export class SpillQueue implements SendQueue {
 
   async close(): Promise<number> {
     this.#isClosed = true;
-    this.#options.delivery.flush();
-    await this.#pumping;
+    await this.#disk.now(this.#pumping ?? Promise.resolve());
     return this.#takeBack() + (this.#options.settings.cleanCacheAtStop ? await this.#clear() : await this.#writeAll());
   }
 
   /** Returns how many could not be written. */
   async #writeAll(): Promise<number> {
-    const { delivery, rule, action, log } = this.#options;
     const left = this.#memory;
+    if (left.length === 0 && !this.#disk.hasDone) return 0;
     try {
-      if (left.length > 0 || this.#delivered.length > 0) {
-        delivery.outbox(rule, action, { rowsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER });
-        const committed = this.#commit(left, this.#delivered.splice(0));
-        delivery.flush();
-        await committed;
-      }
+      this.#disk.raiseLimits();
+      await this.#disk.now(this.#commit(left));
       return 0;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.error("What was not sent cannot be kept for the next start", { action, count: left.length, reason });
+      const { log, action } = this.#options;
+      const fields = { action, count: left.length, reason: messageOf(error) };
+      log.error("What was not sent cannot be kept for the next start", fields);
       this.#memory = [];
       this.#inMemory = 0;
       return left.length;
@@ -532,29 +401,22 @@ export class SpillQueue implements SendQueue {
 
   /** Returns how many there were. */
   async #clear(): Promise<number> {
-    const { delivery, rule, action, log } = this.#options;
-    const onDisk = this.#onDisk;
+    const { log, action } = this.#options;
     const { length } = this.#memory;
+    const onDisk = this.#disk.length;
     this.#memory = [];
     this.#inMemory = 0;
     try {
-      delivery.outbox(rule, action, { ageMaxMs: 0 });
-      for (let rows = Infinity; this.#outbox.counts().rows < rows;) {
-        rows = this.#outbox.counts().rows;
-        const delivered = this.#delivered.splice(0);
-        const committed = delivery.commit({
-          rule,
-          outboxes: [{ action, delivered, expiredAtMs: Number.MAX_SAFE_INTEGER }],
-        });
-        delivery.flush();
-        await committed;
-        this.#settling -= delivered.length;
-      }
+      await this.#disk.clear();
       return length + onDisk;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.error("What was not sent cannot be forgotten, and is sent at the next start", { action, reason });
+      const fields = { action, reason: messageOf(error) };
+      log.error("What was not sent cannot be forgotten, and is sent at the next start", fields);
       return length;
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
