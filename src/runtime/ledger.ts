@@ -235,19 +235,17 @@ function totals(
   const isEnd = ({ plan }: Taker) => plan === undefined || plan.kind === "project";
   const passedOn = (part: readonly Taker[]) => outOf(part.filter((taker) => !isEnd(taker) && !windows.includes(taker)));
   const handedOn = windows.reduce((sum, { plan }) => sum + given(plan!).items, 0);
-  const rows: Total = {
-    ...added(before),
+  const rows = added(before, {
     in: taken,
     made: links.before + links.across - taken - passedOn(before),
     out: outOf(before.filter((taker) => isEnd(taker) || windows.includes(taker))) + links.across,
-  };
+  });
   if (windows.length === 0) return { rows, lists: undefined };
-  const lists: Total = {
-    ...added(behind),
+  const lists = added(behind, {
     in: handedOn + links.across,
     made: links.behind - handedOn - passedOn(behind),
     out: outOf(behind.filter(isEnd)),
-  };
+  });
   return { rows, lists };
 }
 
@@ -255,8 +253,8 @@ function outOf(takers: readonly Taker[]): number {
   return takers.reduce((total, { account }) => total + account.out, 0);
 }
 
-function added(takers: readonly Taker[]): Omit<Account, "in" | "out"> {
-  const total = { carried: 0, filtered: 0, late: 0, dropped: {}, failed: {}, held: 0 };
+function added(takers: readonly Taker[], { in: taken, made, out }: Pick<Total, "in" | "made" | "out">): Total {
+  const total = { in: taken, carried: 0, made, out, filtered: 0, late: 0, dropped: {}, failed: {}, held: 0 };
   for (const { account } of takers) {
     total.carried += account.carried;
     total.filtered += account.filtered;
