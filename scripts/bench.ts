@@ -27,6 +27,10 @@ const cases: Readonly<Record<string, { readonly program: string; readonly summar
     program: "tests/bench/delivery_store_bench.ts",
     summary: "outbox and log of durable delivery in SQLite: time and bytes written for each message",
   },
+  durable: {
+    program: "tests/bench/durable_bench.ts",
+    summary: "QoS 1 in and out, with the promise of delivery and without: messages a second, latency, bytes written",
+  },
   restart: {
     program: "tests/bench/restart_bench.ts",
     summary: "an agent with 10,000 rules: from its start to its first answer, its first output, and the last rule's",

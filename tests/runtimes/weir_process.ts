@@ -20,6 +20,7 @@ export class WeirProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number>;
   readonly #log: () => string;
+  readonly #remove: () => void;
 
   private constructor(
     child: ChildProcess,
@@ -27,6 +28,7 @@ export class WeirProcess {
     log: () => string,
     url: string,
     dataDir: string,
+    remove: () => void,
   ) {
     this.pid = child.pid!;
     this.url = url;
@@ -34,6 +36,7 @@ export class WeirProcess {
     this.#child = child;
     this.#exited = exited;
     this.#log = log;
+    this.#remove = remove;
   }
 
   /** The end of what it has printed, for messages of failed checks. */
@@ -43,12 +46,13 @@ export class WeirProcess {
 
   /**
    * Runs `command serve` on a free port and waits for its ready line. Rejects with what it printed when it ends early
-   * or does not get ready within a minute.
+   * or does not get ready within a minute. A data directory that is given stays when it stops.
    */
-  static async start(command: readonly string[]): Promise<WeirProcess> {
+  static async start(command: readonly string[], given?: { readonly dataDir: string }): Promise<WeirProcess> {
     const [program, ...args] = command;
     if (program === undefined) throw new TypeError("Cannot start weir: the command is empty");
-    const dataDir = mkdtempSync(join(tmpdir(), "weir-data-"));
+    const dataDir = given?.dataDir ?? mkdtempSync(join(tmpdir(), "weir-data-"));
+    const remove = () => given === undefined && rmSync(dataDir, { recursive: true, force: true });
     const child = spawn(program, [...args, "serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir], {
       cwd: dataDir,
       stdio: ["ignore", "pipe", "pipe"],
@@ -83,10 +87,10 @@ export class WeirProcess {
     clearTimeout(timer);
     if (url === undefined) {
       child.kill("SIGKILL");
-      rmSync(dataDir, { recursive: true, force: true });
+      remove();
       throw new Error(`Cannot start "${command.join(" ")}": it printed no ready line but:\n${output}`);
     }
-    return new WeirProcess(child, exited, () => output, url, dataDir);
+    return new WeirProcess(child, exited, () => output, url, dataDir, remove);
   }
 
   /** Calls the REST API; throws with the answer's text unless its status is the expected one. Returns the text. */
@@ -113,7 +117,7 @@ export class WeirProcess {
     }, STOP_TIMEOUT_MS);
     const code = await this.#exited;
     clearTimeout(timer);
-    rmSync(this.dataDir, { recursive: true, force: true });
+    this.#remove();
     return killed ? 137 : code;
   }
 }
