@@ -124,6 +124,7 @@ function outcomeOf(json: string): string {
       }
     }
     query.end();
+    assert.deepEqual(query.ledger().imbalances, [], json);
     for (const failure of failures) assert.doesNotMatch(failure, /Internal error/, json);
     return "planned";
   } catch (error) {

@@ -109,6 +109,7 @@ function run(sql: string, { options, arrivals }: Trial, cut: (arrival: number) =
     if (cut(i)) {
       const { now } = query;
       const state = encodeState(query.snapshot());
+      assert.deepEqual(query.ledger().imbalances, [], sql);
       query = open();
       query.restore(decodeState(state));
       query.advance(now);
@@ -116,6 +117,7 @@ function run(sql: string, { options, arrivals }: Trial, cut: (arrival: number) =
     query.push(rows, Math.max(time, query.now));
   }
   query.end();
+  assert.deepEqual(query.ledger().imbalances, [], sql);
   return lines;
 }
 

@@ -72,7 +72,10 @@ function run(trial: Trial): Outcome | undefined {
     if (error instanceof DiagnosticError && error.diagnostics.every((d) => refusals.has(d.code))) return undefined;
     throw error;
   }
-  const countLate = () => void (late += query.dropped().get("late") ?? 0);
+  const countLate = () => {
+    late += query.dropped().get("late") ?? 0;
+    assert.deepEqual(query.ledger().imbalances, [], trial.sql);
+  };
   let i = 0;
   while (i < trial.arrivals.length) {
     if (trial.cuts.has(i)) {

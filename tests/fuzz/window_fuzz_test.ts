@@ -178,7 +178,10 @@ function actualOf(trial: Trial): Outcome {
       failed: (error) => void results.push(`! ${error.message}`),
     });
   let query = open();
-  const countLate = () => void (late += query.dropped().get("late") ?? 0);
+  const countLate = () => {
+    late += query.dropped().get("late") ?? 0;
+    assert.deepEqual(query.ledger().imbalances, [], sqlOf(trial));
+  };
   for (let i = 0; i < moments.length; i++) {
     if (moments[i]!.cut) {
       const state = encodeState(query.snapshot());
