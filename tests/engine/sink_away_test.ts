@@ -14,6 +14,7 @@ import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { newDatabase } from "../../src/store/failing_database_fixture.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { SqliteDelivery } from "../../src/store/sqlite_delivery.ts";
+import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct } from "../../src/value/value.ts";
 import { HandClock, settled } from "../hand_clock.ts";
 import { Probe } from "../probe_connector.ts";
@@ -311,4 +312,73 @@ for (const [promise, options] of [["without promise", {}], ["with qos 1", { qos:
       assert.deepEqual(world.post.written.out, [[{ a: 0 }]]);
       assert.deepEqual(world.post.written.late as Struct[][], [[{ a: 1, again: true }], [{ a: 2, again: true }]]);
     }));
+}
+
+/** Sinks come and go, and the agent is stopped and started: in the end all has come once, in the order of its topic. */
+async function comeAndGo(seed: number, action: Record<string, unknown>, qos: number): Promise<void> {
+  const random = new SeededRandom(seed);
+  await withWorld(async (world) => {
+    await world.create({ ...small, enableCache: true, ...action }, { qos });
+    let given = 0;
+    for (let step = 0; step < 60; step++) {
+      const topic = random.pick(["out", "late"]);
+      switch (random.below(7)) {
+        case 0:
+          world.post.away.add(topic);
+          break;
+        case 1:
+          world.post.away.delete(topic);
+          break;
+        case 2:
+          await world.clock.advance(random.pick([50, 500, 12_000]));
+          break;
+        case 3:
+          if (random.below(4) > 0) break;
+          await world.stop();
+          await world.start();
+          break;
+        default: {
+          const count = 1 + random.below(8);
+          await world.give(count);
+          given += count;
+        }
+      }
+      await quiet();
+      world.assertBalanced();
+    }
+    world.post.away.clear();
+    for (let i = 0; i < 4; i++) await world.clock.advance(20_000);
+    await quiet();
+    const [out, late] = [world.numbers(), world.numbers("late")];
+    for (const numbers of [out, late]) assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
+    assert.deepEqual([...out, ...late].sort((a, b) => a - b), range(0, given));
+    const ids = [...world.post.ids.out ?? [], ...world.post.ids.late ?? []];
+    assert.equal(new Set(ids).size, given);
+    assert.equal(world.status("sink_post_0_0_buffer_length"), 0);
+    assert.equal(world.delivery.outbox("r", "0_post").counts().rows, 0);
+  });
+}
+
+const comings: readonly [string, Record<string, unknown>][] = [
+  ["in one queue", {}],
+  ["in two queues", { resendAlterQueue: true, resendDestination: "late" }],
+  ["in two queues, resends first", { resendAlterQueue: true, resendDestination: "late", resendPriority: 1 }],
+  ["in two queues, resends last", {
+    ...{ resendAlterQueue: true, resendDestination: "late", resendPriority: -1 },
+    resendIndicatorField: "again",
+  }],
+];
+
+for (const [how, action] of comings) {
+  for (const qos of [0, 1]) {
+    test(`${how}, at qos ${qos}, all comes once and in order however sinks come and go`, async () => {
+      for (let seed = 1; seed <= 10; seed++) {
+        try {
+          await comeAndGo(seed, action, qos);
+        } catch (error) {
+          throw new Error(`Seed ${seed}: ${(error as Error).message}`, { cause: error });
+        }
+      }
+    });
+  }
 }
