@@ -15,7 +15,7 @@ import type { Struct } from "../value/value.ts";
 import type { Action } from "./action.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DurableRun } from "./durable/durable_run.ts";
-import { planKeys } from "./durable/plan_keys.ts";
+import { planKeys, textHash } from "./durable/plan_keys.ts";
 import type { Feed, FeedRows } from "./feed.ts";
 import { nextTurn, ruleBroken, RuleWork } from "./limits/rule_work.ts";
 import { turnMs } from "./limits/work_pace.ts";
@@ -135,7 +135,10 @@ export class LiveRule implements InletOwner {
     });
     const { stateBytesMax, batchTimeMax } = definition.options;
     this.work = new RuleWork({ steps: this.pipeline.nodes, stateBytesMax, batchTimeMax });
-    options.durable?.attach(this.pipeline, rule, planKeys(plan.root).get(plan.root)!);
+    options.durable?.attach(this.pipeline, rule, {
+      plan: planKeys(plan.root).get(plan.root)!,
+      text: textHash(options.prepared),
+    });
     this.inlets = options.prepared.inputs.map(({ positions, source, columns }, i) =>
       new RuleInlet(this, {
         stream: source.stream.name,
@@ -525,7 +528,7 @@ export class LiveRule implements InletOwner {
     if (this.durable !== undefined) {
       if (!this.#recovered) return;
       if (this.#complete) this.durable.forgetPositions();
-      else this.durable.close(this.#suspended === undefined);
+      else this.durable.close(this.#suspended === undefined && this.#underWay === undefined);
       return;
     }
     const held = this.#complete ? 0 : this.pipeline.abandon("stopped");

@@ -44,6 +44,8 @@ export interface Recovery {
 
 /** The form of checkpoints; another one is not read. */
 const form = 1;
+/** The state of a step: its key, its type, what it gave. */
+type SavedNode = readonly [key: string, type: string, state: Value];
 /** A log longer than this, and than four times the state, costs more to read than the state costs to write. */
 const logBytesMin = 4 * 1024 * 1024;
 /** A recovery lets others run after so many milliseconds. */
@@ -58,6 +60,7 @@ export class DurableRun implements Recorder {
   #context!: RuleContext;
   /** Of the whole plan. */
   #plan = "";
+  #text = "";
   #events: string[] = [];
   #touched = false;
   #logBytes = 0;
@@ -70,11 +73,12 @@ export class DurableRun implements Recorder {
     this.journal = options.journal;
   }
 
-  /** @param plan the key of the whole plan */
-  attach(pipeline: Pipeline, context: RuleContext, plan: string): void {
+  /** @param names the key of the whole plan, and what the rule was written as; see `planKeys` and `textHash` */
+  attach(pipeline: Pipeline, context: RuleContext, names: { readonly plan: string; readonly text: string }): void {
     this.#pipeline = pipeline;
     this.#context = context;
-    this.#plan = plan;
+    this.#plan = names.plan;
+    this.#text = names.text;
   }
 
   /** False for a rule without state: nothing is logged then. */
@@ -113,10 +117,10 @@ export class DurableRun implements Recorder {
     this.#cancelTimer?.();
     if (this.#logBytes === 0) return;
     const nodes = this.#pipeline.nodes
-      .map(({ key, operator }): Value => [key, operator.snapshot?.() ?? null])
-      .filter((entry) => (entry as Value[])[1] !== null);
+      .map(({ key, type, operator }): Value => [key, type, operator.snapshot?.() ?? null])
+      .filter((entry) => (entry as Value[])[2] !== null);
     const taps = this.#pipeline.taps.map((tap) => tap.key);
-    const text = encodeState([form, nodes, taps]);
+    const text = encodeState([form, this.#text, nodes, taps]);
     this.#stateBytes = text.length;
     this.#logBytes = 0;
     this.journal.checkpoint(this.#plan, text);
@@ -208,17 +212,20 @@ export class DurableRun implements Recorder {
 
   /** The taps of now, by the numbers they had; and how many steps with state found none. */
   #restore(state: Value): { taps: (number | undefined)[]; lacking: number } {
-    const [found, nodes, taps] = state as [number, [string, Value][], string[]];
+    const [found, text, nodes, taps] = state as [number, string, SavedNode[], string[]];
     if (found !== form) throw new Error(`it has form ${found}, expected ${form}`);
-    const known = new Map(nodes);
+    const own = this.#pipeline.nodes.filter(({ operator }) => (operator.snapshot?.() ?? null) !== null);
+    const sameText = text === this.#text && taps.length === this.#pipeline.taps.length &&
+      own.length === nodes.length && own.every(({ type }, i) => type === nodes[i]![1]);
+    const known = new Map(nodes.map((node) => [node[0], node]));
     let lacking = 0;
-    for (const { key, operator } of this.#pipeline.nodes) {
-      const own = known.get(key);
-      if (own !== undefined) operator.restore!(own);
-      else if ((operator.snapshot?.() ?? null) !== null) lacking++;
+    for (const [i, { key, operator }] of own.entries()) {
+      const saved = known.get(key) ?? (sameText ? nodes[i] : undefined);
+      if (saved === undefined) lacking++;
+      else operator.restore!(saved[2]);
     }
     const now = new Map(this.#pipeline.taps.map((tap, i) => [tap.key, i]));
-    return { taps: taps.map((key) => now.get(key)), lacking };
+    return { taps: taps.map((key, i) => now.get(key) ?? (sameText ? i : undefined)), lacking };
   }
 
   #startClean(reason: string): Omit<Recovery, "tookMs"> {

@@ -6,6 +6,8 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { inputsOf, type Plan } from "../../sql/plan.ts";
+import type { PreparedRule } from "../prepare_rule.ts";
+import { planOptionsOf } from "../rule_definition.ts";
 
 /** The key of every node; equal ones, as a graph may have, are told apart by a number. */
 export function planKeys(root: Plan): ReadonlyMap<Plan, string> {
@@ -38,6 +40,17 @@ function textOf(plan: Plan, keys: ReadonlyMap<Plan, string>): string {
     if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
     return value;
   });
+}
+
+/**
+ * What a rule and its streams were written as. Another version of weir may plan the same text in nodes with other keys; as
+ * long as they are as many, of the same types, the state is theirs.
+ */
+export function textHash({ definition, text, inputs, lookups }: PreparedRule): string {
+  const streams = [...inputs.map(({ source }) => source.stream), ...lookups.map((lookup) => lookup.stream)];
+  const { graph } = definition;
+  const options = planOptionsOf(definition.options);
+  return hashOf(JSON.stringify([text, graph ?? null, options, streams.map((stream) => stream.text)]));
 }
 
 function hashOf(text: string): string {
