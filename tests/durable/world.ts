@@ -12,6 +12,7 @@ import { createEngine, type Engine } from "../../src/runtime/engine.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { type OpenedStore, openStore } from "../../src/store/sqlite.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { assertAllBalanced } from "../ledger/balanced.ts";
 import { Tape } from "./tape.ts";
 
 export class World {
@@ -33,6 +34,7 @@ export class World {
     try {
       await world.start();
       await work(world);
+      await assertAllBalanced(world.engine.rules);
     } finally {
       await world.engine.close();
       world.#opened.delivery.close();
@@ -78,6 +80,7 @@ export class World {
   /** A stop as by SIGTERM. */
   async stop(): Promise<void> {
     await this.engine.close();
+    await assertAllBalanced(this.engine.rules);
     this.kill();
     this.#dead.pop();
   }
