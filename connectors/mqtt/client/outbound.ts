@@ -17,6 +17,12 @@ import { validateTopicName } from "../protocol/topic.ts";
 /** Bytes encoded before they are handed to the socket, to see whether it has room for more. */
 const WRITE_BYTES = 262_144;
 
+/**
+ * Messages of QoS 2 under way to a broker that does not say how many it takes, as none can before MQTT 5: mosquitto takes
+ * 20 unless it is told otherwise, and ends the connection of a client that sends more, again and again.
+ */
+const UNTOLD_QOS2_MAX = 20;
+
 /** One call of `publish`. */
 class Call {
   readonly messages: readonly PublishMessage[];
@@ -88,6 +94,8 @@ export class Outbound {
   #queued = 0;
   /** In the order of sending. */
   readonly #flights = new Map<number, Flight>();
+  /** Those of them with QoS 2. */
+  #qos2Flights = 0;
   /** Sent to the end, without anything to be acknowledged, but not yet out of this process. */
   #flushing: Call[] = [];
   #hasRoom = true;
@@ -164,6 +172,7 @@ export class Outbound {
     const limits = this.#limits;
     if (limits === undefined) return;
     const window = Math.min(this.#options.inflightMax, limits.receiveMaximum);
+    const qos2Window = limits.level === 5 ? window : Math.min(window, UNTOLD_QOS2_MAX);
     while (this.#calls.length > 0 && this.#hasRoom) {
       const writer = new PublishWriter(limits.level, sizeGuess(this.#calls[0]!));
       const sent: Call[] = [];
@@ -174,7 +183,7 @@ export class Outbound {
         while (call.cursor < call.messages.length && bytes < WRITE_BYTES) {
           const message = call.messages[call.cursor]!;
           const qos = Math.min(message.qos ?? 0, limits.maximumQos) as Qos;
-          if (qos > 0 && this.#flights.size >= window) {
+          if (qos > 0 && (this.#flights.size >= window || (qos === 2 && this.#qos2Flights >= qos2Window))) {
             blocked = true;
             break;
           }
@@ -232,6 +241,7 @@ export class Outbound {
     this.published++;
     if (qos > 0) {
       call.unsettled++;
+      if (qos === 2) this.#qos2Flights++;
       this.#flights.set(id, { call, index, qos, awaits: firstAnswer(qos) });
     }
     return size;
@@ -248,8 +258,7 @@ export class Outbound {
       return;
     }
     if (flight === undefined || flight.awaits !== type) return;
-    this.#flights.delete(id);
-    this.#ids.release(id);
+    this.#land(id, flight);
     this.#acknowledged = true;
     const { call, index } = flight;
     // A PUBCOMP can only say that the broker had finished with the message before.
@@ -264,6 +273,12 @@ export class Outbound {
       });
     }
     if (--call.unsettled === 0 && call.cursor === call.messages.length) this.#settle(call);
+  }
+
+  #land(id: number, flight: Flight): void {
+    this.#flights.delete(id);
+    if (flight.qos === 2) this.#qos2Flights--;
+    this.#ids.release(id);
   }
 
   #answer(packetId: number, reasonCode: number): void {
@@ -307,8 +322,7 @@ export class Outbound {
       const { call, index } = flight;
       // Its caller has been told that it failed, and may publish it again. QoS 2 has to end as it began.
       if (call.settled && (flight.qos === 1 || !sessionKept)) {
-        this.#flights.delete(id);
-        this.#ids.release(id);
+        this.#land(id, flight);
         continue;
       }
       if (sessionKept && flight.awaits === PacketType.PUBCOMP) {
@@ -343,6 +357,7 @@ export class Outbound {
     for (const flight of this.#flights.values()) calls.add(flight.call);
     this.#calls = [];
     this.#flights.clear();
+    this.#qos2Flights = 0;
     for (const call of calls) this.#settle(call, new MqttError("Connection was closed", { retryable: true }));
   }
 }
