@@ -22,6 +22,8 @@ const reunionMs = 7000;
 export class LazyConnection {
   /** True when the broker keeps the session while weir is away: subscriptions must then outlive their users here. */
   readonly keepsSession: boolean;
+  /** True when the broker says whether it has kept the session, as from MQTT 3.1.1 on. */
+  readonly tellsSession: boolean;
   /** True when messages can carry user properties: MQTT 5. */
   readonly hasUserProperties: boolean;
   readonly #connection: Promise<MqttConnection>;
@@ -34,6 +36,7 @@ export class LazyConnection {
 
   constructor(settings: Settings, context: ConnectorContext) {
     this.keepsSession = settings.enableClientSession;
+    this.tellsSession = settings.protocolVersion !== "3.1";
     this.hasUserProperties = settings.protocolVersion === "5";
     this.#clock = context.clock;
     this.#connection = import("./client/open_mqtt.ts").then(({ openMqtt }) => {

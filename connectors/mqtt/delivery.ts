@@ -3,16 +3,21 @@
  * @module
  */
 import type { InferOutput } from "valibot";
-import type { DeliveryPromise } from "../../src/connector/declare.ts";
+import type { DeliveryPromise, DeliveryUse } from "../../src/connector/declare.ts";
 import type { connectionSettings, sinkSettings, sourceSettings } from "./mod.ts";
 
 type Connection = InferOutput<typeof connectionSettings>;
 
 /**
  * QoS 0 is sent once and forgotten. QoS 1 and 2 wait for an acknowledgement, but across an absence of weir only in a
- * session that the broker keeps.
+ * session that the broker keeps. QoS 2 in such a session is exactly once, because the source keeps the identifiers of
+ * the messages that it has taken with what the rule did: a broker that sends them again is answered, and no more.
  */
-export function sourcePromise(settings: InferOutput<typeof sourceSettings>, connection: unknown): DeliveryPromise {
+export function sourcePromise(
+  settings: InferOutput<typeof sourceSettings>,
+  connection: unknown,
+  { keepsPosition, sharesConnection }: DeliveryUse,
+): DeliveryPromise {
   const { enableClientSession, protocolVersion, sessionExpiryIntervalSeconds } = connection as Connection;
   if (settings.qos === 0) return { level: "at-most-once", limit: "the subscription has QoS 0: set qos 1" };
   if (!enableClientSession) {
@@ -23,7 +28,16 @@ export function sourcePromise(settings: InferOutput<typeof sourceSettings>, conn
     const limit = "the broker forgets the session at once: set sessionExpiryIntervalSeconds";
     return { level: "at-most-once", limit };
   }
-  return { level: "at-least-once" };
+  if (settings.qos === 1) return { level: "at-least-once", limit: "the subscription has QoS 1: set qos 2" };
+  if (protocolVersion === "3.1") {
+    const limit = "a broker of MQTT 3.1 does not say whether it kept the session: set protocolVersion 3.1.1";
+    return { level: "at-least-once", limit };
+  }
+  if (!keepsPosition || sharesConnection) {
+    const limit = "the stream or its connection is shared: nobody keeps the identifiers of its messages";
+    return { level: "at-least-once", limit };
+  }
+  return { level: "exactly-once" };
 }
 
 /**

@@ -15,8 +15,10 @@ const sources: Case[] = [
   [{}, {}, "at-most-once", /enableClientSession/],
   [{ qos: 2 }, { clientid: "gateway" }, "at-most-once", /enableClientSession/],
   [{ qos: 2 }, { ...kept5, sessionExpiryIntervalSeconds: 0 }, "at-most-once", /sessionExpiryIntervalSeconds/],
-  [{ qos: 1 }, kept, "at-least-once"],
-  [{ qos: 2 }, kept5, "at-least-once"],
+  [{ qos: 1 }, kept, "at-least-once", /set qos 2/],
+  [{ qos: 2 }, { ...kept, protocolVersion: "3.1" }, "at-least-once", /3\.1\.1/],
+  [{ qos: 2 }, kept, "exactly-once"],
+  [{ qos: 2 }, kept5, "exactly-once"],
 ];
 
 const sinks: Case[] = [

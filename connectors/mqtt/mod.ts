@@ -110,7 +110,11 @@ export const mqtt = defineConnector({
     "to 10 seconds; meanwhile results wait in the action's queue and the source is held back.\n\n" +
     "In rules with `qos` 1 or 2, each message that is published with `protocolVersion` 5 carries the user property " +
     "`weir-id`. It is the same when the message is published again, also after a restart, and never that of another " +
-    "message, so that receivers can leave out repeats.",
+    "message, so that receivers can leave out repeats.\n\n" +
+    "A rule with `qos` 2 takes a message exactly once when it is published and subscribed with QoS 2 and the session is " +
+    "kept: the rule keeps the identifiers of the messages that it has taken and that the broker may send again. When " +
+    "the broker has lost the session, or another of several servers takes over, messages that were under way may come " +
+    "twice; so they may for a source that joins a client which others use already.",
   connection: {
     summary: "One client at a broker.",
     settings: connectionSettings,
@@ -122,7 +126,7 @@ export const mqtt = defineConnector({
   },
   source: {
     summary: "Receives the messages of topics.",
-    delivery: "at-least-once",
+    delivery: "exactly-once",
     promise: sourcePromise,
     emits: "payloads",
     meta: ["topic", "qos", "messageId", "properties"],
@@ -130,7 +134,15 @@ export const mqtt = defineConnector({
     open: async (settings, context) => {
       const { connection } = context;
       const { MqttSource } = await import("./source.ts");
-      const source = new MqttSource(settings, await connection.open(), connection.keepsSession);
+      const source = new MqttSource(settings, {
+        connection: await connection.open(),
+        keepsSession: connection.keepsSession,
+        tellsSession: connection.tellsSession,
+        keepsPosition: context.keepsPosition ?? false,
+        position: context.position,
+        clock: context.clock,
+        log: context.log,
+      });
       return connection.keepsSession ? connection.follow(source, topicFilters(settings.datasource)) : source;
     },
   },

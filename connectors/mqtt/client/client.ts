@@ -86,6 +86,10 @@ export class MqttClient implements MqttConnection {
   /** Position of the address in use in the list. */
   #address = 0;
   #connects = 0;
+  /** Client and broker that the session is between. */
+  #sessionName = "";
+  /** Whether the broker may have begun a session since then, and the answer that said so was lost. */
+  #unanswered = false;
   #firstUp = 0;
   #upSince = 0;
   #cancelRetry: (() => void) | undefined;
@@ -114,7 +118,7 @@ export class MqttClient implements MqttConnection {
       added: (subscription) => this.#inbound.claim(subscription),
       removed: (subscription, mode) => {
         if (mode === "unsubscribe") this.#inbound.letGo(subscription);
-        else if (this.#settings.session === "keep") this.#inbound.holdUnclaimed();
+        else if (this.#settings.session === "keep") this.#inbound.leave(subscription);
       },
       retryLater: () => this.#retrySubscribing(),
     }, this.#ids);
@@ -123,6 +127,7 @@ export class MqttClient implements MqttConnection {
       send: (chunks) => void send(chunks),
       awaitsAnswers: () => this.#outbound.inflight > 0 || this.#subscriptions.awaited > 0,
       setReading: (reading) => this.#link?.setReading(reading),
+      ready: (taken) => this.#subscriptions.ready(taken),
       after,
       failed: (subscription, error) => this.#subscriberFailed(subscription, error),
     }, this.#settings);
@@ -187,7 +192,10 @@ export class MqttClient implements MqttConnection {
 
   subscribe(options: SubscribeOptions): Subscription {
     if (this.#closing !== undefined) throw closedError();
-    return this.#subscriptions.add(options);
+    const taken = options.taken === undefined
+      ? undefined
+      : this.#inbound.taken(options.taken, options.filters, this.#connects > 0);
+    return this.#subscriptions.add(options, taken);
   }
 
   publish(messages: readonly PublishMessage[], signal?: AbortSignal): Promise<void> {
@@ -288,26 +296,33 @@ export class MqttClient implements MqttConnection {
   #up(connack: ConnackPacket): void {
     const properties = connack.properties ?? {};
     if (properties.assignedClientIdentifier !== undefined) this.#clientId = properties.assignedClientIdentifier;
-    // A session that was there before this process knows nothing of what this client has in flight.
-    const sessionKept = connack.sessionPresent && this.#connects > 0;
+    // A session that was there before this process, or is that of another broker, knows nothing of what this client has
+    // in flight.
+    const name = `${this.#clientId}@${this.#addresses[this.#address]!.url}`;
+    const kept = connack.sessionPresent && this.#connects > 0 && name === this.#sessionName;
+    const found = this.#connects === 0 ? connack.sessionPresent : kept;
+    const sure = kept && !this.#unanswered;
+    this.#unanswered = false;
+    this.#sessionName = name;
     this.#connects++;
     this.#upSince = this.#timing.now();
     if (this.#connects === 1) this.#firstUp = this.#upSince;
     const holdMs = this.#settings.session === "keep" ? this.#firstUp + UNCLAIMED_HOLD_MS - this.#upSince : 0;
-    this.#inbound.connected(this.#level, sessionKept, holdMs);
-    this.#subscriptions.connected(this.#level, (properties.subscriptionIdentifiersAvailable ?? 1) === 1, sessionKept);
+    this.#inbound.connected(this.#level, { name, kept, found, sure }, holdMs);
+    this.#subscriptions.connected(this.#level, (properties.subscriptionIdentifiersAvailable ?? 1) === 1, sure);
     this.#outbound.connected({
       level: this.#level,
       receiveMaximum: properties.receiveMaximum ?? 65_535,
       maximumQos: (properties.maximumQos ?? 2) as Qos,
       packetBytesMax: Math.min(properties.maximumPacketSize ?? PACKET_BYTES_MAX, PACKET_BYTES_MAX),
       retainAvailable: (properties.retainAvailable ?? 1) === 1,
-    }, sessionKept);
+    }, kept);
     this.#setStatus({ state: "connected", sessionPresent: connack.sessionPresent });
   }
 
   #down(error: MqttError): void {
     const wasUp = this.#status.state === "connected";
+    if (!wasUp && this.#link?.hasAsked) this.#unanswered = true;
     this.#link = undefined;
     this.#cancelSubscribeRetry?.();
     this.#cancelSubscribeRetry = undefined;

@@ -92,6 +92,23 @@ test("ack() of an earlier connection is dropped, and the broker's second deliver
     },
   ));
 
+test("a session whose CONNACK was lost may be a new one: the client subscribes again", () => {
+  let connects = 0;
+  return withBroker(
+    (peer, packet) => {
+      if (packet.type === PacketType.CONNECT && ++connects === 2) return void peer.socket.destroy();
+      politely(peer, packet, connects > 1);
+    },
+    { session: "keep", clientId: "c" },
+    async (broker, client) => {
+      const subscription = client.subscribe({ filters: [{ filter: "a", qos: 1 }], onBatch: (batch) => batch.ack() });
+      await subscription.subscribed();
+      broker.last.socket.destroy();
+      await eventually(() => broker.peers.length === 3 && broker.last.of(PacketType.SUBSCRIBE).length === 1);
+    },
+  );
+});
+
 test("QoS 2 message is delivered once across a reconnect, PUBREC only after ack()", () =>
   withBroker(
     (peer, packet) => politely(peer, packet, true),
@@ -202,6 +219,27 @@ test("publish() keeps to the broker's receive maximum and to the order of messag
       assert.deepEqual(order, messages.map(({ payload }) => payload));
     },
   ));
+
+test("publish() has no more than 20 messages of QoS 2 under way where the broker does not say how many it takes", () => {
+  let holds = true;
+  return withBroker(
+    (peer, packet) => {
+      if (!holds || packet.type !== PacketType.PUBLISH) politely(peer, packet);
+    },
+    {},
+    async (broker, client) => {
+      await client.connected();
+      const done = client.publish(Array.from({ length: 50 }, () => ({ topic: "a", payload: "", qos: 2 as const })));
+      const peer = broker.last;
+      await eventually(() => peer.of(PacketType.PUBLISH).length === 20);
+      assert.equal(client.counters.inflight, 20);
+      holds = false;
+      for (const packet of peer.of(PacketType.PUBLISH)) politely(peer, packet);
+      await done;
+      assert.equal(peer.of(PacketType.PUBLISH).length, 50);
+    },
+  );
+});
 
 test("publish() says which messages were refused, and why", () =>
   withBroker(
@@ -416,6 +454,42 @@ test("a kept session is left as it is by detach: what comes after is not acknowl
     assert.deepEqual(peer.of(PacketType.UNSUBSCRIBE).map(({ filters }) => filters), [["b"]]);
     assert.equal(held.length, 0);
   }));
+
+for (const next of ["another subscription", "nobody"]) {
+  test(`what a subscription that leaves a kept session has not acknowledged goes to ${next}`, () =>
+    withBroker((peer, packet) => politely(peer, packet), { session: "keep", clientId: "c" }, async (broker, client) => {
+      const first: MessageBatch[] = [];
+      const filters = [{ filter: "a", qos: 1 as const }];
+      const leaving = client.subscribe({ filters, onBatch: (batch) => first.push(batch) });
+      const other = client.subscribe({ filters: [{ filter: "b", qos: 1 }], onBatch: (batch) => batch.ack() });
+      await Promise.all([leaving.subscribed(), other.subscribed()]);
+      const peer = broker.last;
+      peer.send(message("a", 1, 1), message("a", 0, 0));
+      await eventually(() => first.length === 1);
+      peer.send(message("a", 1, 2));
+      await eventually(() => first.length === 2);
+      await leaving.close("detach");
+      // It may have been done with a part of it all the same.
+      first[1]!.ack();
+      peer.send(message("b", 1, 3));
+      await client.publish([{ topic: "sync", payload: "", qos: 1 }]);
+      assert.deepEqual(ackIds(peer), []);
+      const second: number[] = [];
+      const coming = client.subscribe({
+        filters,
+        onBatch(batch) {
+          second.push(...batch.messages.map(({ packetId }) => packetId));
+          if (next !== "nobody") batch.ack();
+        },
+      });
+      await eventually(() => second.length > 0);
+      if (next === "nobody") await coming.close("unsubscribe");
+      await eventually(() => ackIds(peer).length === 3);
+      assert.deepEqual(ackIds(peer), [1, 2, 3]);
+      assert.deepEqual(second, [1]);
+      assert.equal(client.counters.heldMessages, 0);
+    }));
+}
 
 test("messages of a clean session that nobody wants are acknowledged and counted", () =>
   withBroker(politely, {}, async (broker, client) => {

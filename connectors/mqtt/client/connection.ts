@@ -164,8 +164,32 @@ export interface FilterRequest {
   readonly retainHandling?: 0 | 1 | 2;
 }
 
+/** Of a user that keeps the identifiers of the QoS 2 messages that it has taken, to take none of them twice. */
+export interface TakenOptions {
+  /** The session and the identifiers of the last {@linkcode TakenStep} that was kept; undefined and none without one. */
+  readonly session: string | undefined;
+  readonly ids: readonly number[];
+  /**
+   * A step is due although no message has come: the broker has released some messages, or all that were taken, or waits
+   * for an empty set to be kept.
+   */
+  readonly onNews: (all: boolean) => void;
+}
+
+/** What is to be kept now, together with what was done with the messages. */
+export interface TakenStep {
+  /** Names the session that the identifiers belong to. */
+  readonly session: string;
+  /** Identifiers of messages that were taken and that the broker has not released. */
+  readonly ids: readonly number[];
+  /** To be called when they are kept. Steps are kept in their order; one may be left out for a later one. */
+  kept(): void;
+}
+
 export interface SubscribeOptions {
   readonly filters: readonly FilterRequest[];
+  /** Makes QoS 2 exactly-once across processes, in a kept session; see {@linkcode Subscription.take}. */
+  readonly taken?: TakenOptions;
   /** Called once per socket read that brought something, in order, never again after `close`. Must not throw. */
   readonly onBatch: (batch: MessageBatch) => void;
   /** Called when the broker refuses a filter; the client keeps trying. */
@@ -177,10 +201,16 @@ export interface Subscription {
   /** Resolves once the broker has granted every filter on the present connection. */
   subscribed(signal?: AbortSignal): Promise<void>;
   /**
+   * With `taken`: the batches are taken now, and what the step names is to be kept before they are acknowledged. The
+   * batches are those of `onBatch`, in their order, each once; there may be none.
+   */
+  take(batches: readonly MessageBatch[]): TakenStep | undefined;
+  /**
    * Ends the subscription; `onBatch` is not called again, and what is unacknowledged can still be acknowledged.
    *
    * `"unsubscribe"` (default) also leaves the filters at the broker that nobody else here uses, and lets go of what is
-   * not acknowledged. `"detach"` leaves the kept session as it is, to be found again by the next start.
+   * not acknowledged. `"detach"` leaves the kept session as it is, to be found again by the next start, and what is not
+   * acknowledged to the next subscription that wants it.
    */
   close(mode?: "unsubscribe" | "detach"): Promise<void>;
 }

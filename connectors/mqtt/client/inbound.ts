@@ -6,8 +6,10 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { FilterRequest, TakenOptions } from "./connection.ts";
 import { Batch, Message, ReadGroup } from "./message.ts";
 import type { LocalSubscription, Route } from "./subscriptions.ts";
+import { type Exchange, TakenIds, type TakenOwner } from "./taken_ids.ts";
 import { encodePacket, writeAck } from "../protocol/encode.ts";
 import { PacketType, type ProtocolLevel } from "../protocol/packet.ts";
 import type { Properties } from "../protocol/properties.ts";
@@ -29,20 +31,10 @@ export interface InboundOwner {
   awaitsAnswers(): boolean;
   setReading(reading: boolean): void;
   after(delayMs: number, callback: () => void): () => void;
+  /** A subscription that had to wait can be made. */
+  ready(taken: TakenIds): void;
   /** A subscriber's callback threw. */
   failed(subscription: LocalSubscription, error: unknown): void;
-}
-
-/** A QoS 2 message between its PUBLISH and its PUBREL. */
-interface Exchange {
-  /** The read that its delivered copy belongs to. */
-  readonly group: ReadGroup;
-  /** Whether every subscription has acknowledged it. */
-  acknowledged: boolean;
-  /** Whether a PUBREC was sent, on any connection. */
-  received: boolean;
-  /** A later read in which it came again, to be answered when the copy delivered first is acknowledged. */
-  waiting: ReadGroup | undefined;
 }
 
 /** A batch of messages of a kept session that no subscription matched when they came. */
@@ -53,7 +45,18 @@ interface Unclaimed {
   pending: number;
 }
 
-export class Inbound {
+/** The session at the broker that a connection goes on with. */
+export interface Session {
+  readonly name: string;
+  /** Whether the broker still has what this client last knew of. */
+  readonly kept: boolean;
+  /** Whether the broker has a session that may be the one that this client, or an earlier process, knew last. */
+  readonly found: boolean;
+  /** Whether it cannot be another. */
+  readonly sure: boolean;
+}
+
+export class Inbound implements TakenOwner {
   readonly #owner: InboundOwner;
   readonly #limits: InboundLimits;
   #level: ProtocolLevel = 4;
@@ -67,6 +70,12 @@ export class Inbound {
   #group: ReadGroup | undefined;
   readonly #touched: LocalSubscription[] = [];
   #exchanges = new Map<number, Exchange>();
+  /** Those who keep what they have taken; closed ones while the session may still hold messages of theirs. */
+  readonly #takers = new Map<TakenIds, readonly FilterRequest[]>();
+  session = 0;
+  sessionName = "";
+  /** Those that the present read has released messages of. */
+  readonly #news = new Set<TakenIds>();
   /** Answers to PUBREL, collected over a read. */
   #answers: Uint8Array[] = [];
   readonly #unclaimedHeld = new Set<Unclaimed>();
@@ -90,16 +99,23 @@ export class Inbound {
   /**
    * A connection is up.
    *
-   * @param sessionKept whether the broker still has what this client last knew of
    * @param holdMs how long messages that nobody wants wait for a subscription that does
    */
-  connected(level: ProtocolLevel, sessionKept: boolean, holdMs: number): void {
+  connected(level: ProtocolLevel, session: Session, holdMs: number): void {
     this.#level = level;
     this.#connected = true;
     this.#holdUnclaimed = holdMs > 0;
     if (holdMs > 0) this.#cancelHold = this.#owner.after(holdMs, () => this.#letGoUnclaimed());
     this.#epoch++;
-    if (!sessionKept) this.#exchanges.clear();
+    this.sessionName = session.name;
+    if (!session.kept) {
+      this.#exchanges.clear();
+      this.session++;
+    }
+    for (const taken of this.#takers.keys()) {
+      if (taken.closed && !session.kept) this.#takers.delete(taken);
+      else taken.connected(session.found, session.sure);
+    }
     this.reading = true;
     this.checkLimits();
   }
@@ -111,6 +127,8 @@ export class Inbound {
     this.#queueStart = 0;
     this.#unacknowledged = 0;
     this.#answers = [];
+    this.#news.clear();
+    for (const taken of this.#takers.keys()) taken.disconnected();
     this.#letGoUnclaimed();
     for (const exchange of this.#exchanges.values()) exchange.waiting = undefined;
   }
@@ -137,12 +155,15 @@ export class Inbound {
       this.droppedOverLimit++;
       return;
     }
-    const group = (this.#group ??= new ReadGroup(this.#epoch));
-    if (qos === 2 && this.#isDuplicate(packetId, group)) return;
+    const group = (this.#group ??= new ReadGroup(this.#epoch, this.session));
+    const exchange = qos === 2 ? this.#begun(packetId, (flags & 8) !== 0) : undefined;
+    if (exchange?.group !== undefined) return this.#repeat(exchange, exchange.group, packetId, group);
     if (qos > 0) group.packetIds.push(qos === 2 ? -packetId : packetId);
     const route = this.#owner.route(topic);
     const { subscriptions } = route;
     const message = new Message(topic, flags, packetId, bytes, start, end, properties);
+    if (exchange !== undefined) return this.#deliverToOthers(message, subscriptions, exchange, group);
+    if (qos === 2) this.#exchanges.set(packetId, newExchange(group));
     if (subscriptions.length === 0) return this.#noSubscription(message, group, route);
     count(message, group);
     if (route.allIds.length > 1) return this.#deliverOverlapping(message, route, group, subscriptionId, properties);
@@ -175,26 +196,54 @@ export class Inbound {
     }
   }
 
-  /** @returns whether the message was delivered before, in which case its answer is seen to */
-  #isDuplicate(packetId: number, group: ReadGroup): boolean {
+  /** The exchange that a message of QoS 2 belongs to, unless it begins one. */
+  #begun(packetId: number, dup: boolean): Exchange | undefined {
     const exchange = this.#exchanges.get(packetId);
-    if (exchange === undefined) {
-      this.#exchanges.set(packetId, { group, acknowledged: false, received: false, waiting: undefined });
-      return false;
+    if (exchange?.takers === undefined) return exchange;
+    for (const taken of exchange.takers) {
+      if (dup) {
+        taken.confirm();
+      } else if (taken.deny()) {
+        // A broker that sends for the first time what was taken before has begun a new session.
+        this.#exchanges.delete(packetId);
+        return undefined;
+      }
     }
+    return exchange;
+  }
+
+  /** The message was delivered before: its answer is seen to. */
+  #repeat(exchange: Exchange, first: ReadGroup, packetId: number, group: ReadGroup): void {
     this.duplicates++;
     if (exchange.received || exchange.acknowledged) {
       group.packetIds.push(-packetId);
-    } else if (exchange.group.epoch !== this.#epoch && exchange.waiting === undefined) {
+    } else if (first.epoch !== this.#epoch && exchange.waiting === undefined) {
       exchange.waiting = group;
       group.packetIds.push(-packetId);
       group.pendingAcks++;
     }
-    return true;
+  }
+
+  /** A message that an earlier process has taken comes again: to those who did not take it. */
+  #deliverToOthers(
+    message: Message,
+    subscriptions: readonly LocalSubscription[],
+    exchange: Exchange,
+    group: ReadGroup,
+  ): void {
+    const others = subscriptions.filter(({ taken }) => taken === undefined || !exchange.takers?.has(taken));
+    exchange.group = group;
+    if (others.length === 0) {
+      this.duplicates++;
+      exchange.acknowledged = true;
+      return;
+    }
+    count(message, group);
+    for (const subscription of others) this.#deliver(message, subscription, group);
   }
 
   #noSubscription(message: Message, group: ReadGroup, route: Route): void {
-    if (message.packetId === 0 || !this.#holdUnclaimed || route.forgotten) {
+    if (message.packetId === 0 || route.forgotten || !(this.#holdUnclaimed || this.#isAwaited())) {
       this.unclaimed++;
       return;
     }
@@ -202,11 +251,30 @@ export class Inbound {
     (this.#openUnclaimed ??= new Batch(group, this)).add(message);
   }
 
+  /** Whether a subscription is about to be made that may want what nobody wants now. */
+  #isAwaited(): boolean {
+    for (const taken of this.#takers.keys()) if (taken.waits && !taken.closed) return true;
+    return false;
+  }
+
   /** The broker releases a QoS 2 message. */
   onPubrel(packetId: number): void {
+    const exchange = this.#exchanges.get(packetId);
+    if (exchange?.takers !== undefined && exchange.takers.size > 0) return this.#released(packetId, exchange);
     const known = this.#exchanges.delete(packetId);
     const reasonCode = known || this.#level !== 5 ? Reason.SUCCESS : Reason.PACKET_IDENTIFIER_NOT_FOUND;
     this.#answers.push(encodePacket({ type: PacketType.PUBCOMP, packetId, reasonCode }, this.#level));
+  }
+
+  /** PUBCOMP waits for those who may have the identifier among what they keep. */
+  #released(packetId: number, exchange: Exchange): void {
+    for (const taken of exchange.takers!) taken.confirm();
+    if (exchange.released) return;
+    exchange.released = true;
+    for (const taken of exchange.takers!) {
+      taken.release(packetId);
+      this.#news.add(taken);
+    }
   }
 
   /** All packets of a socket read have been seen: hands the batches out. */
@@ -214,6 +282,10 @@ export class Inbound {
     if (this.#answers.length > 0 && this.#connected) {
       this.#owner.send(this.#answers.length === 1 ? this.#answers : [Buffer.concat(this.#answers)]);
       this.#answers = [];
+    }
+    if (this.#news.size > 0) {
+      for (const taken of this.#news) taken.tell();
+      this.#news.clear();
     }
     const group = this.#group;
     // Without messages the read may still have brought the answer for which reading went on.
@@ -256,8 +328,9 @@ export class Inbound {
   }
 
   #handOut(subscription: LocalSubscription, batch: Batch): void {
-    if (subscription.closed) return batch.ack();
+    if (subscription.closed && !subscription.detached) return batch.ack();
     subscription.held.add(batch);
+    if (subscription.closed) return this.#leaveHeld(subscription);
     try {
       subscription.options.onBatch(batch);
     } catch (error) {
@@ -330,6 +403,10 @@ export class Inbound {
   /** Hands held messages to a subscription that came after them. */
   claim(subscription: LocalSubscription): void {
     for (const held of this.#unclaimedHeld) {
+      if (held.batch.acknowledged) {
+        this.#unclaimedHeld.delete(held);
+        continue;
+      }
       const claimed = held.messages.filter(({ topic }) =>
         this.#owner.route(topic).subscriptions.includes(subscription)
       );
@@ -365,16 +442,87 @@ export class Inbound {
     }
   }
 
-  /** From now on what nobody wants is left unacknowledged, for the next start to find. */
-  holdUnclaimed(): void {
+  /**
+   * The subscription has left, but not the session: from now on what nobody wants is left unacknowledged, for the next
+   * start to find, and so is what it holds.
+   */
+  leave(subscription: LocalSubscription): void {
     this.#cancelHold?.();
     this.#cancelHold = undefined;
     this.#holdUnclaimed = true;
+    if (subscription.taken !== undefined) subscription.taken.closed = true;
+    this.#leaveHeld(subscription);
+  }
+
+  #leaveHeld(subscription: LocalSubscription): void {
+    for (const batch of subscription.held) {
+      // What was lost with a connection comes again if it has QoS 1; of QoS 2 the copy that was delivered has to serve.
+      const again = !this.#connected || batch.group.epoch !== this.#epoch;
+      const messages = batch.messages.filter(({ qos }) => again ? qos === 2 : qos > 0) as Message[];
+      if (messages.length === 0) batch.ack();
+      else this.#unclaimedHeld.add({ batch, messages, pending: 1 });
+    }
+    subscription.held.clear();
   }
 
   /** Acknowledges what a closed subscription still holds, so that it does not block the others. */
   letGo(subscription: LocalSubscription): void {
     for (const batch of [...subscription.held]) batch.ack();
+    const { taken } = subscription;
+    if (taken !== undefined) taken.closed = true;
+    this.#forgetClosed(subscription.filters);
+  }
+
+  // ---------------------------------------------------------------- messages that are kept as taken
+
+  /** @param late whether the broker was met before */
+  taken(options: TakenOptions, filters: readonly FilterRequest[], late: boolean): TakenIds {
+    const taken = new TakenIds(options, this, late);
+    this.#takers.set(taken, filters);
+    if (!taken.waits) this.#forgetClosed(filters);
+    return taken;
+  }
+
+  ready(taken: TakenIds): void {
+    this.#forgetClosed(this.#takers.get(taken) ?? []);
+    this.#owner.ready(taken);
+  }
+
+  /** Of sets that were left, those of the same filters are of no use any more. */
+  #forgetClosed(filters: readonly FilterRequest[]): void {
+    for (const [taken, own] of this.#takers) {
+      if (!taken.closed || !own.some(({ filter }) => filters.some((other) => other.filter === filter))) continue;
+      this.#takers.delete(taken);
+      taken.forget();
+    }
+  }
+
+  exchange(id: number): Exchange | undefined {
+    return this.#exchanges.get(id);
+  }
+
+  resume(id: number): Exchange {
+    const known = this.#exchanges.get(id);
+    if (known !== undefined) return known;
+    const exchange = newExchange(undefined);
+    this.#exchanges.set(id, exchange);
+    return exchange;
+  }
+
+  drop(id: number): void {
+    this.#exchanges.delete(id);
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    return this.#owner.after(delayMs, callback);
+  }
+
+  finish(ids: readonly number[]): void {
+    for (const id of ids) this.#exchanges.delete(id);
+    if (ids.length === 0 || !this.#connected) return;
+    const buffer = Buffer.allocUnsafe(ids.length * 4);
+    ids.forEach((id, index) => writeAck(buffer, index * 4, PacketType.PUBCOMP, id));
+    this.#owner.send([buffer]);
   }
 
   #isOver(factor: number): boolean {
@@ -409,6 +557,10 @@ export class Inbound {
     this.reading = reading;
     this.#owner.setReading(reading);
   }
+}
+
+function newExchange(group: ReadGroup | undefined): Exchange {
+  return { group, acknowledged: false, received: false, waiting: undefined, takers: undefined, released: false };
 }
 
 function count(message: Message, group: ReadGroup): void {

@@ -66,6 +66,8 @@ export class Link implements TransportEvents, PacketHandler {
   #received = false;
   #pinged = false;
   #paused = false;
+  /** Whether CONNECT was sent. */
+  hasAsked = false;
   /** Whether the last read held nothing but messages of QoS 0. */
   #patient = false;
 
@@ -136,6 +138,7 @@ export class Link implements TransportEvents, PacketHandler {
   onOpen(): void {
     if (this.#state !== "opening" || this.#error !== undefined) return;
     this.#state = "asking";
+    this.hasAsked = true;
     this.#transport.write([encodePacket(this.#options.connect, this.#options.connect.level)]);
   }
 

@@ -61,6 +61,8 @@ export class ReadGroup {
   readonly packetIds: number[] = [];
   /** Number of the connection the messages came over. */
   readonly epoch: number;
+  /** Number of the session at the broker that their identifiers belong to. */
+  readonly session: number;
   messages = 0;
   bytes = 0;
   /** The part of `bytes` that messages of QoS 1 and 2 make up. */
@@ -70,8 +72,9 @@ export class ReadGroup {
   /** Those of them, and those of earlier connections, that a message of QoS 1 or 2 waits for. */
   pendingAcks = 0;
 
-  constructor(epoch: number) {
+  constructor(epoch: number, session: number) {
     this.epoch = epoch;
+    this.session = session;
   }
 }
 
@@ -100,6 +103,10 @@ export class Batch implements MessageBatch {
     this.messages.push(message);
     this.payloadBytes += message.end - message.start;
     if (message.packetId !== 0) this.needsAck = true;
+  }
+
+  get acknowledged(): boolean {
+    return this.#owner === undefined;
   }
 
   ack(): void {

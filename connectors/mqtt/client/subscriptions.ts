@@ -6,9 +6,17 @@
  * differ in whether a message that matches both comes once or twice.
  * @module
  */
-import { type FilterRequest, MqttError, type SubscribeOptions, type Subscription } from "./connection.ts";
+import {
+  type FilterRequest,
+  type MessageBatch,
+  MqttError,
+  type SubscribeOptions,
+  type Subscription,
+  type TakenStep,
+} from "./connection.ts";
 import type { Batch } from "./message.ts";
 import { PacketIds } from "./packet_ids.ts";
+import type { TakenIds } from "./taken_ids.ts";
 import { TopicTree } from "./topic_tree.ts";
 import { encodePacket } from "../protocol/encode.ts";
 import {
@@ -80,12 +88,20 @@ export class LocalSubscription implements Subscription {
   /** Batches handed out and not acknowledged. */
   readonly held = new Set<Batch>();
   closed = false;
+  /** Whether it was closed without leaving the session. */
+  detached = false;
+  readonly taken: TakenIds | undefined;
   readonly #registry: Subscriptions;
 
-  constructor(options: SubscribeOptions, registry: Subscriptions) {
+  constructor(options: SubscribeOptions, registry: Subscriptions, taken: TakenIds | undefined) {
     this.options = options;
     this.filters = options.filters;
+    this.taken = taken;
     this.#registry = registry;
+  }
+
+  take(batches: readonly MessageBatch[]): TakenStep | undefined {
+    return this.taken?.advance(batches as readonly Batch[]);
   }
 
   subscribed(signal?: AbortSignal): Promise<void> {
@@ -132,13 +148,14 @@ export class Subscriptions {
     return this.#asked.size + this.#left.size;
   }
 
-  add(options: SubscribeOptions): LocalSubscription {
+  /** @param taken what it has taken in the session, where that is kept */
+  add(options: SubscribeOptions, taken?: TakenIds): LocalSubscription {
     for (const { filter } of options.filters) {
       const trouble = validateTopicFilter(filter);
       if (trouble === undefined) continue;
       throw new MqttError(`Cannot subscribe to "${filter}": ${trouble}`, { retryable: false });
     }
-    const subscription = new LocalSubscription(options, this);
+    const subscription = new LocalSubscription(options, this, taken);
     for (const request of options.filters) {
       let entry = this.#filters.get(request.filter);
       if (entry === undefined) {
@@ -158,6 +175,7 @@ export class Subscriptions {
   remove(subscription: LocalSubscription, mode: "unsubscribe" | "detach"): void {
     if (subscription.closed) return;
     subscription.closed = true;
+    subscription.detached = mode === "detach";
     for (const { filter } of subscription.filters) {
       const entry = this.#filters.get(filter);
       if (entry === undefined) continue;
@@ -200,6 +218,15 @@ export class Subscriptions {
     this.#left.clear();
   }
 
+  /** A subscription that could not be made before can be now. */
+  ready(taken: TakenIds): void {
+    const subscription = [...this.all()].find((each) => each.taken === taken);
+    if (subscription === undefined) return;
+    this.#routes.clear();
+    this.#schedule();
+    this.#owner.added(subscription);
+  }
+
   /** Asks again for what was refused. */
   retry(): void {
     for (const entry of this.#filters.values()) if (entry.state === "refused") entry.state = "wanted";
@@ -221,6 +248,7 @@ export class Subscriptions {
     const wanted: BrokerFilter[] = [];
     for (const entry of this.#filters.values()) {
       const wider = covers.get(entry);
+      if (mustWait(entry)) continue;
       if (wider !== undefined && !entry.atBroker) {
         entry.state = "covered";
       } else if (wider !== undefined && wider.state === "granted") {
@@ -366,7 +394,9 @@ export class Subscriptions {
     entries.sort((a, b) => Number(b.state === "granted") - Number(a.state === "granted"));
     const primary = new Map<LocalSubscription, number>();
     for (const entry of entries) {
-      for (const user of entry.users.keys()) if (!primary.has(user)) primary.set(user, entry.id);
+      for (const user of entry.users.keys()) {
+        if (!primary.has(user) && !user.taken?.waits) primary.set(user, entry.id);
+      }
     }
     const route = {
       subscriptions: [...primary.keys()],
@@ -377,6 +407,12 @@ export class Subscriptions {
     this.#routes.set(topic, route);
     return route;
   }
+}
+
+/** While one of its users would take new messages for old ones. */
+function mustWait(entry: BrokerFilter): boolean {
+  for (const user of entry.users.keys()) if (user.taken?.waits) return true;
+  return false;
 }
 
 function wantedQos(entry: BrokerFilter): Qos {
