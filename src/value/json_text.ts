@@ -25,6 +25,12 @@ const ordersMax = 16;
 /** Deeper nesting is refused instead of exhausting the stack. */
 const depthMax = 1000;
 
+/**
+ * UTF-16 units of a text; a longer one is refused. What a row holds may be many times as long written out, since its parts
+ * may be one and the same value.
+ */
+const textMax = 32 * 1024 * 1024;
+
 /** Everything that cannot stand in a JSON string as it is; lone surrogates are among the surrogates. */
 // deno-lint-ignore no-control-regex -- JSON forbids control characters inside strings.
 const needsCare = /[\u0000-\u001f"\\<>&\u2028\u2029\ud800-\udfff]/;
@@ -65,7 +71,7 @@ export class JsonWriter {
   /**
    * `value` as JSON. Undefined columns are left out, an undefined list item is null.
    *
-   * @throws {RowError} E508 naming the column, for NaN, the infinities and nesting without end.
+   * @throws {RowError} E508 naming the column, for NaN, the infinities, nesting without end and a text too long.
    */
   text(value: Value): string {
     return this.#value(value, "", 0);
@@ -74,7 +80,10 @@ export class JsonWriter {
   /** A JSON array of rows. Throws as {@linkcode JsonWriter.text}. */
   rows(rows: readonly Struct[]): string {
     let text = "[";
-    for (let i = 0; i < rows.length; i++) text += i === 0 ? this.#struct(rows[i]!, 0) : "," + this.#struct(rows[i]!, 0);
+    for (let i = 0; i < rows.length; i++) {
+      text += i === 0 ? this.#struct(rows[i]!, 0) : "," + this.#struct(rows[i]!, 0);
+      if (text.length > textMax) tooLong();
+    }
     return text + "]";
   }
 
@@ -103,6 +112,7 @@ export class JsonWriter {
       for (let i = 0; i < value.length; i++) {
         if (i > 0) text += ",";
         text += this.#value(value[i], column, depth + 1);
+        if (text.length > textMax) tooLong();
       }
       return text + "]";
     }
@@ -122,6 +132,7 @@ export class JsonWriter {
       text = `${text}${lead[i]!}${this.#value(value, keys[i]!, depth)}`;
       lead = next;
     }
+    if (text.length > textMax) tooLong();
     return lead === first ? "{}" : text + "}";
   }
 
@@ -150,6 +161,10 @@ function sameKeys(a: readonly string[], b: readonly string[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+function tooLong(): never {
+  throw new RowError("E508", `Cannot encode a value of over ${textMax} characters as JSON`);
 }
 
 function placeOf(column: string): string {

@@ -9,7 +9,7 @@ import { getOwn, isStruct, setOwn, type Struct, type ValueArray } from "../../va
 import { describe, isNullLike } from "./arguments.ts";
 import { any, array, defineFunction, index, int, text } from "./declare.ts";
 import { addToExtremum, emptyExtremum, extremumValue } from "./extremum.ts";
-import { checkSize } from "./result_size.ts";
+import { checkSize, checkText, extentOf } from "./result_size.ts";
 
 export const arrayCreate = defineFunction({
   name: "array_create",
@@ -201,6 +201,9 @@ export const arrayConcat = defineFunction({
   ],
   compile: () => (...arrays) => {
     if (arrays.every(isNullLike)) return null;
+    let size = 0;
+    for (const array of arrays) size += array?.length ?? 0;
+    checkSize("array_concat", size);
     return arrays.flatMap((array) => array ?? []);
   },
 });
@@ -223,6 +226,9 @@ export const arrayJoin = defineFunction({
   compile: () => (a, separator, nullText = "") => {
     const texts = a.map((element) => element === null || element === undefined ? nullText : plainText(element));
     const kept = nullText === "" ? texts.filter((_, i) => a[i] !== null && a[i] !== undefined) : texts;
+    let length = separator.length * Math.max(0, kept.length - 1);
+    for (const part of kept) length += part.length;
+    checkText("array_join", length);
     return kept.join(separator);
   },
 });
@@ -241,6 +247,7 @@ export const repeat = defineFunction({
   ],
   compile: () => (v, n) => {
     checkSize("repeat", n);
+    if (n > 1) checkSize("repeat", n * extentOf(v));
     return new Array<typeof v>(n).fill(v);
   },
 });

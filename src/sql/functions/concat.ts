@@ -1,4 +1,5 @@
 import { defineFunction, text } from "./declare.ts";
+import { checkText } from "./result_size.ts";
 
 export const concat = defineFunction({
   name: "concat",
@@ -19,6 +20,7 @@ export const concat = defineFunction({
   compile: () => (...values) => {
     let joined = "";
     for (const value of values) if (value !== null && value !== undefined) joined += value;
+    checkText("concat", joined.length);
     return joined;
   },
 });

@@ -4,6 +4,7 @@ import { defineFunction, text, time } from "./declare.ts";
 
 /** A rule whose patterns come out of rows rarely has more than a few of them. */
 const patternsMax = 64;
+const patternCharsMax = 1000;
 
 export const formatTime = defineFunction({
   name: "format_time",
@@ -39,6 +40,12 @@ export const formatTime = defineFunction({
 });
 
 function compile(pattern: string): DateTimePattern {
+  if (pattern.length > patternCharsMax) {
+    throw new RowError(
+      "E506",
+      `format_time(): a pattern of ${pattern.length} characters; ${patternCharsMax} are allowed`,
+    );
+  }
   try {
     return compilePattern(pattern);
   } catch (error) {

@@ -19,13 +19,16 @@ export type Captures = readonly number[];
 
 const programLengthMax = 20_000;
 
-/** How much may still be searched, in characters times instructions. All searches of one row's call share one. */
+/** How many steps a search may still take. All searches of one row's call share one. */
 export interface SearchBudget {
   left: number;
 }
 
-/** About a tenth of a second in the worst case. */
-const workMax = 4_000_000;
+/** Some 50 ms in the worst case. */
+const workMax = 2_000_000;
+
+/** Copying the places of so many groups takes as long as a step. */
+const slotsPerStep = 8;
 
 export function newSearchBudget(): SearchBudget {
   return { left: workMax };
@@ -34,6 +37,8 @@ export function newSearchBudget(): SearchBudget {
 export class Machine {
   readonly #program: readonly Instruction[];
   readonly #slots: number;
+  /** What it costs to note where a group begins or ends, in steps. */
+  readonly #saveSteps: number;
 
   /**
    * @throws {Error} when the pattern, its repetitions written out, is too large.
@@ -41,6 +46,7 @@ export class Machine {
   constructor(pattern: Pattern) {
     this.#program = assemble(pattern.root);
     this.#slots = 2 * (pattern.groupCount + 1);
+    this.#saveSteps = Math.ceil(this.#slots / slotsPerStep);
   }
 
   /**
@@ -54,7 +60,7 @@ export class Machine {
     let threads: Thread[] = [];
     let found: Captures | undefined;
     for (let at = from;;) {
-      if (found === undefined) this.#follow(threads, seen, { pc: 0, captures: unset }, text, at);
+      if (found === undefined) this.#follow(threads, seen, { pc: 0, captures: unset }, text, at, budget);
       if (threads.length === 0 && (found !== undefined || at >= text.length)) return found;
       const code = text.codePointAt(at);
       const next = at + (code === undefined || code <= 0xffff ? 1 : 2);
@@ -67,11 +73,11 @@ export class Machine {
           break;
         }
         if (instruction.op === "chars" && code !== undefined && instruction.matches(code)) {
-          this.#follow(following, seen, { pc: pc + 1, captures }, text, next);
+          this.#follow(following, seen, { pc: pc + 1, captures }, text, next, budget);
         }
       }
       if (code === undefined) return found;
-      budget.left -= this.#program.length;
+      budget.left -= threads.length + 1;
       if (budget.left < 0) throw new Error(`a text of ${text.length} characters is too long for this pattern`);
       threads = following;
       at = next;
@@ -82,11 +88,19 @@ export class Machine {
    * Follows a thread through everything that takes no character and lists where it waits, in order of priority. `seen`
    * holds for each instruction the offset at which it was last reached: a second way there cannot lead to a better match.
    */
-  #follow(threads: Thread[], seen: Int32Array, start: Thread, text: string, at: number): void {
+  #follow(
+    threads: Thread[],
+    seen: Int32Array,
+    start: Thread,
+    text: string,
+    at: number,
+    budget: SearchBudget,
+  ): void {
     const pending: Thread[] = [start];
     for (let thread = pending.pop(); thread !== undefined; thread = pending.pop()) {
       const { pc, captures } = thread;
-      if (seen[pc] === at) continue;
+      budget.left--;
+      if (seen[pc] === at || budget.left < 0) continue;
       seen[pc] = at;
       const instruction = this.#program[pc]!;
       switch (instruction.op) {
@@ -101,6 +115,7 @@ export class Machine {
           pending.push({ pc: instruction.second, captures }, { pc: instruction.first, captures });
           break;
         case "save":
+          budget.left -= this.#saveSteps;
           pending.push({ pc: pc + 1, captures: captures.with(instruction.slot, at) });
           break;
         case "assert":
@@ -237,16 +252,28 @@ function emitOptional(body: Node, count: number, greedy: boolean, program: Instr
   for (const split of splits) split[greedy ? "second" : "first"] = program.length;
 }
 
-/** Same sets, same matcher: counted repetitions write the same set out many times. */
-const matchers = new WeakMap<Chars, (code: number) => boolean>();
+/** Same sets, same matcher: patterns write the same set out many times. */
+let matchers = new Map<string, (code: number) => boolean>();
+const matchersMax = 1000;
 
-function charsMatcher(chars: Chars): (code: number) => boolean {
-  let matcher = matchers.get(chars);
+function charsMatcher({ source, fold }: Chars): (code: number) => boolean {
+  const key = `${fold ? "i" : " "}${source}`;
+  let matcher = matchers.get(key);
   if (matcher === undefined) {
-    const regex = new RegExp(`^${chars.source}$`, chars.fold ? "iu" : "u");
-    const ascii = Array.from({ length: 128 }, (_, code) => regex.test(String.fromCharCode(code)));
-    matcher = (code) => (code < 128 ? ascii[code]! : regex.test(String.fromCodePoint(code)));
-    matchers.set(chars, matcher);
+    matcher = createMatcher(source, fold);
+    if (matchers.size >= matchersMax) matchers = new Map();
+    matchers.set(key, matcher);
   }
   return matcher;
+}
+
+function createMatcher(source: string, fold: boolean): (code: number) => boolean {
+  const regex = new RegExp(`^${source}$`, fold ? "iu" : "u");
+  /** What was found of the first characters: 1 for a match, 2 for none. */
+  const ascii = new Uint8Array(128);
+  return (code) => {
+    if (code >= 128) return regex.test(String.fromCodePoint(code));
+    ascii[code] ||= regex.test(String.fromCharCode(code)) ? 1 : 2;
+    return ascii[code] === 1;
+  };
 }

@@ -49,7 +49,8 @@ export interface Pattern {
 /** A text that is not a regular expression in RE2 syntax. */
 export class PatternError extends Error {
   constructor(pattern: string, reason: string) {
-    super(`bad regular expression ${JSON.stringify(pattern)}: ${reason}`);
+    const shown = pattern.length > 100 ? `${pattern.slice(0, 100)}…` : pattern;
+    super(`bad regular expression ${JSON.stringify(shown)}: ${reason}`);
     this.name = "PatternError";
   }
 }
@@ -63,6 +64,10 @@ interface Flags {
 
 const depthMax = 200;
 const repeatMax = 1000;
+/** Patterns come out of rows too, and one as long as a message takes seconds to compile. */
+const patternCharsMax = 10_000;
+/** Each of these is a set of hundreds of ranges. */
+const propertiesMax = 100;
 
 /**
  * @throws {PatternError} when `text` is no regular expression in RE2 syntax.
@@ -77,6 +82,7 @@ class Parser {
   #depth = 0;
   #flags: Flags = { fold: false, multiline: false, dotAll: false, ungreedy: false };
   #groups = 0;
+  #properties = 0;
   readonly #names = new Map<string, number>();
 
   constructor(text: string) {
@@ -84,6 +90,8 @@ class Parser {
   }
 
   parse(): Pattern {
+    const { length } = this.#text;
+    if (length > patternCharsMax) this.#fail(`${length} characters are more than ${patternCharsMax}`);
     const root = this.#alternation();
     if (this.#at < this.#text.length) this.#fail("unexpected )");
     if (copiesOf(root) > repeatMax) this.#fail(`repetitions in repetitions come to over ${repeatMax}`);
@@ -259,6 +267,7 @@ class Parser {
     }
     const unicode = this.#scan(/\\([pP])(?:\{(\^?)([A-Za-z_]+)\}|([A-Za-z]))/y);
     if (unicode === undefined) return undefined;
+    if (++this.#properties > propertiesMax) this.#fail(`over ${propertiesMax} classes of Unicode`);
     const [, letter, caret, long, short] = unicode;
     const negated = (letter === "P") !== (caret === "^");
     return { ranges: [], properties: `\\${negated ? "P" : "p"}{${this.#property(long ?? short!)}}` };

@@ -5,6 +5,7 @@
 import { defineFunction, text } from "./declare.ts";
 import { compileRe2, type Match, type Re2 } from "./re2.ts";
 import { newSearchBudget } from "./re2_machine.ts";
+import { checkSize } from "./result_size.ts";
 
 /** A rule whose patterns come out of rows rarely has more than a few of them. */
 const patternsMax = 64;
@@ -101,6 +102,7 @@ function replaceAll(value: string, re2: Re2, replacement: string): string {
     // As in Go, an empty match right behind another match does not count.
     if (match.end > match.start || match.start !== lastEnd) {
       result += value.slice(copied, match.start) + expand(replacement, match, re2.groupNames);
+      checkSize("regexp_replace", Math.max(0, result.length - value.length));
       copied = match.end;
       lastEnd = match.end;
     }
