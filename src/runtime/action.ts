@@ -203,6 +203,11 @@ export class Action {
     this.#collected = [];
   }
 
+  /** Somebody else has put messages into what the queue reads from. */
+  wake(): void {
+    this.#queue.wake?.();
+  }
+
   /** True while the queue is full. */
   get blocked(): boolean {
     return this.#queue.blocked;

@@ -435,14 +435,18 @@ export class RuleRegistry implements Rules {
   lettersOf(id: string): RuleOfLetters {
     const { definition, live } = this.#require(id);
     const nameOf = ({ type }: { readonly type: string }, index: number) => `${index}_${type}`;
+    const find = (action: string) => live?.actions.find((each) => nameOf(each, each.index) === action);
     return {
       actions: (definition?.actions ?? []).map(nameOf),
       replayed(action, count) {
-        const found = live?.actions.find((each) => nameOf(each, each.index) === action);
+        const found = find(action);
         if (found !== undefined) found.metrics.carried += count;
       },
-      // Work that is none tells the queue of the action that there may be something.
-      wake: (action) => void live?.durable?.journal.settle({ action }),
+      wake(action) {
+        // Work that is none tells the queue of the action that there may be something.
+        void live?.durable?.journal.settle({ action });
+        find(action)?.wake();
+      },
     };
   }
 

@@ -47,6 +47,8 @@ export interface SendLane {
 export interface SendQueue extends SendLane {
   /** Takes messages in, in their order; `delivery` is released when its source need not give them again. */
   add(items: readonly Item[], delivery: Delivery | undefined): void;
+  /** Somebody else has put messages into what it reads from. */
+  wake?(): void;
   /** Messages that are not sent yet, also those being sent. */
   readonly length: number;
   /** True while it can take no more: the rule then takes nothing from its sources. */

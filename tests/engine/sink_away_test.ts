@@ -214,6 +214,19 @@ test("a rule that is removed takes its cache along", () =>
     assert.deepEqual(world.delivery.rules(), []);
   }));
 
+test("dead letters from a time with a promise are sent again by a cache", () =>
+  withWorld(async (world) => {
+    await world.create({ enableCache: true, ...small });
+    const outboxes = [{ action: "0_post", append: [{ sequence: 50, payload: '{"a":-1}', createdMs: 1 }] }];
+    await world.delivery.commit({ rule: "r", outboxes });
+    world.delivery.outbox("r", "0_post").take({ rowsMax: 1, nowMs: 0 });
+    const buried = [{ sequence: 50, reason: "refused", diedMs: 2 }];
+    await world.delivery.commit({ rule: "r", outboxes: [{ action: "0_post", buried }] });
+    assert.deepEqual(await world.engine.deadLetters.replay("r"), { letters: 1, unknown: [] });
+    await quiet();
+    assert.deepEqual(world.numbers(), [-1]);
+  }));
+
 test("a pause between two tries is as long as resendInterval says", () =>
   withWorld(async (world) => {
     await world.create({ resendInterval: "5s" });

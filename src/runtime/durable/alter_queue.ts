@@ -121,6 +121,10 @@ export class AlterQueue implements SendQueue {
     if (this.#options.priority === -1) this.#resends.wake();
   }
 
+  wake(): void {
+    this.#resends.wake();
+  }
+
   arrival(): Promise<void> {
     return this.#isStopping ? Promise.resolve() : this.#arrival.wait();
   }
