@@ -12,7 +12,7 @@
  * ```
  * @module
  */
-import { chmodSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Diagnostic, diagnostic, fail } from "../diagnostics/diagnostic.ts";
@@ -20,7 +20,7 @@ import { type DataDir, holdDataDir } from "./data_dir.ts";
 import type { DeliveryStore } from "./delivery_store.ts";
 import { migrations, schemaVersion } from "./migrations/migrations.ts";
 import { SqliteDelivery } from "./sqlite_delivery.ts";
-import { sqliteFailure } from "./sqlite_failure.ts";
+import { Damaged, sqliteFailure } from "./sqlite_failure.ts";
 import type { Definition, DefinitionKind, Store } from "./store.ts";
 import { StoreError } from "./store_error.ts";
 
@@ -29,6 +29,8 @@ const fullCheckBytesMax = 32 * 1024 * 1024;
 const busyTimeoutMs = 2000;
 /** What the write-ahead log is cut down to after it was longer. It starts over every 1,000 pages of 4 KiB. */
 const walBytesKept = 16 * 1024 * 1024;
+/** No weir will ever have a higher one. */
+const schemaVersionMax = 10_000;
 /** "weir" in ASCII: tells `file` and other tools whose database it is. */
 const applicationId = 0x77656972;
 
@@ -43,8 +45,6 @@ const tables = [
   "dead_letter",
 ];
 
-class Damaged extends Error {}
-
 function userVersion(database: DatabaseSync): number {
   return Number((database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
 }
@@ -53,10 +53,41 @@ function tableCount(database: DatabaseSync): number {
   return Number(database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()!.n);
 }
 
-function check(database: DatabaseSync, bytes: number): void {
-  const pragma = bytes <= fullCheckBytesMax ? "PRAGMA quick_check(1)" : "PRAGMA schema_version";
-  const row = database.prepare(pragma).get() as Record<string, unknown> | undefined;
-  if (row !== undefined && "quick_check" in row && row.quick_check !== "ok") throw new Damaged(String(row.quick_check));
+/** Stands beside a database in which something damaged was found while it was used. */
+function suspicion(file: string): string {
+  return `${file}.suspect`;
+}
+
+/** Has the database checked as a whole at the next start, however large it is. */
+function suspect(file: string): void {
+  try {
+    if (!existsSync(suspicion(file))) writeFileSync(suspicion(file), "", { mode: 0o600 });
+  } catch {
+    // Whoever met the damage is told of that.
+  }
+}
+
+function check(database: DatabaseSync, file: string, bytes: number): void {
+  const isSuspect = existsSync(suspicion(file));
+  const pragma = isSuspect ? "integrity_check" : bytes <= fullCheckBytesMax ? "quick_check" : undefined;
+  if (pragma === undefined) return;
+  const found = String(Object.values(database.prepare(`PRAGMA ${pragma}(1)`).get() ?? {})[0]);
+  if (found !== "ok") throw new Damaged(found);
+  if (isSuspect) rmSync(suspicion(file), { force: true });
+}
+
+/** SQLite opens a database whose header asks for a later writer, but for reading only. */
+function checkWritable(database: DatabaseSync, file: string): void {
+  try {
+    // Beginning alone would not tell.
+    database.exec("BEGIN IMMEDIATE; PRAGMA user_version = 0");
+  } catch (error) {
+    const writeVersion = readFileSync(file)[18] ?? 0;
+    if (sqliteFailure(error) === "unusable" && writeVersion > 2) throw new Damaged(`its format is ${writeVersion}`);
+    throw error;
+  } finally {
+    if (database.isTransaction) database.exec("ROLLBACK");
+  }
 }
 
 /**
@@ -74,6 +105,7 @@ function letShrink(database: DatabaseSync): void {
 
 function migrate(database: DatabaseSync, file: string): void {
   const found = userVersion(database);
+  if (found < 0 || found > schemaVersionMax) throw new Damaged(`its schema version is ${found}`);
   if (found > schemaVersion) {
     fail(
       "E603",
@@ -113,7 +145,8 @@ function openDatabase(file: string): DatabaseSync {
       `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ` +
         `PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = ${walBytesKept}`,
     );
-    check(database, bytes);
+    check(database, file, bytes);
+    checkWritable(database, file);
     migrate(database, file);
     if (bytes === 0) database.exec(`PRAGMA application_id = ${applicationId}`);
     // A file that claims our version and lacks our tables is as useless as one that cannot be read.
@@ -136,6 +169,7 @@ function setAside(file: string, now: number): string {
   for (const suffix of ["", "-wal", "-shm"]) {
     if (existsSync(file + suffix)) renameSync(file + suffix, target + suffix);
   }
+  rmSync(suspicion(file), { force: true });
   return target;
 }
 
@@ -149,7 +183,8 @@ export interface OpenedStore {
 
 /**
  * Opens the store in a data directory, which is made when it is absent and held until the store closes. A damaged
- * database is renamed to `weir.db.damaged-<time>` and a new one is started.
+ * database is renamed to `weir.db.damaged-<time>` and a new one is started. Damage that is met only later is told with a
+ * {@linkcode StoreError}, and has the whole database checked at the next start.
  *
  * @param now Unix milliseconds, for the name of a damaged database.
  * @throws {DiagnosticError} E601 when the directory cannot be used or another weir holds it; E603 when the database is
@@ -164,7 +199,7 @@ export function openStore(directory: string, now: () => number = Date.now): Open
     try {
       database = openDatabase(file);
     } catch (error) {
-      if (!(error instanceof Damaged) && sqliteFailure(error) !== "damaged") throw error;
+      if (sqliteFailure(error) !== "damaged") throw error;
       const target = setAside(file, now());
       notices.push(
         diagnostic("E602", `The database "${file}" is damaged: ${(error as Error).message}`, {
@@ -173,22 +208,15 @@ export function openStore(directory: string, now: () => number = Date.now): Open
       );
       database = openDatabase(file);
     }
-    const delivery = new SqliteDelivery({ database, file });
-    return { store: new SqliteStore(database, dataDir, delivery), delivery, notices };
+    const onDamaged = () => suspect(file);
+    const delivery = new SqliteDelivery({ database, file, onDamaged });
+    return { store: new SqliteStore(database, dataDir, delivery, onDamaged), delivery, notices };
   } catch (error) {
     dataDir.release();
     if (["unusable", "full", "busy"].includes(sqliteFailure(error))) {
       fail("E601", `Cannot open the database "${file}": ${(error as Error).message}`);
     }
     throw error;
-  }
-}
-
-function orFail<T>(doing: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw new StoreError(doing, error);
   }
 }
 
@@ -201,10 +229,12 @@ class SqliteStore implements Store {
   readonly #list: StatementSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
+  readonly #onDamaged: () => void;
   #depth = 0;
   #closed = false;
 
-  constructor(database: DatabaseSync, dataDir: DataDir, delivery: DeliveryStore) {
+  constructor(database: DatabaseSync, dataDir: DataDir, delivery: DeliveryStore, onDamaged: () => void) {
+    this.#onDamaged = onDamaged;
     this.#database = database;
     this.#delivery = delivery;
     this.#dataDir = dataDir;
@@ -217,23 +247,23 @@ class SqliteStore implements Store {
 
   get(kind: DefinitionKind, name: string): string | undefined {
     this.#requireOpen();
-    return orFail("read from the store", () => this.#get.get(kind, name)?.text as string | undefined);
+    return this.#orFail("read from the store", () => this.#get.get(kind, name)?.text as string | undefined);
   }
 
   list(kind: DefinitionKind): Definition[] {
     this.#requireOpen();
-    const rows = orFail("read from the store", () => this.#list.all(kind));
+    const rows = this.#orFail("read from the store", () => this.#list.all(kind));
     return rows.map((row) => ({ name: row.name as string, text: row.text as string }));
   }
 
   put(kind: DefinitionKind, name: string, text: string): void {
     this.#requireOpen();
-    orFail("write to the store", () => this.#put.run(kind, name, text));
+    this.#orFail("write to the store", () => this.#put.run(kind, name, text));
   }
 
   delete(kind: DefinitionKind, name: string): boolean {
     this.#requireOpen();
-    return Number(orFail("write to the store", () => this.#delete.run(kind, name)).changes) > 0;
+    return Number(this.#orFail("write to the store", () => this.#delete.run(kind, name)).changes) > 0;
   }
 
   transaction<T>(work: () => T): T {
@@ -256,8 +286,18 @@ class SqliteStore implements Store {
     return result;
   }
 
+  #orFail<T>(doing: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const failed = new StoreError(doing, error);
+      if (failed.failure === "damaged") this.#onDamaged();
+      throw failed;
+    }
+  }
+
   #exec(sql: string): void {
-    orFail("write to the store", () => this.#database.exec(sql));
+    this.#orFail("write to the store", () => this.#database.exec(sql));
   }
 
   #undo(savepoint: string): void {

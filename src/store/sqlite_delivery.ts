@@ -32,6 +32,8 @@ export interface SqliteDeliveryOptions {
   readonly database: SqlDatabase;
   /** The file of the database, to tell how large its log is. */
   readonly file?: string;
+  /** Called when damage is met. */
+  readonly onDamaged?: () => void;
   /** Calls `run` at the end of this turn of the event loop. Default: `setImmediate`. */
   readonly schedule?: (run: () => void) => void;
   readonly newIncarnation?: () => string;
@@ -42,6 +44,7 @@ const logPageRows = 64;
 export class SqliteDelivery implements DeliveryStore {
   readonly #database: SqlDatabase;
   readonly #space: SqliteSpace;
+  readonly #onDamaged: () => void;
   #prepared: DeliverySql | undefined;
   /** Whether something was kept when that was asked first. */
   #wasKept: boolean | undefined;
@@ -55,6 +58,7 @@ export class SqliteDelivery implements DeliveryStore {
   constructor(options: SqliteDeliveryOptions) {
     this.#database = options.database;
     this.#space = new SqliteSpace(options.database, options.file);
+    this.#onDamaged = options.onDamaged ?? (() => {});
     this.#newIncarnation = options.newIncarnation ?? (() => randomBytes(8).toString("hex"));
     this.#group = new GroupCommit(
       (units, durability) => this.#transact(units, durability),
@@ -95,14 +99,17 @@ export class SqliteDelivery implements DeliveryStore {
 
   checkpoint(rule: string): Checkpoint | undefined {
     const { id, hasCheckpoint } = this.#rule(rule).state;
-    const row = id === undefined || !hasCheckpoint ? undefined : this.#read(() => this.#sql.checkpoint.get(id));
-    if (row === undefined || row.state === null) return undefined;
-    return {
-      plan: row.plan as string,
-      sequence: row.sequence as number,
-      timeMs: row.time as number,
-      state: fromStored(row.state),
-    };
+    if (id === undefined || !hasCheckpoint) return undefined;
+    return this.#read(() => {
+      const row = this.#sql.checkpoint.get(id);
+      if (row === undefined || row.state === null) return undefined;
+      return {
+        plan: row.plan as string,
+        sequence: row.sequence as number,
+        timeMs: row.time as number,
+        state: fromStored(row.state),
+      };
+    });
   }
 
   *log(rule: string): Generator<LogEntry> {
@@ -110,12 +117,15 @@ export class SqliteDelivery implements DeliveryStore {
     if (id === undefined || lastLog <= checkpointSequence) return;
     // In pages, because an open statement would keep the write-ahead log from being reused.
     for (let after = checkpointSequence;;) {
-      const rows = this.#read(() => this.#sql.log.all(id, after, logPageRows));
-      for (const row of rows) {
-        after = row.sequence as number;
-        yield { sequence: after, payload: fromStored(row.payload) };
-      }
-      if (rows.length < logPageRows) return;
+      const entries = this.#read(() =>
+        this.#sql.log.all(id, after, logPageRows).map((row): LogEntry => ({
+          sequence: row.sequence as number,
+          payload: fromStored(row.payload),
+        }))
+      );
+      yield* entries;
+      if (entries.length < logPageRows) return;
+      after = entries.at(-1)!.sequence;
     }
   }
 
@@ -173,8 +183,15 @@ export class SqliteDelivery implements DeliveryStore {
     try {
       return work();
     } catch (error) {
-      throw error instanceof StoreError ? error : new StoreError("read from the store", error);
+      throw this.#failed("read from the store", error);
     }
+  }
+
+  #failed(doing: string, error: unknown): StoreError {
+    if (error instanceof StoreError) return error;
+    const failed = new StoreError(doing, error);
+    if (failed.failure === "damaged") this.#onDamaged();
+    return failed;
   }
 
   #rule(name: string): Rule {
@@ -253,7 +270,7 @@ export class SqliteDelivery implements DeliveryStore {
         rule.before = undefined;
       }
       for (const unit of units) this.#markSettling(unit, false);
-      throw new StoreError("commit to the store", error instanceof StoreError ? error.cause : error);
+      throw this.#failed("commit to the store", error instanceof StoreError ? error.cause : error);
     }
     for (const outbox of outboxes) outbox.committed();
     for (const rule of touched) rule.before = undefined;
@@ -428,7 +445,7 @@ export class SqliteDelivery implements DeliveryStore {
       return result;
     } catch (error) {
       if (begun) this.#rollBack();
-      throw new StoreError(doing, error);
+      throw this.#failed(doing, error);
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -246,88 +246,6 @@ test("sqlite delivery: a failed removal removes nothing", async () => {
   assert.throws(() => store.outbox("r", "a").take({ rowsMax: 1, nowMs: 0 }), StoreError);
   failing.fails = () => false;
   assert.deepEqual(take(store.outbox("r", "a")), [1]);
-});
-
-async function fillUntilFull(delivery: DeliveryStore): Promise<number> {
-  for (let n = 1;; n++) {
-    assert.ok(n < 5000, "the disk never gets full");
-    const append = messages(n * 10 + 1, n * 10 + 10, { payload: "x".repeat(1000) });
-    const unit = { rule: "r", log: [{ sequence: n, payload: "x".repeat(500) }], outboxes: [{ action: "a", append }] };
-    try {
-      await delivery.commit(unit);
-    } catch (error) {
-      assert.ok(error instanceof StoreError, String(error));
-      assert.equal(error.failure, "full");
-      assert.match(error.message, /^Cannot commit to the store: the disk is full: /);
-      return n - 1;
-    }
-  }
-}
-
-async function checkFull(delivery: DeliveryStore, units: number): Promise<void> {
-  const outbox = delivery.outbox("r", "a");
-  assert.equal(delivery.lastLogSequence("r"), units);
-  assert.equal(outbox.counts().rows, units * 10);
-  // Sending frees space, so that things go on.
-  const taken = take(outbox, { rowsMax: units * 9 });
-  await delivery.commit({ rule: "r", outboxes: [{ action: "a", delivered: taken }] });
-  assert.equal(outbox.counts().rows, units);
-  await delivery.commit({ rule: "r", log: [entry(units + 1)] });
-  assert.equal(logged(delivery).length, units + 1);
-}
-
-test("sqlite delivery: a database that may not grow refuses units whole and takes them again later", async () => {
-  const database = newDatabase();
-  database.exec("PRAGMA max_page_count = 120");
-  const delivery = new SqliteDelivery({ database });
-  await checkFull(delivery, await fillUntilFull(delivery));
-});
-
-/** Why no small file system can be mounted here, or undefined. */
-function mountSmall(path: string): string | undefined {
-  const { status, error, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "weir-test", path], {
-    encoding: "utf8",
-  });
-  return status === 0 ? undefined : `cannot mount a small tmpfs: ${error?.message ?? stderr.trim()}`;
-}
-
-const { path: probe, cleanUp: removeProbe } = temporaryDirectory();
-const skip = mountSmall(probe) ?? false;
-if (skip === false) spawnSync("umount", [probe]);
-removeProbe();
-
-test("sqlite delivery: a full disk refuses units whole; with space again they are taken", { skip }, async () => {
-  const { path, cleanUp } = temporaryDirectory();
-  assert.equal(mountSmall(path), undefined);
-  try {
-    const first = openStore(path);
-    const units = await fillUntilFull(first.delivery);
-    assert.throws(() => first.store.transaction(() => first.store.put("rule", "big", "x".repeat(500_000))), /full/);
-    first.store.close();
-    spawnSync("mount", ["-o", "remount,size=4m", path]);
-    const { store, delivery, notices } = openStore(path);
-    assert.deepEqual(notices, []);
-    await checkFull(delivery, units);
-    store.put("rule", "small", "x");
-    store.close();
-  } finally {
-    spawnSync("umount", [path]);
-    cleanUp();
-  }
-});
-
-directoryTest("sqlite delivery: what cannot be written is refused, and taken when it can", async (path) => {
-  mkdirSync(path, { recursive: true });
-  const database = newDatabase(join(path, "x.db"));
-  const delivery = new SqliteDelivery({ database });
-  await delivery.commit({ rule: "r", log: [entry(1)] });
-  database.exec("PRAGMA query_only = ON");
-  await assert.rejects(delivery.commit({ rule: "r", log: [entry(2)] }), { name: "StoreError", failure: "unusable" });
-  assert.deepEqual(logged(delivery), [1]);
-  database.exec("PRAGMA query_only = OFF");
-  await delivery.commit({ rule: "r", log: [entry(2)] });
-  assert.deepEqual(logged(delivery), [1, 2]);
-  database.close();
 });
 
 // ---- transactions

@@ -22,6 +22,7 @@ import {
 } from "./delivery_store.ts";
 import { type DeliverySql, queueIdMax, resendBit, type SqlRow } from "./delivery_sql.ts";
 import { laneBits, type Lease, OutboxReader } from "./outbox_reader.ts";
+import { Damaged } from "./sqlite_failure.ts";
 import { fromStored, toStored } from "./stored_payload.ts";
 import { hasRoom, mergeSettings, messagesBytes, payloadBytes, settled } from "./delivery_unit.ts";
 
@@ -42,7 +43,7 @@ export interface KeptQueue {
 
 /** @param row with the `id` of the queue and the `payload` of its row 0 */
 export function keptQueue({ id, payload }: SqlRow): KeptQueue {
-  if (typeof payload !== "string") throw new Error(`outbox ${id} has lost its counts`);
+  if (typeof payload !== "string") throw new Damaged(`outbox ${id} has lost its counts`);
   return { id: id as number, counted: JSON.parse(payload) as Counted };
 }
 
