@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly dataDir?: string;
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** A program, with its arguments, that runs the agent: `["nice", "-n", "10"]`. It must become the agent (`exec`). */
+  readonly wrapper?: readonly string[];
 }
 
 /** The program that is tested, with its arguments. */
@@ -51,8 +53,13 @@ export function command(args: readonly string[]): [program: string, args: string
   return [process.execPath, [...(isDeno ? ["run", "-A", "--no-check"] : []), main, ...args]];
 }
 
-function launch(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
-  const [program, all] = command(args);
+function launch(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
+): ChildProcess {
+  const [agent, agentArgs] = command(args);
+  const [program, ...all] = [...wrapper, agent, ...agentArgs] as [string, ...string[]];
   return spawn(program, all, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...environment } });
 }
 
@@ -102,10 +109,10 @@ export class Agent {
   }
 
   /** Starts an agent on a free port and waits for its ready line; rejects with its output when it ends before. */
-  static async start({ dataDir, args = [], environment }: StartOptions = {}): Promise<Agent> {
+  static async start({ dataDir, args = [], environment, wrapper }: StartOptions = {}): Promise<Agent> {
     const owned = dataDir === undefined;
     const dir = dataDir ?? mkdtempSync(join(tmpdir(), "weir-agent-"));
-    const child = launch(["serve", "--listen", "127.0.0.1:0", "--data-dir", dir, ...args], environment);
+    const child = launch(["serve", "--listen", "127.0.0.1:0", "--data-dir", dir, ...args], environment, wrapper);
     const output = collect(child);
     let ended = false;
     const exited = new Promise<number | null>((done) => child.on("close", (code) => done(code)));

@@ -21,6 +21,7 @@ import { Agent, withFolder } from "../agent/agent.ts";
 import { eventually } from "../eventually.ts";
 import { type Mosquitto, startMosquitto } from "../mosquitto.ts";
 import { drawRounds, killRounds } from "./kill_rounds.ts";
+import { ledgersBalance } from "./ledger.ts";
 import { NumberedPublisher } from "./numbered_publisher.ts";
 import {
   closingPayload,
@@ -182,6 +183,7 @@ async function check(kills: number): Promise<void> {
         );
         if (faults.length > 0) console.error(agent.output().stderr.slice(-5000));
         assert.deepEqual(faults, [], `seed ${seed}, rounds ${JSON.stringify(drawRounds(seed, kills))}`);
+        await ledgersBalance(agent, subjects.map(({ id }) => id));
         assert.equal(await agent.end(), 0, agent.output().stderr.slice(-3000));
       } finally {
         await agent.end("SIGKILL");

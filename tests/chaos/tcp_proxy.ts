@@ -31,6 +31,8 @@ export interface ChaosOptions {
   readonly kinds?: readonly Disturbance[];
   /** A cut, reset or silence comes after up to so many bytes of both directions. */
   readonly bytesMax?: number;
+  /** The other connections are cut after up to so many bytes, so that they are drawn anew; default never. */
+  readonly lifeBytesMax?: number;
 }
 
 export class ChaosProxy {
@@ -51,6 +53,7 @@ export class ChaosProxy {
   readonly #random: SeededRandom;
   readonly #kinds: readonly Disturbance[];
   readonly #bytesMax: number;
+  readonly #lifeBytesMax: number;
   readonly #links = new Set<Link>();
   #calm = false;
 
@@ -62,6 +65,7 @@ export class ChaosProxy {
     this.#random = new SeededRandom(seed);
     this.#kinds = options.kinds ?? disturbances;
     this.#bytesMax = options.bytesMax ?? 20_000;
+    this.#lifeBytesMax = options.lifeBytesMax ?? Infinity;
   }
 
   /** Listens on a free loopback port and forwards to another one. */
@@ -107,7 +111,9 @@ export class ChaosProxy {
     const seed = this.#random.uint32();
     this.counts[kind]++;
     const server = connect({ host: "127.0.0.1", port: this.#target });
-    const link = new Link(client, server, { kind, bytesMax: this.#bytesMax, seed }, () => this.#links.delete(link));
+    const life = this.#calm ? Infinity : this.#lifeBytesMax;
+    const bytesMax = kind === "silence" || kind === "reset" || kind === "cut" ? this.#bytesMax : life;
+    const link = new Link(client, server, { kind, bytesMax, seed }, () => this.#links.delete(link));
     this.#links.add(link);
   }
 }
@@ -125,7 +131,7 @@ class Link {
   readonly #kind: Disturbance;
   readonly #random: SeededRandom;
   readonly #onEnd: () => void;
-  /** Bytes of both directions until it is cut, reset or silent. */
+  /** Bytes of both directions until it is cut, reset or silent; Infinity for never. */
   #left: number;
   #trickle: number;
   #silent = false;
@@ -138,7 +144,7 @@ class Link {
     this.#server = server;
     this.#kind = kind;
     this.#random = new SeededRandom(seed);
-    this.#left = 1 + this.#random.below(bytesMax);
+    this.#left = bytesMax === Infinity ? Infinity : 1 + this.#random.below(bytesMax);
     this.#trickle = trickleBytes;
     this.#onEnd = onEnd;
     for (const socket of [client, server]) {
@@ -156,6 +162,7 @@ class Link {
       for await (const chunk of from) {
         if (this.#ended) return;
         await this.#pass(chunk as Uint8Array, to);
+        if (this.#left <= 0) await this.#finish();
       }
       to.end();
     } catch {
@@ -164,23 +171,20 @@ class Link {
   }
 
   async #pass(chunk: Uint8Array, to: Socket): Promise<void> {
+    if (this.#silent) return;
+    const part = chunk.length > this.#left ? chunk.subarray(0, this.#left) : chunk;
+    this.#left -= part.length;
     switch (this.#kind) {
-      case "none":
-        return await write(to, chunk);
       case "delay":
         await this.#wait(this.#random.below(longestDelayMs));
-        return await write(to, chunk);
+        return await write(to, part);
       case "stall":
         if (this.#random.below(8) === 0) await this.#wait(this.#random.below(longestStallMs));
-        return await write(to, chunk);
+        return await write(to, part);
       case "trickle":
-        return await this.#passByBytes(chunk, to);
-      case "silence":
-      case "reset":
-      case "cut":
-        return await this.#passUntilEnd(chunk, to);
+        return await this.#passByBytes(part, to);
       default:
-        this.#kind satisfies never;
+        return await write(to, part);
     }
   }
 
@@ -195,14 +199,9 @@ class Link {
     if (slow < chunk.length) await write(to, chunk.subarray(slow));
   }
 
-  async #passUntilEnd(chunk: Uint8Array, to: Socket): Promise<void> {
-    if (this.#silent) return;
-    const part = chunk.subarray(0, this.#left);
-    this.#left -= part.length;
-    await write(to, part);
-    if (this.#left > 0) return;
-    if (this.#kind === "cut") return this.end();
+  async #finish(): Promise<void> {
     if (this.#kind === "reset") return this.#reset();
+    if (this.#kind !== "silence") return this.end();
     this.#silent = true;
     await this.#wait(silenceMs);
     this.end();
