@@ -76,6 +76,8 @@ export interface FeedOptions {
   readonly createValidator: ((columns: ReadonlySet<string> | "all") => (row: Struct) => Struct) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Called when no rule reads the stream any more, and the source is closed. */
+  readonly onClosed?: () => void;
 }
 
 export class Feed {
@@ -137,6 +139,7 @@ export class Feed {
   async close(): Promise<void> {
     this.#allowClose();
     await this.#finished;
+    this.#options.onClosed?.();
   }
 
   /** Resolves when the source is closed for good; does nothing to bring that about. */

@@ -63,6 +63,7 @@ class Consumer implements FeedConsumer {
   readonly errors: string[] = [];
   readonly ends: string[] = [];
   readonly durable = false;
+  readonly holdsBack = false;
   readonly startPosition = undefined;
   letGoes = 0;
   full: Promise<void> | undefined;
@@ -251,6 +252,23 @@ test("a Feed with several consumers waits for none, and tells those that held it
   feed.remove(two);
   assert.equal(feed.shared, false);
   await end(one);
+});
+
+test("a Feed with several consumers waits for one that works", async () => {
+  const { source, join, end } = setUp();
+  const one = join();
+  const two = join();
+  const working = Promise.withResolvers<void>();
+  one.working = working.promise;
+  source.payloads('{"a":1}');
+  source.payloads('{"a":2}');
+  await settled();
+  assert.deepEqual([one.rows.length, two.rows.length, source.reads], [1, 1, 1]);
+  one.working = undefined;
+  working.resolve();
+  await settled();
+  assert.deepEqual([one.rows.length, two.rows.length], [2, 2]);
+  await end(one, two);
 });
 
 test("a Feed opens a lost source again after a wait, however it was lost", async () => {

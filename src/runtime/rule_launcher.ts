@@ -58,6 +58,7 @@ export class RuleLauncher {
           index,
           rule: id,
           journal: durable?.journal,
+          durability: durable === undefined ? undefined : prepared.definition.options.durability,
           nextSequence,
           pool,
           delivery,
@@ -102,12 +103,20 @@ export class RuleLauncher {
     const known = this.#shared.get(stream.name);
     if (known !== undefined && !known.closed) return known;
     // A source that is still finishing may own what the next one needs, such as the client id at a broker.
-    const feed = this.#createFeed(source, `stream ${stream.name}`, undefined, known?.whenClosed());
+    const feed: Feed = this.#createFeed(source, `stream ${stream.name}`, undefined, known?.whenClosed(), () => {
+      if (this.#shared.get(stream.name) === feed) this.#shared.delete(stream.name);
+    });
     this.#shared.set(stream.name, feed);
     return feed;
   }
 
-  #createFeed(source: PreparedSource, name: string, owner?: string, before?: Promise<void>): Feed {
+  #createFeed(
+    source: PreparedSource,
+    name: string,
+    owner?: string,
+    before?: Promise<void>,
+    onClosed: () => void = () => {},
+  ): Feed {
     const { pool, clock, resolvePath } = this.#parts;
     const log = this.#parts.log.with({ stream: source.stream.name });
     const parts = { pool, clock, log, name, resolvePath, ...(owner === undefined ? {} : { owner }) };
@@ -121,6 +130,7 @@ export class RuleLauncher {
       reportsStatus: source.connection !== undefined,
       createDecoder: source.createDecoder,
       createValidator: source.createValidator,
+      onClosed,
       clock,
       log,
     });

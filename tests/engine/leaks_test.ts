@@ -90,6 +90,25 @@ test("rules that were stopped, replaced or deleted are collected, and no timer o
     assert.ok(alive <= refs.length / 20, `${alive} of ${refs.length} signals of stopped rules are still held`);
   }));
 
+test("shared streams that were dropped are collected, whatever their names were", () =>
+  withProbes(async (world) => {
+    const { engine, streams, probe } = world;
+    const { refs } = watchSignals(world);
+    for (let n = 0; n < 60; n++) {
+      const options = `TYPE="probe", DATASOURCE="t", FORMAT="json", SHARED="true"`;
+      streams.execute(`CREATE STREAM stream${n} () WITH (${options})`);
+      for (const id of ["one", "two"]) await engine.rules.create(probeRule(id, `SELECT a FROM stream${n}`));
+      await settled();
+      probe.give("t", '{"a":1}');
+      await settled();
+      for (const id of ["one", "two"]) await engine.rules.delete(id);
+      streams.execute(`DROP STREAM stream${n}`);
+    }
+    assert.ok(refs.length >= 180, `${refs.length} signals were seen`);
+    const alive = await collected(refs, refs.length / 20);
+    assert.ok(alive <= refs.length / 20, `${alive} of ${refs.length} signals of stopped rules are still held`);
+  }));
+
 test("a rule that runs for long leaves no listener per message, nor timer", () =>
   withProbes(async (world) => {
     const { create, probe, clock, engine } = world;
