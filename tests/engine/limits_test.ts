@@ -167,7 +167,7 @@ const larger: readonly (readonly [name: string, sql: string, row: (n: number) =>
     "rows of a window",
     "SELECT * FROM s GROUP BY TUMBLINGWINDOW(hh, 1)",
     (n) => ({ n, text: "x".repeat(500) }),
-    /step "window" holds \d+ rows in about \d\.\d MiB/,
+    /step "window" holds \d+ rows in about [\d.]+ MiB/,
   ],
   [
     "groups of a window",
@@ -185,7 +185,7 @@ const larger: readonly (readonly [name: string, sql: string, row: (n: number) =>
     "partitions of an analytic function",
     "SELECT lag(n) OVER (PARTITION BY k) AS before FROM s",
     (n) => ({ n, k: `key ${n}` }),
-    /step "analytic" holds about \d\.\d MiB/,
+    /step "analytic" holds about [\d.]+ MiB/,
   ],
 ];
 
@@ -201,10 +201,10 @@ for (const [name, sql, row, step] of larger) {
       const { message, state_bytes: bytes } = engine.rules.status("large");
       assert.match(
         String(message),
-        /^E513: The state of the rule takes about \d\.\d MiB, and stateBytesMax allows 1\.0 MiB: /,
+        /^E513: The state of the rule takes about [\d.]+ MiB, and stateBytesMax allows 1\.0 MiB: /,
       );
       assert.match(String(message), step);
-      assert.ok(Number(bytes) > 1024 * 1024 && Number(bytes) < 10 * 1024 * 1024, `${bytes} bytes`);
+      assert.ok(Number(bytes) > 1024 * 1024 && Number(bytes) < 15 * 1024 * 1024, `${bytes} bytes`);
     }));
 }
 
@@ -250,4 +250,27 @@ test("whatever an expression throws in a condition, a window or an aggregate lea
       assert.equal(engine.rules.status(`r${i}`).source_s_0_connection_status, 1, sql);
       await engine.rules.delete(`r${i}`);
     }
+  }));
+
+test("messages that are nested without end, or make results that are, are errors of their rows alone", () =>
+  withTestFunctions(async ({ engine, wire }) => {
+    await engine.rules.create(wireRule("r", "SELECT a, to_json(a) AS text, n FROM s"));
+    const deep = (depth: number, open: string, close: string) => open.repeat(depth) + "1" + close.repeat(depth);
+    for (const depth of [900, 5000, 100_000]) {
+      wire.send(`{"a":${deep(depth, "[", "]")}}`);
+      wire.send(`{"a":${deep(depth, '{"b":', "}")}}`);
+    }
+    wire.send("[".repeat(1_000_000), '{"n":1}');
+    await eventually(() => wire.written.includes('[{"n":1}]'));
+    assert.equal(engine.rules.status("r").status, "running");
+    assert.equal(engine.rules.status("r").source_s_0_connection_status, 1);
+  }));
+
+test("a result that cannot be written is an error of its message alone", () =>
+  withTestFunctions(async ({ engine, wire }) => {
+    await engine.rules.create(wireRule("r", "SELECT n, x * 10 AS b FROM s"));
+    wire.send('{"n":1,"x":1e308}', '{"n":2,"x":0.5}');
+    await eventually(() => wire.written.length > 0);
+    assert.deepEqual(wire.written, ['[{"b":5,"n":2}]']);
+    assert.equal(engine.rules.status("r").status, "running");
   }));

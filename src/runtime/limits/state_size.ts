@@ -29,7 +29,7 @@ const entryBytes = 48;
 /** Of a longer list so many elements are measured. */
 const sampled = 32;
 /** Of a larger map no more entries than this are passed over to find those that are measured. */
-const passedMax = 50_000;
+const passedMax = 10_000;
 /** Values nested deeper than this are taken for small. */
 const depthMax = 16;
 

@@ -1,8 +1,8 @@
 /**
  * Watches how much memory the state of a rule takes, and tells when it is more than the rule may have.
  *
- * The state is measured every second, or every thousand rows where they come faster, and never for more than a small part
- * of the time, however large it is. So a limit is not exact: what comes between two looks is on top of it.
+ * The state is measured every second, or every thousand rows where they come faster, and less often where that takes long:
+ * it never takes more than a small part of the time. So a limit is not exact: what comes between two looks is on top of it.
  * @module
  */
 import { diagnostic, DiagnosticError } from "../../diagnostics/diagnostic.ts";
@@ -17,8 +17,9 @@ export interface WatchedStep {
 
 const looksEveryMs = 1000;
 const looksEveryRows = 1000;
-/** Between two looks lies so many times what a look takes. */
+/** Between two looks lies so many times what a look takes, unless a great many rows come meanwhile. */
 const pauseFactor = 20;
+const looksEveryRowsAnyway = 10_000;
 
 const mib = 1024 * 1024;
 
@@ -44,8 +45,8 @@ export class StateWatch {
   rows(count: number, now: number): DiagnosticError | undefined {
     if (this.#bytesMax === 0 || this.#steps.length === 0) return undefined;
     this.#rows += count;
-    const pause = this.#rows < looksEveryRows ? looksEveryMs : 0;
-    if (now - this.#lookedAt < Math.max(pause, pauseFactor * this.#tookMs)) return undefined;
+    const pause = this.#rows < looksEveryRows ? looksEveryMs : pauseFactor * this.#tookMs;
+    if (now - this.#lookedAt < pause && this.#rows < looksEveryRowsAnyway) return undefined;
     const bytes = this.bytes();
     this.#rows = 0;
     this.#lookedAt = this.#now();
