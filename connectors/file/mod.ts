@@ -167,7 +167,8 @@ export const file = defineConnector({
     summary:
       "Appends each message as a line, and starts new files by age, count or size. A last line that a crash has cut off " +
       "goes when the message that it is the beginning of is written again; any other last line without an end stays, and " +
-      "gets one. On a full disk the sink takes back what it has written of a batch, and waits.",
+      "gets one. On a full disk the sink takes back what it has written of a batch, and waits. In a rule with " +
+      "`durability` `power`, a batch counts as written when the disk has it, and not only the operating system.",
     delivery: "at-least-once",
     promise: ({ ifExists }) =>
       ifExists === "truncate"

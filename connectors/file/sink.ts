@@ -7,6 +7,7 @@ import { type FileHandle, mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { InferOutput } from "valibot";
 import type { ConnectorContext } from "../../src/connector/context.ts";
+import type { OpenContext } from "../../src/connector/declare.ts";
 import { Disconnected, RetryLater } from "../../src/connector/errors.ts";
 import type { Payload, PayloadSink } from "../../src/connector/sink.ts";
 import { refuseSetting } from "../../src/connector/settings.ts";
@@ -14,6 +15,7 @@ import type { sinkSettings } from "./mod.ts";
 import { prefixed, suffixed } from "./rolled_name.ts";
 
 type SinkSettings = InferOutput<typeof sinkSettings>;
+type SinkContext = ConnectorContext & Pick<OpenContext, "durability">;
 
 /** How long to wait for someone to make room on a full disk. */
 const diskFullRetryMs = 5000;
@@ -43,12 +45,13 @@ interface Begun {
 }
 
 /**
- * A batch counts as written when the operating system has it; `close` and each roll also force it to the disk. On a
- * full disk, the part of a batch that found room is taken back before the error, so that no half line stays.
+ * A batch counts as written when the operating system has it, and with durability `power` when the disk has it, and the
+ * file its name there. `close` and each roll force it to the disk in either case. On a full disk, the part of a batch
+ * that found room is taken back before the error, so that no half line stays.
  */
 export class FileSink implements PayloadSink {
   readonly #settings: SinkSettings;
-  readonly #context: ConnectorContext;
+  readonly #context: SinkContext;
   readonly #path: string;
   /** Undefined while the next one cannot be opened. */
   #file: CurrentFile | undefined;
@@ -57,7 +60,7 @@ export class FileSink implements PayloadSink {
   #last: Promise<unknown> = Promise.resolve();
   #cancelAge: () => void = () => {};
 
-  private constructor(settings: SinkSettings, context: ConnectorContext, path: string, file: CurrentFile) {
+  private constructor(settings: SinkSettings, context: SinkContext, path: string, file: CurrentFile) {
     this.#settings = settings;
     this.#context = context;
     this.#path = path;
@@ -70,10 +73,10 @@ export class FileSink implements PayloadSink {
    * @throws {Disconnected} when the file cannot be opened now.
    * @throws {RetryLater} when the disk is full.
    */
-  static async open(settings: SinkSettings, context: ConnectorContext): Promise<FileSink> {
+  static async open(settings: SinkSettings, context: SinkContext): Promise<FileSink> {
     const path = context.resolvePath?.(settings.path) ?? resolve(settings.path);
     const truncate = settings.ifExists === "truncate";
-    return new FileSink(settings, context, path, await openFile(path, settings, context.clock.now(), truncate));
+    return new FileSink(settings, context, path, await openFile(path, settings, context, truncate));
   }
 
   write(batch: readonly Payload[], signal: AbortSignal, ids?: readonly string[]): Promise<void> {
@@ -86,6 +89,8 @@ export class FileSink implements PayloadSink {
           const file = this.#file ?? await this.#openNext();
           const end = this.#endOfPart(file, batch, next);
           await append(file, batch.slice(next, end), batch);
+          // A second try of a flush that failed would tell nothing: the messages are written again.
+          if (this.#context.durability === "power") await flush(file);
           next = end;
           if (this.#isFull(file)) await this.#roll(file);
         }
@@ -148,7 +153,10 @@ export class FileSink implements PayloadSink {
     this.#file = undefined;
     try {
       await closeFile(old);
-      if (rollingNamePattern === "") await rename(old.path, await freeName(suffixed, old.path, old.started));
+      if (rollingNamePattern === "") {
+        await rename(old.path, await freeName(suffixed, old.path, old.started));
+        if (this.#context.durability === "power") await flushFolder(dirname(old.path));
+      }
     } catch (error) {
       this.#context.log.error("Cannot finish a full file", { path: old.path, reason: (error as Error).message });
     }
@@ -157,7 +165,7 @@ export class FileSink implements PayloadSink {
 
   async #openNext(): Promise<CurrentFile> {
     const truncate = this.#settings.rollingNamePattern === "none";
-    const file = await openFile(this.#path, this.#settings, this.#context.clock.now(), truncate);
+    const file = await openFile(this.#path, this.#settings, this.#context, truncate);
     this.#file = file;
     this.#watchAge();
     return file;
@@ -273,15 +281,21 @@ function byteLength(message: Payload): number {
   return typeof message === "string" ? Buffer.byteLength(message) : message.length;
 }
 
-async function openFile(base: string, settings: SinkSettings, now: number, truncate: boolean): Promise<CurrentFile> {
-  const { rollingNamePattern } = settings;
+async function openFile(
+  base: string,
+  { rollingNamePattern }: SinkSettings,
+  { clock, durability }: SinkContext,
+  truncate: boolean,
+): Promise<CurrentFile> {
+  const now = clock.now();
   let path = base;
   try {
-    await mkdir(dirname(base), { recursive: true });
+    const made = await mkdir(dirname(base), { recursive: true });
     if (rollingNamePattern === "prefix") path = await freeName(prefixed, base, now);
     if (rollingNamePattern === "suffix") path = await freeName(suffixed, base, now);
     const handle = await open(path, "a+");
     try {
+      if (durability === "power") await flushFolders(dirname(base), made);
       if (truncate) await handle.truncate(0);
       const { size } = await handle.stat();
       // What it ends with is looked at when something is written behind it.
@@ -300,10 +314,37 @@ async function openFile(base: string, settings: SinkSettings, now: number, trunc
 
 async function closeFile({ handle }: CurrentFile): Promise<void> {
   try {
-    await handle.datasync().catch((error) => {
-      // Pipes and devices have nothing to force.
-      if ((error as { code?: string }).code !== "EINVAL") throw error;
-    });
+    await handle.datasync().catch(unlessUnable);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Returns when the disk has what was written. */
+async function flush({ handle, path }: CurrentFile): Promise<void> {
+  await handle.datasync().catch(unlessUnable).catch((error) => {
+    throw writeFailure(path, error);
+  });
+}
+
+/** Pipes, devices, and the folders of some file systems have nothing to force. */
+function unlessUnable(error: unknown): void {
+  if ((error as { code?: string }).code !== "EINVAL") throw error;
+}
+
+/** Returns when the disk has the names in a folder, and, where folders were made, those on the way to it. */
+async function flushFolders(folder: string, firstMade: string | undefined): Promise<void> {
+  const first = firstMade === undefined ? folder : dirname(firstMade);
+  for (let each = folder;; each = dirname(each)) {
+    await flushFolder(each);
+    if (each.length <= first.length) return;
+  }
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync().catch(unlessUnable);
   } finally {
     await handle.close();
   }

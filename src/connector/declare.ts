@@ -75,6 +75,11 @@ export interface OpenContext<Connection = undefined> extends ConnectorContext {
    * and logs why.
    */
   readonly position?: string;
+  /**
+   * Of a sink: what messages have to survive when `write` has resolved, where that is the sink's to see to: with `power`,
+   * what it keeps on a disk of this machine must be forced to it. Absent in a rule with `qos` 0, which promises nothing.
+   */
+  readonly durability?: "process" | "power";
 }
 
 /** A column of CREATE STREAM or CREATE TABLE, as far as a source that gives rows may want to know it. */

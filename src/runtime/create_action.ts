@@ -30,6 +30,8 @@ export interface CreateActionOptions {
   readonly rule: string;
   /** Of a rule with `qos` 1 or 2. */
   readonly journal: RuleJournal | undefined;
+  /** Of a rule with `qos` 1 or 2, what its sinks get. */
+  readonly durability: OpenContext["durability"];
   /** Of a rule with `qos` 0: gives the next number for a message. All actions of the rule share them. */
   readonly nextSequence: () => number;
   readonly onFailed: (error: DiagnosticError) => void;
@@ -88,7 +90,7 @@ export function createAction(options: CreateActionOptions): Action {
 
 /** @param suffix tells a second sink from the first */
 function opener(
-  { index, rule, pool, clock, log, resolvePath }: CreateActionOptions,
+  { index, rule, durability, pool, clock, log, resolvePath }: CreateActionOptions,
   action: PreparedAction,
   suffix = "",
 ): ActionOptions["open"] {
@@ -97,8 +99,8 @@ function opener(
     context: OpenContext<never>,
   ) => PayloadSink | RowSink | Promise<PayloadSink | RowSink> = action.role.open;
   const name = `rule ${rule} action ${index} ${action.definition.type}${suffix}`;
-  return (onStatus) =>
-    openRole<PayloadSink | RowSink>(action, open, { pool, clock, log, name, resolvePath, owner: rule }, onStatus);
+  const parts = { pool, clock, log, name, resolvePath, owner: rule, durability };
+  return (onStatus) => openRole<PayloadSink | RowSink>(action, open, parts, onStatus);
 }
 
 interface CreatedQueue {

@@ -23,6 +23,8 @@ export interface OpenParts {
   readonly owner?: string;
   /** Of a source: whether its positions are kept, and where it shall begin. */
   readonly resume?: Pick<OpenContext, "keepsPosition" | "position">;
+  /** Of a sink: see `OpenContext`. */
+  readonly durability?: OpenContext["durability"];
 }
 
 /** Closing the handle also gives the connection back. */
@@ -51,6 +53,7 @@ export async function openRole<Handle extends Closable>(
       connection: lease?.connection as never,
       ...(declared === undefined ? {} : { columns: declared }),
       ...parts.resume,
+      ...(parts.durability === undefined ? {} : { durability: parts.durability }),
     });
     if (lease === undefined) return handle;
     const close = handle.close.bind(handle);
