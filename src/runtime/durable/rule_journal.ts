@@ -87,8 +87,10 @@ export class RuleJournal {
   readonly #stopping = new AbortController();
   /** Commits beside the order that have not ended. */
   #beside = 0;
-  /** Why nothing can be committed at present. */
+  /** Why no unit can be committed at present. */
   #trouble: string | undefined;
+  /** Why what is beside the order cannot be: it holds up nothing, since the next unit finds out by itself. */
+  #troubleBeside: string | undefined;
   /** Nothing can be committed any more. */
   #broken = false;
 
@@ -105,7 +107,7 @@ export class RuleJournal {
 
   /** Why nothing can be committed at present, for the status; undefined when all is well. */
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#trouble ?? this.#troubleBeside;
   }
 
   listen(action: string, listener: JournalListener): void {
@@ -213,16 +215,16 @@ export class RuleJournal {
       return;
     }
     if (!(error instanceof StoreError)) throw error;
-    this.#unwell(error);
+    this.#tellTrouble(error);
+    this.#trouble = error.message;
+    this.#idle.wake();
     await clock.sleep(backoff.next(), signal);
   }
 
-  #unwell(error: StoreError): void {
+  #tellTrouble(error: StoreError): void {
     const fields = { reason: error.message };
-    if (this.#trouble === error.message) this.#options.log.debug("Nothing can be kept still", fields);
+    if (this.trouble === error.message) this.#options.log.debug("Nothing can be kept still", fields);
     else this.#options.log.error("Nothing can be kept: the rule waits, and takes nothing more meanwhile", fields);
-    this.#trouble = error.message;
-    this.#idle.wake();
   }
 
   #well(): void {
@@ -248,12 +250,15 @@ export class RuleJournal {
       while (true) {
         try {
           const { dropped } = await delivery.commit({ rule, outboxes: [work] }, durability);
+          this.#troubleBeside = undefined;
           for (const each of dropped) this.#listeners.get(each.action)?.dropped(each);
           this.#listeners.get(work.action)?.committed(0);
           return;
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
-          this.#unwell(error);
+          this.#tellTrouble(error);
+          this.#troubleBeside = error.message;
+          this.#idle.wake();
           await clock.sleep(backoff.next(), this.#stopping.signal);
         }
       }
@@ -292,7 +297,7 @@ export class RuleJournal {
     let isLate = false;
     const over = late.wait().then(() => void (isLate = true));
     const cancel = this.#options.clock.after(graceMs, () => late.wake());
-    while (!this.#isIdle && !isLate && !this.#broken && this.#trouble === undefined) {
+    while (!this.#isIdle && !isLate && !this.#broken && this.trouble === undefined) {
       await Promise.race([this.#idle.wait(), over]);
     }
     cancel();
