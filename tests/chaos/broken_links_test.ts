@@ -119,7 +119,7 @@ test(`links that stall, trickle, fall silent and tear lose nothing (seed ${seed}
           connection: { keepAlive: "1s", connectTimeout: "1s" },
         });
         scene.publisher.run(() => random.below(8), 10);
-        await sleep(12_000);
+        await sleep(8_000);
         scene.publisher.pause();
         toInput.calm();
         toOutput.calm();
