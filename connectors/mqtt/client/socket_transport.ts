@@ -26,7 +26,8 @@ export function openSocket(
   };
   const takeAndRest = (chunk: Uint8Array): void => {
     take(chunk);
-    if (!closed) reads.after(events.patient);
+    // A read that came back full left something behind: a rest would only let that wait.
+    if (!closed && chunk.length < readBytes) reads.after(events.patient);
   };
   const socket = address.secure ? connectTls(address, options ?? {}) : connectPlain(address, takeAndRest);
   // Only a plain socket rests: TLS has a stream below that would go on reading ahead.
