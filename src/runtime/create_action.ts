@@ -132,6 +132,7 @@ function createQueue(options: CreateActionOptions, created: () => Action): Creat
       accepts,
       onDropped,
       onUnreadable,
+      ...(common.cacheAgeMax > 0 ? { ageMaxMs: common.cacheAgeMax } : {}),
       ...(common.resendAlterQueue ? { alter } : {}),
       clock,
       log,

@@ -88,6 +88,8 @@ export class Sender {
           await this.#close(writer);
           writer = undefined;
           writer = await this.#open();
+          // That may have taken long.
+          if (!isTakenBack) isTakenBack = lane.gaveBack(sending);
         }
         if (!isTakenBack) this.#backoff.reset();
         this.#options.onSent();

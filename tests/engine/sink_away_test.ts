@@ -242,6 +242,23 @@ test("a pause between two tries is as long as resendInterval says", () =>
   }));
 
 for (const [promise, options] of [["without promise", {}], ["with qos 1", { qos: 1 }]] as const) {
+  test(`${promise}, messages that wait for too long are dropped and counted`, () =>
+    withWorld(async (world) => {
+      await world.create({ enableCache: true, cacheAgeMax: "10s", ...small }, options);
+      world.post.away.add("out");
+      await world.give(9);
+      await world.clock.advance(14_000);
+      await quiet();
+      assert.equal(world.status("sink_post_0_0_dropped_total"), 8, "all but the one that is being tried");
+      await world.give(2);
+      world.post.away.clear();
+      await world.clock.advance(9_000);
+      await quiet();
+      assert.deepEqual(world.numbers(), [9, 10]);
+      assert.equal(world.status("sink_post_0_0_dropped_total"), 9);
+      assert.equal(world.status("sink_post_0_0_buffer_length"), 0);
+    }));
+
   const alter = { enableCache: true, resendAlterQueue: true, ...small };
 
   test(`${promise}, what cannot be sent goes to a second sink, and new results do not wait`, () =>

@@ -11,6 +11,7 @@ import type { Lane, Outbox, OutboxWork, TakenMessage } from "../../store/deliver
 import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendLane, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
+import { Expiry } from "./expiry.ts";
 import { decodeItem, encodeItem } from "./message_codec.ts";
 import type { RuleJournal } from "./rule_journal.ts";
 
@@ -27,6 +28,8 @@ export interface OutboxQueueOptions {
   readonly onDropped: (reason: string, rows: number) => void;
   /** So many are dead letters, as they cannot be read. */
   readonly onUnreadable: (rows: number) => void;
+  /** Milliseconds that a message may wait. */
+  readonly ageMaxMs?: number;
   /** What cannot be sent at once goes to a lane of its own, with a sender of its own. */
   readonly alter?: AlterOptions;
   readonly clock: Clock;
@@ -71,12 +74,17 @@ export class OutboxQueue implements SendQueue {
   #changing = 0;
   #stopping = false;
   readonly #cancelTimers: Partial<Record<Lane, () => void>> = {};
+  readonly #expiry: Expiry | undefined;
   readonly #arrival = new Waiters();
   readonly #idle = new Waiters();
 
   constructor(options: OutboxQueueOptions) {
     this.#options = options;
-    const { action, journal, outbox, onDropped, alter } = options;
+    const { action, journal, outbox, onDropped, alter, ageMaxMs, clock } = options;
+    if (ageMaxMs !== undefined) {
+      const expire = () => void journal.settle({ action, expiredAtMs: clock.now() });
+      this.#expiry = new Expiry({ ageMaxMs, oldestMs: () => outbox.oldestMs(), expire, clock });
+    }
     this.diverts = alter !== undefined;
     if (alter !== undefined) {
       this.#resends = outbox.counts().rows;
@@ -144,11 +152,16 @@ export class OutboxQueue implements SendQueue {
 
   /** Without those that are damaged, or were kept for a sink that took something else. Undefined when none is left. */
   #readable(taken: readonly TakenMessage[]): TakenSending | undefined {
-    const { action, incarnation, accepts, clock } = this.#options;
+    const { action, incarnation, accepts, clock, ageMaxMs = Infinity, onDropped } = this.#options;
     const messages: TakenMessage[] = [];
     const items: Item[] = [];
     const buried: { sequence: number; reason: string; diedMs: number }[] = [];
+    const expired: number[] = [];
     for (const message of taken) {
+      if (message.createdMs < clock.now() - ageMaxMs) {
+        expired.push(message.sequence);
+        continue;
+      }
       try {
         items.push(decodeItem(message.payload, accepts));
         messages.push(message);
@@ -156,6 +169,10 @@ export class OutboxQueue implements SendQueue {
         if (!(error instanceof TypeError)) throw error;
         buried.push({ sequence: message.sequence, reason: error.message, diedMs: clock.now() });
       }
+    }
+    if (expired.length > 0) {
+      onDropped("age", expired.length);
+      this.#settle({ action, delivered: expired }, expired.length);
     }
     if (buried.length > 0) {
       this.#options.onUnreadable(buried.length);
@@ -202,9 +219,18 @@ export class OutboxQueue implements SendQueue {
   // ---------------------------------------------------------------- with a second lane
 
   gaveBack(sending: Sending): boolean {
-    if (!this.diverts) return false;
+    const { messages } = sending as TakenSending;
+    if (!this.diverts) return this.#releaseOld(messages);
     this.#isTaken = false;
-    void this.#changeOver((sending as TakenSending).messages);
+    void this.#changeOver(messages);
+    return true;
+  }
+
+  /** Messages wait longer while a sink is away, so it is then that they get too old. True when some are. */
+  #releaseOld(messages: readonly TakenMessage[]): boolean {
+    const { ageMaxMs = Infinity, outbox, clock } = this.#options;
+    if (messages[0]!.createdMs >= clock.now() - ageMaxMs) return false;
+    outbox.release(messages.map(({ sequence }) => sequence));
     return true;
   }
 
@@ -260,7 +286,7 @@ export class OutboxQueue implements SendQueue {
         this.#done(sending, refused);
         if (priority === 1) this.#arrival.wake();
       },
-      gaveBack: () => false,
+      gaveBack: (sending) => this.#releaseOld((sending as TakenSending).messages),
       reachable: (canResend) => {
         this.#canResend = canResend;
         this.#arrival.wake();
@@ -274,6 +300,7 @@ export class OutboxQueue implements SendQueue {
   stop(): void {
     this.#stopping = true;
     for (const cancel of Object.values(this.#cancelTimers)) cancel();
+    this.#expiry?.stop();
     this.#arrival.wake();
     this.#idle.wake();
   }

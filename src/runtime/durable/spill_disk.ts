@@ -82,6 +82,15 @@ export class SpillDisk {
     return rows - takenRows;
   }
 
+  /**
+   * When the oldest was made, Unix milliseconds.
+   *
+   * @throws {StoreError}
+   */
+  oldestMs(): number | undefined {
+    return this.#outbox.oldestMs();
+  }
+
   /** Done messages that are still to be taken off. */
   get hasDone(): boolean {
     return this.#done.length > 0;
@@ -184,7 +193,7 @@ export class SpillDisk {
   }
 
   /**
-   * Writes a page, and takes off what is done. Nothing has changed when it rejects.
+   * Writes a page, and takes off what is done or too old. Nothing has changed when it rejects.
    *
    * @throws {OutboxFullError | StoreError}
    */

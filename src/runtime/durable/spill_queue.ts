@@ -15,6 +15,7 @@ import { OutboxFullError } from "../../store/delivery_store.ts";
 import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
+import { Expiry } from "./expiry.ts";
 import { SpillDisk, type SpillDiskOptions, type WaitingMessage } from "./spill_disk.ts";
 
 export interface SpillQueueOptions extends SpillDiskOptions {
@@ -60,6 +61,9 @@ export class SpillQueue implements SendQueue {
   #trouble: string | undefined;
   #pumping: Promise<void> | undefined;
   #isSpilling = false;
+  /** Something on disk is too old. */
+  #hasExpired = false;
+  readonly #expiry: Expiry | undefined;
   #cancelTimer: (() => void) | undefined;
   #isStopping = false;
   #isClosed = false;
@@ -74,6 +78,11 @@ export class SpillQueue implements SendQueue {
     this.#page = options.settings.bufferPageSize;
     this.#threshold = options.settings.memoryCacheThreshold;
     this.#disk = new SpillDisk(options);
+    const { settings: { cacheAgeMax: ageMaxMs }, clock } = options;
+    if (ageMaxMs > 0) {
+      const oldestMs = () => this.#disk.oldestMs() ?? this.#memory[0]?.createdMs;
+      this.#expiry = new Expiry({ ageMaxMs, oldestMs, expire: () => this.#expire(), clock });
+    }
   }
 
   get length(): number {
@@ -152,20 +161,33 @@ export class SpillQueue implements SendQueue {
   }
 
   #takeFromMemory(): readonly Kept[] {
-    let expired = 0;
-    while (expired < this.#memory.length && this.#disk.isTooOld(this.#memory[expired]!.createdMs)) expired++;
-    if (expired > 0) {
-      this.#memory = this.#memory.slice(expired);
-      this.#inMemory -= expired;
-      this.#drop("age", expired);
-      this.#moved();
-    }
+    this.#expireMemory();
     const messages = this.#memory.slice(0, writeItemsMax);
     for (const message of messages) {
       message.isTaken = true;
       message.id ??= this.newId(message.sequence);
     }
     return messages;
+  }
+
+  #expire(): void {
+    this.#expireMemory();
+    if (this.#disk.waiting === 0) return;
+    this.#hasExpired = true;
+    this.#pump();
+  }
+
+  /** Not what the sender has, or what is on its way to the disk: that stands in front. */
+  #expireMemory(): void {
+    const from = this.#memory.findIndex(({ place, isTaken }) => place === "memory" && !isTaken);
+    if (from === -1) return;
+    let end = from;
+    while (end < this.#memory.length && this.#disk.isTooOld(this.#memory[end]!.createdMs)) end++;
+    if (end === from) return;
+    this.#memory.splice(from, end - from);
+    this.#inMemory -= end - from;
+    this.#drop("age", end - from);
+    this.#moved();
   }
 
   /** What a sink refuses for good is not kept either. */
@@ -230,7 +252,7 @@ export class SpillQueue implements SendQueue {
   }
 
   get #hasWork(): boolean {
-    return this.#disk.hasDone || this.#pagesToSpill() > 0;
+    return this.#hasExpired || this.#disk.hasDone || this.#pagesToSpill() > 0;
   }
 
   /** Messages in front of the memory that shall go to disk: whole pages. */
@@ -257,6 +279,7 @@ export class SpillQueue implements SendQueue {
   }
 
   async #commit(page: readonly Kept[]): Promise<void> {
+    this.#hasExpired = false;
     const dropped = await this.#disk.commit(page);
     this.#well();
     const missing = this.#arrived(page);
@@ -372,6 +395,7 @@ export class SpillQueue implements SendQueue {
     this.#isStopping = true;
     this.#stopped.abort(new Error("The rule stops"));
     this.#cancelTimer?.();
+    this.#expiry?.stop();
     for (const waiters of [this.#arrival, this.#room, this.#idle]) waiters.wake();
   }
 

@@ -274,6 +274,26 @@ for (const [where, newWorld] of worlds) {
     assert.deepEqual([queue.length, dropped.age], [0, 11]);
   });
 
+  test(`SpillQueue ${where} drops what gets too old while nothing comes and nothing goes`, async () => {
+    const { queue, clock, dropped } = open(newWorld(), { cacheAgeMax: 5000 });
+    add(queue, 0, 10);
+    await quiet();
+    await clock.advance(3000);
+    add(queue, 10, 1);
+    await quiet();
+    assert.equal(queue.length, 11);
+    queue.take();
+    await clock.advance(3900);
+    await quiet();
+    assert.deepEqual([queue.length, dropped], [3, { age: 8 }], "the sender has two of them");
+    assert.equal(queue.gaveBack(), true);
+    await clock.advance(1000);
+    await quiet();
+    assert.deepEqual([queue.length, dropped], [1, { age: 10 }]);
+    await close(queue);
+    assert.equal(clock.waiting, 0);
+  });
+
   test(`SpillQueue ${where} takes more at a stop than its limit, and comes down to it`, async () => {
     const world = newWorld();
     const first = open(world, { maxDiskCache: 4 });
@@ -405,6 +425,7 @@ const scenarios: readonly Scenario[] = [
   },
   { name: "that blocks", settings: { maxDiskCache: 8, onFull: "block" }, kills: false, failurePerMille: 0 },
   { name: "with few bytes", settings: { maxDiskCache: 100, cacheBytesMax: 12 }, kills: false, failurePerMille: 0 },
+  { name: "with an age limit", settings: { maxDiskCache: 100, cacheAgeMax: 3000 }, kills: false, failurePerMille: 0 },
   { name: "with kills", settings: { maxDiskCache: 10_000 }, kills: true, failurePerMille: 0 },
   { name: "with a failing disk", settings: { maxDiskCache: 10_000 }, kills: true, failurePerMille: 60 },
 ];
@@ -456,6 +477,10 @@ async function play(scenario: Scenario, seed: number): Promise<void> {
       case 7:
       case 8:
         if (sending === undefined) break;
+        if (random.below(4) === 0) {
+          if (queue.gaveBack()) sending = undefined;
+          break;
+        }
         sent.push(...sending);
         sending = undefined;
         queue.sent();
