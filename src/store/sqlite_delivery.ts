@@ -1,9 +1,5 @@
 /**
  * Durable delivery in the SQLite database of the store, through its one connection.
- *
- * A transaction of level "power" runs with `synchronous=FULL`, where SQLite flushes the write-ahead log at each commit,
- * and with it all that was committed before; otherwise `NORMAL` flushes at checkpoints only. The level is a setting of
- * the connection that may change between transactions.
  * @module
  */
 import { randomBytes } from "node:crypto";
@@ -19,13 +15,23 @@ import {
   type LogEntry,
   type OutboxSettings,
 } from "./delivery_store.ts";
-import { type DeliverySql, prepareDelivery, ruleIdMax, type SqlDatabase } from "./delivery_sql.ts";
-import { checkUnit, mergeSettings, movedPositions } from "./delivery_unit.ts";
+import { type DeliverySql, prepareDelivery, type SqlDatabase } from "./delivery_sql.ts";
+import { checkUnit, mergeSettings } from "./delivery_unit.ts";
 import { GroupCommit, type Outcome } from "./group_commit.ts";
-import { type KeptQueue, keptQueue, SqliteOutbox } from "./sqlite_outbox.ts";
-import { encodePositions, readRule, readRules, type Rule } from "./sqlite_rules.ts";
+import { SqliteOutbox } from "./sqlite_outbox.ts";
+import {
+  addRule,
+  appendLog,
+  readActions,
+  readQueue,
+  readRule,
+  readRules,
+  type Rule,
+  saveCheckpoint,
+} from "./sqlite_rules.ts";
 import { SqliteSpace } from "./sqlite_space.ts";
-import { fromStored, toStored } from "./stored_payload.ts";
+import { SqliteTransaction } from "./sqlite_transaction.ts";
+import { fromStored } from "./stored_payload.ts";
 import { StoreError } from "./store_error.ts";
 
 export interface SqliteDeliveryOptions {
@@ -43,6 +49,7 @@ const logPageRows = 64;
 
 export class SqliteDelivery implements DeliveryStore {
   readonly #database: SqlDatabase;
+  readonly #transaction: SqliteTransaction;
   readonly #space: SqliteSpace;
   readonly #onDamaged: () => void;
   #prepared: DeliverySql | undefined;
@@ -52,11 +59,11 @@ export class SqliteDelivery implements DeliveryStore {
   readonly #group: GroupCommit<DeliveryUnit, Committed>;
   readonly #newIncarnation: () => string;
   readonly #rules = new Map<string, Rule>();
-  #durability: Durability | undefined;
   #closed = false;
 
   constructor(options: SqliteDeliveryOptions) {
     this.#database = options.database;
+    this.#transaction = new SqliteTransaction(options.database);
     this.#space = new SqliteSpace(options.database, options.file);
     this.#onDamaged = options.onDamaged ?? (() => {});
     this.#newIncarnation = options.newIncarnation ?? (() => randomBytes(8).toString("hex"));
@@ -144,21 +151,15 @@ export class SqliteDelivery implements DeliveryStore {
   }
 
   actions(rule: string): string[] {
-    const { state: { id }, queues, outboxes } = this.#rule(rule);
-    if (id === undefined) return [];
-    if (queues !== undefined) {
-      const others = [...queues.keys()].filter((action) => !outboxes.has(action));
-      const used = [...outboxes.values()].filter(({ queue }) => queue !== undefined).map(({ action }) => action);
-      return [...others, ...used].sort();
-    }
-    return this.#read(() => this.#sql.actions.all(id).map(({ action }) => action as string));
+    const owner = this.#rule(rule);
+    return this.#read(() => readActions(this.#sql, owner));
   }
 
   outbox(rule: string, action: string, settings: Partial<OutboxSettings> = {}): SqliteOutbox {
     const owner = this.#rule(rule);
     let outbox = owner.outboxes.get(action);
     if (outbox === undefined) {
-      const kept = this.#keptQueue(owner, action);
+      const kept = this.#read(() => readQueue(this.#sql, owner, action));
       outbox = new SqliteOutbox(rule, action, mergeSettings(defaultOutboxSettings, settings), kept, {
         sql: this.#sql,
         ruleId: () => owner.state.id,
@@ -167,15 +168,6 @@ export class SqliteDelivery implements DeliveryStore {
       owner.outboxes.set(action, outbox);
     } else outbox.configure(settings);
     return outbox;
-  }
-
-  #keptQueue({ state: { id }, queues }: Rule, action: string): KeptQueue | undefined {
-    if (id === undefined) return undefined;
-    if (queues !== undefined) return queues.get(action);
-    return this.#read(() => {
-      const queue = this.#sql.queue.get(id, action);
-      return queue === undefined ? undefined : keptQueue(queue);
-    });
   }
 
   #read<T>(work: () => T): T {
@@ -255,15 +247,15 @@ export class SqliteDelivery implements DeliveryStore {
           outcomes.push({ result: { dropped: [] } });
           continue;
         }
-        if (!begun) this.#begin(durability);
+        if (!begun) this.#transaction.begin(this.#sql, durability);
         begun = true;
         touched.add(rule);
         outcomes.push({ result: { dropped: this.#apply(unit, rule, outboxes) } });
       }
       for (const outbox of outboxes) outbox.finish();
-      if (begun) this.#sql.commit.run();
+      if (begun) this.#transaction.commit(this.#sql);
     } catch (error) {
-      if (begun) this.#rollBack();
+      if (begun) this.#transaction.rollBack();
       for (const outbox of outboxes) outbox.rolledBack();
       for (const rule of touched) {
         rule.state = rule.before ?? rule.state;
@@ -311,25 +303,9 @@ export class SqliteDelivery implements DeliveryStore {
     }
   }
 
-  #begin(durability: Durability): void {
-    if (durability !== this.#durability) {
-      this.#database.exec(`PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
-      this.#durability = durability;
-    }
-    this.#sql.begin.run();
-  }
-
-  #rollBack(): void {
-    try {
-      this.#database.exec("ROLLBACK");
-    } catch {
-      // Some failures end the transaction by themselves.
-    }
-  }
-
   #apply(unit: DeliveryUnit, rule: Rule, outboxes: Set<SqliteOutbox>): Dropped[] {
     rule.before ??= rule.state;
-    const id = rule.state.id ?? this.#addRule(unit.rule, rule);
+    const id = rule.state.id ?? addRule(this.#sql, unit.rule, rule);
     const dropped: Dropped[] = [];
     for (const work of unit.outboxes ?? []) {
       const outbox = this.outbox(unit.rule, work.action);
@@ -337,54 +313,13 @@ export class SqliteDelivery implements DeliveryStore {
       outbox.begin();
       dropped.push(...outbox.apply(work));
     }
-    this.#appendLog(unit, rule, id);
-    if (unit.checkpoint !== undefined) this.#saveCheckpoint(unit.checkpoint, rule, id);
+    appendLog(this.#sql, unit, rule, id);
+    if (unit.checkpoint !== undefined) {
+      const sequence = saveCheckpoint(this.#sql, unit.checkpoint, rule, id);
+      // Readers begin after the checkpoint, so that what a slice leaves is gone for them.
+      this.#space.clearLog(this.#sql, rule, id, sequence);
+    }
     return dropped;
-  }
-
-  #addRule(name: string, rule: Rule): number {
-    const next = this.#sql.ruleAfterLast.get()!.id as number;
-    const id = next <= ruleIdMax ? next : this.#sql.ruleInGap.get()!.id as number;
-    if (id > ruleIdMax) throw new RangeError(`Cannot keep another rule: there are ${ruleIdMax}`);
-    this.#sql.addRule.run(id, name, rule.state.incarnation);
-    rule.state = { ...rule.state, id };
-    return id;
-  }
-
-  /** Writes the log, and the positions into its last entry or, without one, into their own row. */
-  #appendLog({ log = [], positions: changed }: DeliveryUnit, rule: Rule, id: number): void {
-    let { positions, lastLog } = rule.state;
-    if (changed !== undefined && changed.size > 0) positions = movedPositions(positions, changed);
-    const end = log.at(-1);
-    for (const entry of log) {
-      const text = entry === end && positions.size > 0 ? encodePositions(positions) : null;
-      this.#sql.addLog.run(id, entry.sequence, text, toStored(entry.payload));
-    }
-    if (end !== undefined) lastLog = end.sequence;
-    // Entries without any position leave it to this row to say that there is none.
-    if (positions !== rule.state.positions && (end === undefined || positions.size === 0)) {
-      this.#sql.putPositions.run(id, lastLog, encodePositions(positions));
-    }
-    rule.state = { ...rule.state, positions, lastLog };
-  }
-
-  #saveCheckpoint(checkpoint: Checkpoint | null, rule: Rule, id: number): void {
-    const { lastLog, positions } = rule.state;
-    const sequence = checkpoint === null ? lastLog : checkpoint.sequence;
-    this.#sql.putCheckpoint.run(
-      id,
-      checkpoint?.plan ?? "",
-      sequence,
-      checkpoint?.timeMs ?? 0,
-      checkpoint === null ? null : toStored(checkpoint.state),
-    );
-    rule.state = { ...rule.state, checkpointSequence: sequence, hasCheckpoint: checkpoint !== null };
-    if (sequence === lastLog && positions.size > 0) {
-      // The entry that holds them goes.
-      this.#sql.putPositions.run(id, lastLog, encodePositions(positions));
-    }
-    // Readers begin after the checkpoint, so that what a slice leaves is gone for them.
-    this.#space.clearLog(this.#sql, rule, id, sequence);
   }
 
   // ---- removing
@@ -436,15 +371,9 @@ export class SqliteDelivery implements DeliveryStore {
 
   /** Runs `work` in a transaction of its own. */
   #alone<T>(doing: string, work: () => T): T {
-    let begun = false;
     try {
-      this.#begin("process");
-      begun = true;
-      const result = work();
-      this.#sql.commit.run();
-      return result;
+      return this.#transaction.alone(this.#sql, work);
     } catch (error) {
-      if (begun) this.#rollBack();
       throw this.#failed(doing, error);
     }
   }

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
-import { entry, logged, messages, take } from "./delivery_cases.ts";
+import { entry, logged, messages, take } from "./delivery_fixture.ts";
 import type { DeliveryStore } from "./delivery_store.ts";
 import { newDatabase } from "./failing_database_fixture.ts";
 import { openStore } from "./sqlite.ts";

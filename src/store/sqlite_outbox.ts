@@ -21,9 +21,11 @@ import {
   type TakeOptions,
 } from "./delivery_store.ts";
 import { type DeliverySql, queueIdMax, resendBit, type SqlRow } from "./delivery_sql.ts";
+import { dropOldestLetters, letterRanges, readLetters } from "./dead_letters.ts";
+import { type Amount, dropFront } from "./drop_front.ts";
 import { laneBits, type Lease, OutboxReader } from "./outbox_reader.ts";
 import { Damaged } from "./sqlite_failure.ts";
-import { fromStored, toStored } from "./stored_payload.ts";
+import { toStored } from "./stored_payload.ts";
 import { hasRoom, mergeSettings, messagesBytes, payloadBytes, settled } from "./delivery_unit.ts";
 
 /** What row 0 of the queue holds as JSON. */
@@ -47,18 +49,7 @@ export function keptQueue({ id, payload }: SqlRow): KeptQueue {
   return { id: id as number, counted: JSON.parse(payload) as Counted };
 }
 
-/** A sum of messages that are gone. */
-interface Amount {
-  rows: number;
-  bytes: number;
-}
-
 const empty: Counted = { last: 0, rows: 0, bytes: 0, deadRows: 0, deadBytes: 0 };
-const dropPageRows = 256;
-/** At most this is dropped in one unit, because it holds up everything else; the next unit goes on. */
-const dropRowsMax = 20_000;
-const dropBytesMax = 64 * 1024 * 1024;
-
 function isPowerOfTwo(n: number): boolean {
   return (n & (n - 1)) === 0;
 }
@@ -321,59 +312,37 @@ export class SqliteOutbox implements Outbox {
     this.#remove(amount);
     const { deadRows, deadBytes } = this.#counted;
     this.#count({ deadRows: deadRows + amount.rows, deadBytes: deadBytes + amount.bytes });
-    return this.#dropDead(queue);
-  }
-
-  #dropDead(queue: number): Amount {
-    const dropped = { rows: 0, bytes: 0 };
-    const { deadRows, deadBytes } = this.#counted;
-    const { deadRowsMax, deadBytesMax } = this.#settings;
-    const isWithin = () => deadRows - dropped.rows <= deadRowsMax && deadBytes - dropped.bytes <= deadBytesMax;
-    if (isWithin()) return dropped;
-    let last: number | undefined;
-    for (const row of this.#sql.deadRange.front.iterate(queue, 0, sequenceMax, deadRows)) {
-      dropped.rows++;
-      dropped.bytes += row.bytes as number;
-      last = row.rest as number;
-      if (isWithin()) break;
-    }
-    if (last === undefined) return dropped;
-    this.#sql.deadRange.delete.run(queue, 0, last);
-    this.#count({ deadRows: deadRows - dropped.rows, deadBytes: deadBytes - dropped.bytes });
-    return dropped;
-  }
-
-  /** The ranges of dead letters that a list means, with their sizes. */
-  *#deadOnes(queue: number, which: readonly number[] | "all"): Generator<Amount & { first: number; last: number }> {
-    if (which === "all") {
-      const { deadRows: rows, deadBytes: bytes } = this.#counted;
-      yield { first: 0, last: sequenceMax, rows, bytes };
-      return;
-    }
-    for (const sequence of which) {
-      const row = this.#sql.deadRange.front.get(queue, sequence, sequence, 1);
-      if (row !== undefined) yield { first: sequence, last: sequence, rows: 1, bytes: row.bytes as number };
-    }
+    return this.#countOut(dropOldestLetters(this.#sql, queue, this.#counted, this.#settings));
   }
 
   #replay(queue: number, which: readonly number[] | "all"): void {
-    for (const { first, last, rows, bytes } of this.#deadOnes(queue, which)) {
+    for (const { first, last, rows, bytes } of letterRanges(this.#sql, queue, this.#counted, which)) {
       this.#sql.exhume.run(queue, first, last);
       this.#count({ rows: this.#counted.rows + rows, bytes: this.#counted.bytes + bytes });
-      this.#dropDeadRange(queue, first, last, { rows, bytes });
+      this.#sql.deadRange.delete.run(queue, first, last);
+      this.#countOut({ rows, bytes });
     }
     this.#reader.doubtOrder();
   }
 
   #clear(queue: number, which: readonly number[] | "all"): void {
-    for (const { first, last, rows, bytes } of this.#deadOnes(queue, which)) {
-      this.#dropDeadRange(queue, first, last, { rows, bytes });
+    for (const { first, last, rows, bytes } of letterRanges(this.#sql, queue, this.#counted, which)) {
+      this.#sql.deadRange.delete.run(queue, first, last);
+      this.#countOut({ rows, bytes });
     }
   }
 
-  #dropDeadRange(queue: number, first: number, last: number, { rows, bytes }: Amount): void {
-    this.#sql.deadRange.delete.run(queue, first, last);
-    this.#count({ deadRows: this.#counted.deadRows - rows, deadBytes: this.#counted.deadBytes - bytes });
+  /** Dead letters that are gone. */
+  #countOut(gone: Amount): Amount {
+    const { deadRows, deadBytes } = this.#counted;
+    if (gone.rows > 0) this.#count({ deadRows: deadRows - gone.rows, deadBytes: deadBytes - gone.bytes });
+    return gone;
+  }
+
+  #dropFront(queue: number, wants: (createdMs: number, gone: Amount) => boolean): Amount {
+    const gone = dropFront(this.#sql, this.#reader, queue, wants);
+    this.#remove(gone);
+    return gone;
   }
 
   #append(queue: number, messages: readonly Message[]): Amount {
@@ -402,61 +371,12 @@ export class SqliteOutbox implements Outbox {
     });
   }
 
-  /**
-   * Drops messages that are not taken from the front while `wants` says so. Those of the resend lane go first: they
-   * were live before what is live now.
-   */
-  #dropFront(queue: number, wants: (createdMs: number, gone: Amount) => boolean): Amount {
-    const gone = { rows: 0, bytes: 0 };
-    for (const bit of [resendBit, 0]) {
-      let after = bit;
-      for (let isWanted = true; isWanted;) {
-        const rows = this.#sql.ages.all(queue, after, bit + sequenceMax, dropPageRows);
-        let first: number | undefined;
-        let last = 0;
-        const dropRun = () => {
-          if (first !== undefined) this.#sql.outboxRange.delete.run(queue, bit + first, bit + last);
-          first = undefined;
-        };
-        for (const row of rows) {
-          const sequence = row.sequence as number;
-          after = bit + sequence;
-          if (this.#reader.has(sequence)) {
-            dropRun();
-            continue;
-          }
-          isWanted = gone.rows < dropRowsMax && gone.bytes < dropBytesMax && wants(row.created as number, gone);
-          if (!isWanted) break;
-          first ??= sequence;
-          last = sequence;
-          gone.rows++;
-          gone.bytes += row.bytes as number;
-          this.#reader.setWait(sequence, undefined);
-        }
-        dropRun();
-        isWanted &&= rows.length === dropPageRows;
-      }
-    }
-    this.#remove(gone);
-    return gone;
-  }
-
   // ---- dead letters
 
   deadLetters({ after = 0, limit }: { readonly after?: number; readonly limit: number }): DeadLetter[] {
     const queue = this.#queue;
     if (queue === undefined || this.#counted.deadRows === 0) return [];
-    return this.#context.read(() =>
-      this.#sql.deadLetters.all(queue, after, sequenceMax, limit).map((row) => ({
-        sequence: row.sequence as number,
-        ...(row.key === null ? {} : { key: fromStored(row.key) as string }),
-        payload: fromStored(row.payload),
-        createdMs: row.created as number,
-        attempts: row.attempts as number,
-        reason: fromStored(row.reason) as string,
-        diedMs: row.died as number,
-      }))
-    );
+    return this.#context.read(() => readLetters(this.#sql, queue, after, limit));
   }
 
   deadLetter(sequence: number): DeadLetter | undefined {

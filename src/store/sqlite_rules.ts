@@ -1,9 +1,13 @@
 /**
- * What SQLite keeps of rules with delivery, as it is read when they start: one by one, or of all of them in one pass.
+ * What SQLite keeps of rules with delivery: read when they start, one by one or all in one pass, and written within the
+ * transaction of a unit.
  * @module
  */
-import type { DeliverySql, SqlRow } from "./delivery_sql.ts";
+import type { Checkpoint, DeliveryUnit } from "./delivery_store.ts";
+import { type DeliverySql, ruleIdMax, type SqlRow } from "./delivery_sql.ts";
+import { movedPositions } from "./delivery_unit.ts";
 import { type KeptQueue, keptQueue, type SqliteOutbox } from "./sqlite_outbox.ts";
+import { toStored } from "./stored_payload.ts";
 
 /** What is known of a rule. Replaced as a whole, so that a failed transaction puts the old one back. */
 export interface RuleState {
@@ -27,7 +31,7 @@ export interface Rule {
   readonly queues: Map<string, KeptQueue> | undefined;
 }
 
-export function encodePositions(positions: ReadonlyMap<string, string>): string {
+function encodePositions(positions: ReadonlyMap<string, string>): string {
   return JSON.stringify([...positions]);
 }
 
@@ -111,4 +115,72 @@ export function readRules(sql: DeliverySql): Map<string, Rule> {
     rules.set(rule.name as string, newRule(state, queues.get(id) ?? new Map()));
   }
   return rules;
+}
+
+/** The actions of which an outbox is kept, by name. */
+export function readActions(sql: DeliverySql, { state: { id }, queues, outboxes }: Rule): string[] {
+  if (id === undefined) return [];
+  if (queues === undefined) return sql.actions.all(id).map(({ action }) => action as string);
+  const unused = [...queues.keys()].filter((action) => !outboxes.has(action));
+  const used = [...outboxes.values()].filter(({ queue }) => queue !== undefined).map(({ action }) => action);
+  return [...unused, ...used].sort();
+}
+
+/** The outbox of an action, where one is kept. */
+export function readQueue(sql: DeliverySql, { state: { id }, queues }: Rule, action: string): KeptQueue | undefined {
+  if (id === undefined) return undefined;
+  if (queues !== undefined) return queues.get(action);
+  const queue = sql.queue.get(id, action);
+  return queue === undefined ? undefined : keptQueue(queue);
+}
+
+// ---- writing, within a transaction
+
+/** Gives a rule its number. */
+export function addRule(sql: DeliverySql, name: string, rule: Rule): number {
+  const next = sql.ruleAfterLast.get()!.id as number;
+  const id = next <= ruleIdMax ? next : sql.ruleInGap.get()!.id as number;
+  if (id > ruleIdMax) throw new RangeError(`Cannot keep another rule: there are ${ruleIdMax}`);
+  sql.addRule.run(id, name, rule.state.incarnation);
+  rule.state = { ...rule.state, id };
+  return id;
+}
+
+/** Writes the log, and the positions into its last entry or, without one, into their own row. */
+export function appendLog(
+  sql: DeliverySql,
+  { log = [], positions: changed }: DeliveryUnit,
+  rule: Rule,
+  id: number,
+): void {
+  let { positions, lastLog } = rule.state;
+  if (changed !== undefined && changed.size > 0) positions = movedPositions(positions, changed);
+  const end = log.at(-1);
+  for (const entry of log) {
+    const text = entry === end && positions.size > 0 ? encodePositions(positions) : null;
+    sql.addLog.run(id, entry.sequence, text, toStored(entry.payload));
+  }
+  if (end !== undefined) lastLog = end.sequence;
+  // Entries without any position leave it to this row to say that there is none.
+  if (positions !== rule.state.positions && (end === undefined || positions.size === 0)) {
+    sql.putPositions.run(id, lastLog, encodePositions(positions));
+  }
+  rule.state = { ...rule.state, positions, lastLog };
+}
+
+/** Returns the sequence up to which the log has no meaning any more. */
+export function saveCheckpoint(sql: DeliverySql, checkpoint: Checkpoint | null, rule: Rule, id: number): number {
+  const { lastLog, positions } = rule.state;
+  const sequence = checkpoint === null ? lastLog : checkpoint.sequence;
+  sql.putCheckpoint.run(
+    id,
+    checkpoint?.plan ?? "",
+    sequence,
+    checkpoint?.timeMs ?? 0,
+    checkpoint === null ? null : toStored(checkpoint.state),
+  );
+  rule.state = { ...rule.state, checkpointSequence: sequence, hasCheckpoint: checkpoint !== null };
+  // The entry that holds them goes.
+  if (sequence === lastLog && positions.size > 0) sql.putPositions.run(id, lastLog, encodePositions(positions));
+  return sequence;
 }
