@@ -12,6 +12,7 @@ import { sizeOfEntries } from "../limits/state_size.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
 import { type FailedRow, failureOf, failureToState, PaneQueue } from "./pane_queue.ts";
 import { compileAggregate, type CompiledAggregate, compileGroupKey, resultRow, rowOfNone } from "./group_table.ts";
+import type { FreshRows } from "./fresh_rows.ts";
 import type { PaneContent } from "./pane_content.ts";
 
 /** A row that could not be given to any group. WHERE is applied before the groups, so its failures come first. */
@@ -131,11 +132,12 @@ export class GroupPanes implements PaneContent {
     if (this.#strays.length > 0) this.#strays = this.#strays.filter(({ at }) => at >= this.#from);
   }
 
-  list(window: WindowSpan, fresh: number): Batch | undefined {
+  list(window: WindowSpan, fresh: FreshRows, from: number): Batch | undefined {
     this.#purge();
     const failure = this.#failure();
     if (failure !== undefined) {
-      this.#context.fail(failure.error, fresh);
+      this.#context.fail(failure.error, 0);
+      fresh.spoil(from, failure.error);
       return undefined;
     }
     if (this.#order.length === 0) return this.emitsEmpty ? { rows: [rowOfNone(window)], window } : undefined;
@@ -147,10 +149,11 @@ export class GroupPanes implements PaneContent {
         rows.push(resultRow(panes.first!.row, states, this.#aggregates, this.#context.changingSlots, window));
       }
     } catch (error) {
-      this.#context.fail(error, fresh);
+      this.#context.fail(error, 0);
+      fresh.spoil(from, error);
       return undefined;
     }
-    this.#context.metrics.passed += fresh;
+    this.#context.metrics.passed += fresh.handOn(from);
     return { rows, window };
   }
 

@@ -10,6 +10,7 @@ import type { Struct, Value } from "../../value/value.ts";
 import type { OperatorContext } from "../operator.ts";
 import { decodeState, encodeState } from "../state_codec.ts";
 import { planOf } from "../statement_fixture.ts";
+import { FreshRows } from "./fresh_rows.ts";
 import { GroupPanes } from "./group_panes.ts";
 
 const window = { start: 0, end: 10, trigger: 10 };
@@ -36,7 +37,7 @@ function setUp(select: string, keys = "", where = "") {
   const add = (at: number, values: Struct) => content.add(new Row(values, at), at);
   /** The results of the groups, with the columns of their first rows. */
   const listOf = (panes: GroupPanes) =>
-    panes.list(window, 0)?.rows.map((row) => [row.values.i ?? null, ...row.slots ?? []]);
+    panes.list(window, new FreshRows(), 0)?.rows.map((row) => [row.values.i ?? null, ...row.slots ?? []]);
   return { content, open, add, list: () => listOf(content), listOf, errors: () => errors.splice(0) };
 }
 

@@ -105,7 +105,7 @@ export class HoppingWindow implements Operator {
   #evict(): void {
     const start = this.#end! - this.#lengthMs;
     this.#content.evict(start);
-    const lost = this.#fresh.takeBefore(start);
+    const lost = this.#fresh.forget(start, this.#context.metrics);
     if (lost > 0) this.#context.drop("clock set back", lost);
   }
 
@@ -113,7 +113,7 @@ export class HoppingWindow implements Operator {
   #close(): void {
     const end = this.#end!;
     const span = { start: end - this.#lengthMs, end, trigger: end, empty: this.#content.size === 0 };
-    const list = this.#content.list(span, this.#fresh.takeFrom(-Infinity));
+    const list = this.#content.list(span, this.#fresh, end - this.#lengthMs);
     this.#end = end + this.#hopMs;
     if (list !== undefined) this.#output.push(list);
   }

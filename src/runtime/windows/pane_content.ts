@@ -11,6 +11,7 @@ import { sizeOfRows } from "../limits/state_size.ts";
 import type { Batch, OperatorContext } from "../operator.ts";
 import { rowFromValue, rowToValue } from "../row_state.ts";
 import { copyRow } from "./copy_row.ts";
+import type { FreshRows } from "./fresh_rows.ts";
 
 export interface PaneContent {
   /**
@@ -21,10 +22,10 @@ export interface PaneContent {
   /** Forgets what stands before `from`, which never falls. */
   evict(from: number): void;
   /**
-   * A list of everything that is held, or undefined when nothing is to be handed on. Everything stays held. Counts the
-   * `fresh` rows of it that were in no list before.
+   * A list of everything that is held, which begins at `from`, or undefined when nothing is to be handed on. Everything
+   * stays held. Counts the `fresh` rows of it, that were in no list before.
    */
-  list(window: WindowSpan, fresh: number): Batch | undefined;
+  list(window: WindowSpan, fresh: FreshRows, from: number): Batch | undefined;
   /** How many rows it holds. */
   readonly size: number;
   /** True when the list of an empty window is handed on. */
@@ -70,8 +71,8 @@ export class RowPanes implements PaneContent {
     }
   }
 
-  list(window: WindowSpan, fresh: number): Batch {
-    this.#context.metrics.passed += fresh;
+  list(window: WindowSpan, fresh: FreshRows, from: number): Batch {
+    this.#context.metrics.passed += fresh.handOn(from);
     const rows: Row[] = [];
     for (let i = this.#head; i < this.#rows.length; i++) {
       rows.push(copyRow(this.#rows[i]!, this.#context.changingSlots, window));

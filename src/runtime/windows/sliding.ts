@@ -115,7 +115,7 @@ class WaitingWindows {
     this.#content.evict(from);
     const span = this.#series.span(time);
     const shown = this.#content.size === 0 ? { ...span, empty: true } : span;
-    const list = this.#content.list(shown, fresh.takeFrom(from));
+    const list = this.#content.list(shown, fresh, from);
     if (list !== undefined) this.#output.push(list);
   }
 
@@ -194,7 +194,8 @@ export class SlidingWindow implements Operator {
     if (this.#fresh.size === 0) return;
     let needed = Infinity;
     for (const series of this.#series) needed = Math.min(needed, series.neededFrom(this.#latest));
-    this.#context.metrics.filtered += this.#fresh.takeBefore(needed);
+    const { metrics } = this.#context;
+    metrics.filtered += this.#fresh.forget(needed, metrics);
   }
 
   #triggersOn(row: Row): boolean {
@@ -239,7 +240,8 @@ export class SlidingWindow implements Operator {
 
   end(): void {
     this.#emitWhile((series) => series.due < Infinity);
-    this.#context.metrics.filtered += this.#fresh.takeBefore(Infinity);
+    const { metrics } = this.#context;
+    metrics.filtered += this.#fresh.forget(Infinity, metrics);
   }
 
   deadline(): number {
