@@ -23,6 +23,18 @@ class Disk {
   position: string | undefined;
 }
 
+function openSource(connection: MqttConnection, position: string | undefined): MqttSource {
+  return new MqttSource({ datasource: "t/#", qos: 2 } as never, {
+    connection,
+    keepsSession: true,
+    tellsSession: true,
+    keepsPosition: true,
+    position,
+    clock: realClock,
+    log: recordingLogger([]),
+  });
+}
+
 /** A process with one rule: reads ahead, writes rows and position in one go, then acknowledges. */
 class Engine {
   readonly #connection: MqttConnection;
@@ -45,15 +57,7 @@ class Engine {
       // The wait for a sign of the old session is long beside a loopback.
       timing: { ...systemTiming, after: (ms, callback) => systemTiming.after(ms === 2000 ? 100 : ms, callback) },
     });
-    this.#source = new MqttSource({ datasource: "t/#", qos: 2 } as never, {
-      connection: this.#connection,
-      keepsSession: true,
-      tellsSession: true,
-      keepsPosition: true,
-      position: disk.position,
-      clock: realClock,
-      log: recordingLogger([]),
-    });
+    this.#source = openSource(this.#connection, disk.position);
     this.#read().catch((error) => {
       if (!this.dead) throw error;
     });
@@ -216,6 +220,75 @@ test("a new session takes no message for one of the session before", async () =>
       if (known !== losses) due = [];
       assert.deepEqual(due.filter((payload) => !disk.rows.includes(payload)), [], name);
     });
+  }
+});
+
+test("a source that comes back to a connection which lived on begins with an empty position, and loses nothing", async () => {
+  const broker = new SessionBroker(3, () => {});
+  await broker.start();
+  const connection = openMqtt({ servers: [broker.url], clientId: "gateway", session: "keep" });
+  const signal = AbortSignal.timeout(20_000);
+  const texts = ({ payloads }: PayloadBatch) => payloads.map((payload) => textOf(payload as PayloadSlice));
+  try {
+    const first = openSource(connection, undefined);
+    await eventually(() => broker.subscribed);
+    broker.publish("1");
+    const one = await first.read(signal);
+    assert.deepEqual(texts(one), ["1"]);
+    one.ack!();
+    // Released by the broker, but nobody keeps a position without it any more.
+    await eventually(() => broker.released === 1);
+    await first.close();
+    for (const payload of ["2", "3", "4"]) broker.publish(payload);
+    await eventually(() => connection.counters.heldMessages === 2);
+    assert.equal(broker.idle, false);
+
+    const second = openSource(connection, one.position);
+    const empty = await second.read(signal);
+    assert.deepEqual(texts(empty), []);
+    assert.equal(JSON.parse(empty.position!).taken, "");
+    // The identifier of "1" is free from here on; before, a new message could have been taken for it.
+    empty.ack!();
+    const rows: string[] = [];
+    const stop = new AbortController();
+    const reading = (async () => {
+      for (;;) {
+        const batch = await second.read(stop.signal);
+        rows.push(...texts(batch));
+        batch.ack!();
+      }
+    })().catch(() => {});
+    await eventually(() => broker.idle);
+    stop.abort();
+    await reading;
+    assert.deepEqual(rows, ["2", "3", "4"]);
+    await second.close();
+  } finally {
+    await connection.close();
+    await broker.stop();
+  }
+});
+
+test("a source without positions of its own gives an empty one where it finds one", async () => {
+  const broker = new SessionBroker(3, () => {});
+  await broker.start();
+  const connection = openMqtt({ servers: [broker.url], clientId: "gateway", session: "keep" });
+  const source = new MqttSource({ datasource: "t", qos: 1 } as never, {
+    connection,
+    keepsSession: true,
+    tellsSession: true,
+    keepsPosition: true,
+    position: '{"session":"gateway@tcp://b:1","taken":"1-3"}',
+    clock: realClock,
+    log: recordingLogger([]),
+  });
+  try {
+    const batch = await source.read(AbortSignal.timeout(20_000));
+    assert.deepEqual([batch.payloads.length, batch.position], [0, '{"taken":""}']);
+  } finally {
+    await source.close();
+    await connection.close();
+    await broker.stop();
   }
 });
 

@@ -50,6 +50,11 @@ export class SessionBroker {
     return this.#queue.length === 0 && this.#sent.size === 0;
   }
 
+  /** Messages that wait for PUBCOMP. */
+  get released(): number {
+    return [...this.#sent.values()].filter(({ received }) => received).length;
+  }
+
   publish(payload: string): void {
     if (!this.#subscribed) return;
     this.#queue.push(payload);
