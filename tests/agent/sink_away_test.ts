@@ -20,7 +20,11 @@ interface Bench {
   publish(from: number, to: number): Promise<void>;
 }
 
-async function withBench(action: Record<string, unknown>, work: (bench: Bench) => Promise<void>): Promise<void> {
+async function withBench(
+  action: Record<string, unknown>,
+  work: (bench: Bench) => Promise<void>,
+  options: Record<string, unknown> = {},
+): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), "weir-away-"));
   const source = await startMosquitto({ lines: ["max_queued_messages 0"] });
   const target = await startMosquitto({ persistence: true, lines: ["max_queued_messages 0"] });
@@ -48,6 +52,7 @@ async function withBench(action: Record<string, unknown>, work: (bench: Bench) =
       id: "away",
       sql: "SELECT n FROM demo",
       actions: [{ mqtt: sink }],
+      options,
     });
     await bench.agent.reaches(
       "away",
@@ -120,3 +125,26 @@ test("what cannot be sent goes to another topic with a queue of its own", () =>
     const back = await agent.reaches("away", (status) => status.op_mqtt_0_cache_0_buffer_length === 0);
     assert.equal(back.ledger_balanced, 1);
   }));
+
+test("with qos 1, a kill takes nothing of what waits for its second sink", () =>
+  withBench(
+    { resendAlterQueue: true, resendDestination: "late" },
+    async (bench) => {
+      const { target, receiver, publish } = bench;
+      const holds = (count: number) =>
+        bench.agent.reaches("away", (status) => status.op_mqtt_0_cache_0_buffer_length === count);
+      await publish(0, 20);
+      await receiver.get(20);
+      await target.halt();
+      await bench.agent.reaches("away", (status) => status.sink_mqtt_0_0_connection_status !== 1);
+      await publish(20, 220);
+      await holds(200);
+      await bench.restart("SIGKILL");
+      await holds(200);
+      await target.start();
+      const all = await receiver.get(220);
+      assert.deepEqual(all, [...lines("out", 0, 20), ...lines("late", 20, 220)]);
+      assert.equal((await holds(0)).ledger_balanced, 1);
+    },
+    { qos: 1 },
+  ));

@@ -29,8 +29,11 @@ class Post {
   readonly away = new Set<string>();
   readonly written: Record<string, unknown[]> = {};
   readonly ids: Record<string, string[]> = {};
+  /** The ids of each write, whether or not it was taken. */
+  readonly tried: Record<string, (readonly string[])[]> = {};
 
   #write(topic: string, items: readonly unknown[], ids: readonly string[] = []): Promise<void> {
+    (this.tried[topic] ??= []).push(ids);
     if (this.away.has(topic)) return Promise.reject(new Disconnected(`${topic} is away`));
     (this.written[topic] ??= []).push(...items);
     (this.ids[topic] ??= []).push(...ids);
@@ -212,6 +215,31 @@ test("a rule that is removed takes its cache along", () =>
     await world.give(9);
     await world.engine.rules.delete("r");
     assert.deepEqual(world.delivery.rules(), []);
+  }));
+
+test("what waits goes on when a rule begins or ceases to promise, with the ids of what was tried", () =>
+  withWorld(async (world) => {
+    const rule = (qos: number) =>
+      JSON.stringify({
+        ...{ id: "r", sql: "SELECT a FROM s", options: { qos } },
+        actions: [{ post: { topic: "out", sendSingle: true, enableCache: true, ...small } }],
+      });
+    await world.engine.rules.create(rule(0));
+    await world.clock.advance(10);
+    world.post.away.add("out");
+    await world.give(9);
+    const tried = world.post.tried.out!.at(-1)!;
+    await world.engine.rules.update("r", rule(1));
+    await world.clock.advance(10);
+    await world.give(3);
+    await world.engine.rules.update("r", rule(0));
+    await world.clock.advance(10);
+    await world.give(2);
+    world.post.away.clear();
+    await world.clock.advance(12_000);
+    assert.deepEqual(world.numbers(), range(0, 14));
+    assert.equal(world.post.ids.out![0], tried[0]);
+    assert.equal(new Set(world.post.ids.out).size, 14);
   }));
 
 test("dead letters from a time with a promise are sent again by a cache", () =>

@@ -70,7 +70,7 @@ export class AlterQueue implements SendQueue {
 
   /** As for a cache without a second queue, the source waits for none of this. */
   add(items: readonly Item[]): void {
-    this.#live.push(...this.#resends.numbered(items));
+    for (const message of this.#resends.numbered(items)) this.#live.push(message);
     if (this.#isReachable) this.#arrival.wake();
     else if (this.#taken === 0) this.#divert();
   }

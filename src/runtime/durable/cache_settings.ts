@@ -23,7 +23,7 @@ export const cacheSettings = v.strictObject({
     default: false,
   }),
   memoryCacheThreshold: integer({
-    description: "With enableCache: messages held in memory before the oldest go to disk; full pages.",
+    description: "With enableCache at qos 0: messages held in memory before the oldest go to disk; full pages.",
     default: numberDefaults.memoryCacheThreshold,
   }),
   maxDiskCache: integer({
@@ -53,7 +53,8 @@ export const cacheSettings = v.strictObject({
     default: 0,
   }),
   cleanCacheAtStop: flag({
-    description: "With enableCache: forgets at a stop what was not sent, instead of keeping it for the next start.",
+    description:
+      "With enableCache at qos 0: forgets at a stop what was not sent, instead of keeping it for the next start.",
     default: false,
   }),
   resendAlterQueue: flag({

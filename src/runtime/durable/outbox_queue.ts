@@ -12,7 +12,7 @@ import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendLane, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
 import { Expiry } from "./expiry.ts";
-import { decodeItem, encodeItem } from "./message_codec.ts";
+import { decodeKept, encodeItem } from "./message_codec.ts";
 import type { RuleJournal } from "./rule_journal.ts";
 
 export interface OutboxQueueOptions {
@@ -155,6 +155,7 @@ export class OutboxQueue implements SendQueue {
     const { action, incarnation, accepts, clock, ageMaxMs = Infinity, onDropped } = this.#options;
     const messages: TakenMessage[] = [];
     const items: Item[] = [];
+    const ids: string[] = [];
     const buried: { sequence: number; reason: string; diedMs: number }[] = [];
     const expired: number[] = [];
     for (const message of taken) {
@@ -163,7 +164,10 @@ export class OutboxQueue implements SendQueue {
         continue;
       }
       try {
-        items.push(decodeItem(message.payload, accepts));
+        // One that was tried when the rule had `qos` 0 brings its id.
+        const { item, id = `${incarnation}-${message.sequence}` } = decodeKept(message.payload, accepts);
+        items.push(item);
+        ids.push(id);
         messages.push(message);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
@@ -179,7 +183,7 @@ export class OutboxQueue implements SendQueue {
       this.#settle({ action, buried }, buried.length);
     }
     if (messages.length === 0) return undefined;
-    return { messages, items, ids: messages.map(({ sequence }) => `${incarnation}-${sequence}`) };
+    return { messages, items, ids };
   }
 
   #wakeAfter(lane: Lane, ms: number): void {
@@ -210,7 +214,9 @@ export class OutboxQueue implements SendQueue {
   /** They are in the outbox until that is committed, and nobody sends them again meanwhile. */
   #settle(work: OutboxWork, count: number): void {
     this.#settling += count;
-    void this.#options.journal.settle(work).then(() => {
+    void this.#options.journal.settle(work).then((isKept) => {
+      // What could not be marked is for the next run, which counts it as found.
+      if (!isKept) return;
       this.#settling -= count;
       if (this.length === 0) this.#idle.wake();
     });
