@@ -37,8 +37,10 @@ export interface FeedConsumer {
   readonly wantsMeta: boolean;
   /** The columns it needs; the decoder may leave out all others. */
   readonly columns: ReadonlySet<string> | "all";
-  /** True for a rule that keeps what it does with a batch, and lets the source wait for that whoever else reads it. */
+  /** True for a rule that keeps what it does with a batch. */
   readonly durable: boolean;
+  /** The source has to wait for it, whoever else reads it. */
+  readonly holdsBack: boolean;
   /** Where the source shall begin, as the rule has kept it. */
   readonly startPosition: string | undefined;
   /** Takes rows. Releases `delivery`, which is held for it, when everything it does with them is done. */
@@ -246,14 +248,14 @@ export class Feed {
 
   /**
    * With one rule the source waits for it. With several, each has its own buffer, so that none holds up the others; but
-   * what a rule has promised to keep cannot be dropped from a buffer. Nor is a machine that is busy a reason to drop:
+   * what a rule has promised to keep cannot be dropped from a buffer, nor where the stream says so. Nor is a machine that is busy a reason to drop:
    * for the sinks of others nobody waits, for their computing all do, a while.
    */
   async #room(): Promise<void> {
     const consumers = this.#consumers;
     if (consumers.length === 1) return await consumers[0]!.room();
     for (const consumer of consumers) {
-      const pending = consumer.durable ? consumer.room() : consumer.atWork();
+      const pending = consumer.holdsBack ? consumer.room() : consumer.atWork();
       if (pending !== undefined) await pending;
     }
   }

@@ -48,7 +48,7 @@ function ofRule(qos: 0 | 1 | 2): GuaranteeLimit {
 
 function ofSource({ stream, role, settings, connection, onFull }: PreparedSource): GuaranteeLimit {
   const part = `${stream.target} ${stream.name}`;
-  if (onFull !== "block" && !stream.options.shared) {
+  if (onFull !== undefined && onFull !== "block") {
     return { part, level: "at-most-once", reason: `onFull is ${onFull}: set it to block` };
   }
   const use = { keepsPosition: !stream.options.shared, sharesConnection: connection?.named !== undefined };

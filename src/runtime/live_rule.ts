@@ -22,6 +22,7 @@ import { turnMs } from "./limits/work_pace.ts";
 import type { LookupLease } from "./lookup_tables.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PreparedRule } from "./prepare_rule.ts";
+import { RuleBacklog, type Waiting } from "./rule_backlog.ts";
 import { type InletOwner, RuleInlet } from "./rule_inlet.ts";
 
 export interface LiveRuleOptions {
@@ -46,15 +47,6 @@ export interface LiveRuleOptions {
   readonly onBroken: (error: unknown) => void;
 }
 
-interface Waiting {
-  readonly inlet: RuleInlet;
-  readonly rows: FeedRows;
-  /** Undefined when the source need not wait. */
-  delivery: Delivery | undefined;
-  /** How many of the rows have been given to the pipeline. */
-  pushed: number;
-}
-
 /** Other rules on a stream wait so long, milliseconds, for one that works on a batch; from then on it may fall behind. */
 const patienceMs = 1000;
 
@@ -69,10 +61,8 @@ export class LiveRule implements InletOwner {
   readonly work: RuleWork;
   readonly #options: LiveRuleOptions;
   readonly #sendError: boolean;
-  readonly #bufferRows: number;
-  /** Batches of a shared stream that came while an action was blocked. */
-  #backlog: Waiting[] = [];
-  #backlogRows = 0;
+  /** Batches that came while an action was blocked. */
+  readonly #backlog: RuleBacklog;
   /** While a backlog is worked off: resolves at its end. */
   #drained: Promise<void> | undefined;
   /** While the pipeline waits for an answer from elsewhere, or for its next turn: resolves when it goes on, or stops. */
@@ -105,7 +95,8 @@ export class LiveRule implements InletOwner {
     this.durable = options.durable;
     this.startedAt = options.clock.now();
     this.#sendError = definition.options.sendError;
-    this.#bufferRows = definition.options.bufferLength;
+    const { bufferLength } = definition.options;
+    this.#backlog = new RuleBacklog(bufferLength, (reason, rows) => this.#dropped(reason, rows, "source"));
     const rule: RuleContext = {
       ruleId: definition.id,
       ruleStart: this.startedAt,
@@ -147,6 +138,7 @@ export class LiveRule implements InletOwner {
         columns,
         wantsMeta: plan.usesMeta,
         durable: options.durable !== undefined,
+        onFull: source.onFull,
         drives: source.stream.target === "stream",
       })
     );
@@ -194,7 +186,7 @@ export class LiveRule implements InletOwner {
       inlet.metrics.drop("ended", rows.rows.length);
       return held.release();
     }
-    if (inlet.feed.shared && this.durable === undefined) {
+    if (inlet.feed.shared && !inlet.holdsBack) {
       held.release();
       delivery = undefined;
     }
@@ -202,20 +194,18 @@ export class LiveRule implements InletOwner {
       this.#process({ inlet, rows, delivery, pushed: 0 });
       return;
     }
-    this.#backlog.push({ inlet, rows, delivery, pushed: 0 });
-    this.#backlogRows += rows.rows.length;
-    if (delivery === undefined) this.#dropOldest();
+    this.#backlog.add({ inlet, rows, delivery, pushed: 0 });
     this.#drained ??= this.#drain();
   }
 
   letGo(inlet: RuleInlet): void {
-    // What the rule has promised to keep waits for no sink.
-    if (this.durable !== undefined) return;
-    for (const waiting of [this.#underWay, ...this.#backlog]) {
-      if (waiting?.inlet !== inlet) continue;
-      waiting.delivery?.release();
-      waiting.delivery = undefined;
+    // What the rule has promised to keep waits for no sink; and a stream may want its source to wait.
+    if (inlet.durable || inlet.onFull === "block") return;
+    if (this.#underWay?.inlet === inlet) {
+      this.#underWay.delivery?.release();
+      this.#underWay.delivery = undefined;
     }
+    this.#backlog.letGo(inlet);
     for (const action of this.actions) action.letGo(inlet.feed);
   }
 
@@ -245,26 +235,11 @@ export class LiveRule implements InletOwner {
     return this.#atWork?.promise;
   }
 
-  /** Only for streams with several rules: alone, a rule holds its source back and loses nothing. */
-  #dropOldest(): void {
-    while (this.#backlogRows > this.#bufferRows) {
-      const index = this.#backlog.findIndex((waiting) => waiting.inlet.feed.shared);
-      if (index === -1 || index === this.#backlog.length - 1) break;
-      const [oldest] = this.#backlog.splice(index, 1) as [Waiting];
-      this.#backlogRows -= oldest.rows.rows.length;
-      const { sourceMetrics } = oldest.inlet.feed;
-      sourceMetrics.drop("buffer full", oldest.rows.rows.length);
-      oldest.inlet.metrics.drop("buffer full", oldest.rows.rows.length);
-      this.#dropped("buffer full", oldest.rows.rows.length, "source");
-      sourceMetrics.fail("buffer full, drop message", oldest.rows.time);
-      oldest.delivery?.release();
-    }
-  }
-
   /** What is not acknowledged comes again; the rows of a shared stream were acknowledged, and are lost. */
   #abandonBacklog(): void {
     let lost = 0;
-    const all = this.#underWay === undefined ? this.#backlog : [this.#underWay, ...this.#backlog];
+    const waiting = this.#backlog.abandon();
+    const all = this.#underWay === undefined ? waiting : [this.#underWay, ...waiting];
     for (const { inlet, rows, delivery, pushed } of all) {
       const left = rows.rows.length - pushed;
       if (left === 0) continue;
@@ -274,8 +249,6 @@ export class LiveRule implements InletOwner {
       inlet.feed.sourceMetrics.drop("stopped", left);
     }
     this.#underWay = undefined;
-    this.#backlog = [];
-    this.#backlogRows = 0;
     if (lost > 0) this.#dropped("stopped", lost, "source");
   }
 
@@ -289,9 +262,7 @@ export class LiveRule implements InletOwner {
         continue;
       }
       if (this.#stopped) break;
-      const next = this.#backlog.shift()!;
-      this.#backlogRows -= next.rows.rows.length;
-      this.#process(next);
+      this.#process(this.#backlog.shift()!);
     }
     this.#drained = undefined;
   }
@@ -494,6 +465,7 @@ export class LiveRule implements InletOwner {
   async stop(graceMs: number): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    const isBetweenBatches = this.#suspended === undefined && this.#underWay === undefined;
     this.#stopping.abort();
     this.#endSuspension();
     this.#endWork();
@@ -504,7 +476,7 @@ export class LiveRule implements InletOwner {
     // What a batch that is under way has given so far leaves.
     if (this.durable === undefined && this.#underWay !== undefined) this.#queue(undefined);
     this.#abandonBacklog();
-    this.#leaveState();
+    this.#leaveState(isBetweenBatches);
     this.pipeline.close();
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     await this.durable?.journal.stop(graceMs);
@@ -517,18 +489,17 @@ export class LiveRule implements InletOwner {
 
   /** Rows of an inlet that wait for their turn. */
   waitingRows(inlet: RuleInlet): number {
-    let count = 0;
-    const all = this.#underWay === undefined ? this.#backlog : [this.#underWay, ...this.#backlog];
-    for (const { inlet: of, rows, pushed } of all) if (of === inlet) count += rows.rows.length - pushed;
-    return count;
+    const underWay = this.#underWay;
+    const rest = underWay?.inlet === inlet ? underWay.rows.rows.length - underWay.pushed : 0;
+    return rest + this.#backlog.rowsOf(inlet);
   }
 
   /** What a rule with `qos` 0 holds is given up. */
-  #leaveState(): void {
+  #leaveState(isBetweenBatches: boolean): void {
     if (this.durable !== undefined) {
       if (!this.#recovered) return;
       if (this.#complete) this.durable.forgetPositions();
-      else this.durable.close(this.#suspended === undefined && this.#underWay === undefined);
+      else this.durable.close(isBetweenBatches);
       return;
     }
     const held = this.#complete ? 0 : this.pipeline.abandon("stopped");

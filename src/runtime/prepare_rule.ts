@@ -34,6 +34,7 @@ import {
 import { planRule } from "./plan_rule.ts";
 import type { ActionDefinition, RuleDefinition } from "./rule_definition.ts";
 import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
+import type { OnFull } from "./rule_inlet.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
 import { strictRows } from "./strict_rows.ts";
@@ -58,8 +59,8 @@ export interface PreparedSource extends PreparedRole {
   readonly role: SourceRole<SettingsSchema, never>;
   readonly createDecoder: FeedOptions["createDecoder"];
   readonly createValidator: FeedOptions["createValidator"];
-  /** What happens to its batches when a rule cannot follow. */
-  readonly onFull: "block" | "dropOldest" | "dropNewest";
+  /** What shall happen to its batches when a rule cannot follow; see `RuleInlet.whenFull`. */
+  readonly onFull: OnFull | undefined;
 }
 
 export interface PreparedAction extends PreparedRole {
@@ -226,7 +227,7 @@ export function prepareSource(
         ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
       }),
     createValidator: strictRows(stream, environment.timezone, () => Date.now()),
-    onFull: checked.onFull ?? (options.shared ? "dropOldest" : "block"),
+    onFull: checked.onFull,
   };
 }
 

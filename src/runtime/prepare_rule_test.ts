@@ -118,10 +118,9 @@ test("prepareRule() reads a second sink for what is sent again", () => {
   assert.equal(plain.actions[0]!.resend, undefined);
 });
 
-test("prepareRule() says what a stream does when a rule cannot follow", () => {
+test("prepareRule() says what a stream wants when a rule cannot follow", () => {
   const onFullOf = (sql: string) => prepare(sql, undefined).inputs[0]!.source.onFull;
-  assert.equal(onFullOf("SELECT a FROM s"), "block");
-  assert.equal(onFullOf("SELECT a FROM shared"), "dropOldest");
+  assert.equal(onFullOf("SELECT a FROM s"), undefined);
   assert.equal(onFullOf("SELECT a FROM m"), "dropNewest");
 });
 

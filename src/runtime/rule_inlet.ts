@@ -19,6 +19,9 @@ export interface InletOwner {
   failed(error: DiagnosticError): void;
 }
 
+/** Holding back the source, or dropping. */
+export type OnFull = "block" | "dropOldest" | "dropNewest";
+
 export interface InletOptions {
   /** The name of the stream or table. */
   readonly stream: string;
@@ -28,6 +31,8 @@ export interface InletOptions {
   readonly columns: ReadonlySet<string> | "all";
   readonly wantsMeta: boolean;
   readonly durable: boolean;
+  /** What the stream says shall happen when the rule cannot follow. */
+  readonly onFull: OnFull | undefined;
   /** False for tables: their end is not the end of the rule. */
   readonly drives: boolean;
 }
@@ -40,6 +45,7 @@ export class RuleInlet implements FeedConsumer {
   readonly wantsMeta: boolean;
   readonly drives: boolean;
   readonly durable: boolean;
+  readonly onFull: OnFull | undefined;
   /** See `FeedConsumer`; set before the inlet is added to its feed. */
   startPosition: string | undefined;
   /** Rows: those that it took, those that went into the pipeline, and those that were dropped before. */
@@ -58,6 +64,19 @@ export class RuleInlet implements FeedConsumer {
     this.wantsMeta = options.wantsMeta;
     this.drives = options.drives;
     this.durable = options.durable;
+    this.onFull = options.onFull;
+  }
+
+  /**
+   * What happens when the rule cannot follow. Unless the stream says it: a rule that is alone on it holds it back, and so
+   * does one that keeps what it does; of several others, none shall hold up the rest.
+   */
+  get whenFull(): OnFull {
+    return this.onFull ?? (this.durable || !this.feed.shared ? "block" : "dropOldest");
+  }
+
+  get holdsBack(): boolean {
+    return this.whenFull === "block";
   }
 
   /** Begins to take rows. */
@@ -87,7 +106,7 @@ export class RuleInlet implements FeedConsumer {
   }
 
   room(): Promise<void> {
-    return this.#owner.room();
+    return this.holdsBack ? this.#owner.room() : Promise.resolve();
   }
 
   atWork(): Promise<void> | undefined {
