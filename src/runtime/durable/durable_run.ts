@@ -152,14 +152,14 @@ export class DurableRun implements Recorder {
       this.recovery = { ...await this.#bringBack(stopped), tookMs: Math.round(performance.now() - started) };
     } finally {
       this.replaying = false;
+      // What was counted has been counted by the run before.
+      this.#pipeline.beginCounting();
     }
     const { outcome, reason, entries, tookMs } = this.recovery;
     const { log, delivery, rule } = this.#options;
     if (outcome !== "none") {
       if (reason === undefined) log.info("The state of the rule is back", { entries, tookMs });
       else log.warn("The rule starts without all of its state", { outcome, reason, entries, tookMs });
-      // What was counted has been counted by the run before.
-      this.#pipeline.beginCounting();
     }
     return { positions: delivery.positions(rule) };
   }
@@ -192,6 +192,7 @@ export class DurableRun implements Recorder {
       }
       entries++;
       if (performance.now() < sliceEnd) continue;
+      this.#pipeline.beginCounting();
       await new Promise<void>((resolve) => setImmediate(resolve));
       if (stopped()) return { outcome: "none", entries };
       sliceEnd = performance.now() + sliceMs;

@@ -85,6 +85,8 @@ export class RuleJournal {
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
   readonly #stopping = new AbortController();
+  /** Tries to commit that have not ended. */
+  readonly #tries = new Set<Promise<unknown>>();
   /** Commits beside the order that have not ended. */
   #beside = 0;
   /** Why no unit can be committed at present. */
@@ -186,12 +188,21 @@ export class RuleJournal {
     const backoff = new Backoff();
     while (true) {
       try {
-        const { dropped } = await delivery.commit(unit.toUnit(rule), durability);
+        const { dropped } = await this.#try(delivery.commit(unit.toUnit(rule), durability));
         this.#committed(unit, dropped);
         return;
       } catch (error) {
         await this.#later(error, unit, backoff);
       }
+    }
+  }
+
+  async #try(commit: Promise<Committed>): Promise<Committed> {
+    this.#tries.add(commit);
+    try {
+      return await commit;
+    } finally {
+      this.#tries.delete(commit);
     }
   }
 
@@ -241,19 +252,22 @@ export class RuleJournal {
 
   // ---------------------------------------------------------------- what a sink did
 
-  /** Beside the order of the batches: what became of taken messages. Tried again until it is committed or the rule stops. */
-  async settle(work: OutboxWork): Promise<void> {
+  /**
+   * Beside the order of the batches: what became of taken messages. Tried again until it is committed, or, with false,
+   * the rule stops.
+   */
+  async settle(work: OutboxWork): Promise<boolean> {
     const { rule, delivery, durability, clock } = this.#options;
     const backoff = new Backoff();
     this.#beside++;
     try {
       while (true) {
         try {
-          const { dropped } = await delivery.commit({ rule, outboxes: [work] }, durability);
+          const { dropped } = await this.#try(delivery.commit({ rule, outboxes: [work] }, durability));
           this.#troubleBeside = undefined;
           for (const each of dropped) this.#listeners.get(each.action)?.dropped(each);
           this.#listeners.get(work.action)?.committed(0);
-          return;
+          return true;
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
           this.#tellTrouble(error);
@@ -265,6 +279,7 @@ export class RuleJournal {
     } catch (error) {
       // What was sent and could not be marked so is sent again after the next start.
       this.#break(error);
+      return false;
     } finally {
       this.#beside--;
       if (this.#isIdle) this.#idle.wake();
@@ -304,6 +319,8 @@ export class RuleJournal {
     const whole = this.#isIdle;
     this.#stopping.abort(new Error("The rule stops"));
     this.#room.wake();
+    // What the store has been given may be kept still: the next start must not look before that is known.
+    await Promise.allSettled(this.#tries);
     return whole;
   }
 }
