@@ -232,8 +232,8 @@ interface TableEntry {
   readonly name: string;
   readonly block: Block;
   readonly facts: SettingFacts;
-  /** What an absent one is, where it is the same value each time; undefined where it has to be asked for. */
-  readonly absent: { readonly value: unknown } | undefined;
+  /** Makes what an absent one is; undefined where the block has to be asked. */
+  readonly absent: (() => unknown) | undefined;
 }
 
 interface SettingsTable {
@@ -255,9 +255,7 @@ function tableOf(schema: SettingsSchema): SettingsTable {
 function newTable(schema: SettingsSchema): SettingsTable {
   const entries = Object.entries(schema.entries as Record<string, Block>).map(([name, block]): TableEntry => {
     const absent = v.safeParse(block, undefined);
-    // An object would be shared by all who get it.
-    const isPlain = absent.success && (typeof absent.output !== "object" || absent.output === null);
-    return { name, block, facts: factsOf(block), absent: isPlain ? { value: absent.output } : undefined };
+    return { name, block, facts: factsOf(block), absent: absent.success ? makerOf(absent.output) : undefined };
   });
   const names = new Map<string, string>();
   for (const { name, facts } of entries) {
@@ -265,6 +263,15 @@ function newTable(schema: SettingsSchema): SettingsTable {
   }
   for (const { name } of entries) names.set(name.toLowerCase(), name);
   return { names, accepted: new Set(names.keys()), entries };
+}
+
+/** Makes a value again and again, as objects must not be shared by all who get them; undefined for one of many parts. */
+function makerOf(value: unknown): (() => unknown) | undefined {
+  if (typeof value !== "object" || value === null) return () => value;
+  if (Array.isArray(value)) return value.length === 0 ? () => [] : undefined;
+  return isPlainObject(value) && Object.values(value).every((part) => typeof part !== "object")
+    ? () => ({ ...value })
+    : undefined;
 }
 
 /** Every name and alias of a schema, in lower case. */
@@ -309,13 +316,13 @@ function readObject(
 }
 
 function readEntry(
-  { name, block: entry, facts, absent: fixed }: TableEntry,
+  { name, block: entry, facts, absent: makeAbsent }: TableEntry,
   given: { readonly key: string; readonly value: unknown } | undefined,
   place: SettingsPlace,
   problems: Diagnostic[],
 ): unknown {
   if (given === undefined) {
-    if (fixed !== undefined) return fixed.value;
+    if (makeAbsent !== undefined) return makeAbsent();
     const absent = v.safeParse(entry, undefined);
     if (absent.success) return absent.output;
     const path = join(place.path, name);

@@ -262,12 +262,9 @@ export class ConfigRegistry {
         : this.#requireConfKey(role, type, confKey, placeOf(role === "source" ? "CONF_KEY" : "resourceId")),
     );
     const extra = layers.extra ?? {};
-    const selector = take(merge(base, extra, own), "connectionSelector");
-    if (selector === undefined || selector === "") {
-      const settings = merge(base, extra, own);
-      take(settings, "connectionSelector");
-      return { settings };
-    }
+    const merged = merge(base, extra, own);
+    const selector = take(merged, "connectionSelector");
+    if (selector === undefined || selector === "") return { settings: merged };
     const connection = this.#selectConnection(type, selector, placeOf("connectionSelector"));
     const settings = merge(base, connection.settings, extra, own);
     take(settings, "connectionSelector");
@@ -280,9 +277,9 @@ export class ConfigRegistry {
   #merger(role: ConfigRole, type: string): (...layers: readonly Readonly<Settings>[]) => Settings {
     const schemas = this.#schemasOf(role, type);
     return (...layers) => {
-      const named = layers.map((layer) =>
-        schemas.reduce<Settings>((each, schema) => mergeSettings(schema, each), layer)
-      );
+      const named = layers
+        .filter((layer) => Object.keys(layer).length > 0)
+        .map((layer) => schemas.reduce<Settings>((each, schema) => mergeSettings(schema, each), layer));
       return mergeByName(...named);
     };
   }
