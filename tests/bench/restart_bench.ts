@@ -87,7 +87,7 @@ export function writeDefinitions(folder: string, { rules, streams, qos, ownSourc
   const putRule = (id: string, sql: string, action: Record<string, unknown>) =>
     store.put("rule", id, JSON.stringify({ id, sql, actions: [action], options }));
   store.transaction(() => {
-    store.put("source_config", "simulator/bench", JSON.stringify({ data, interval: "1s" }));
+    store.put("source_config", "simulator/bench", JSON.stringify({ data, interval: "10s" }));
     store.put("source_config", "simulator/probe", JSON.stringify({ data, interval: "50ms" }));
     store.put("stream", "probe", 'CREATE STREAM probe () WITH (TYPE="simulator", CONF_KEY="probe")');
     for (let n = 0; n < streams; n++) {
