@@ -6,10 +6,12 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { FilterRequest, TakenOptions } from "./connection.ts";
+import type { FilterRequest, InboundMessage, TakenOptions } from "./connection.ts";
+import { Exchanges, type Session } from "./exchanges.ts";
 import { Batch, Message, ReadGroup } from "./message.ts";
 import type { LocalSubscription, Route } from "./subscriptions.ts";
-import { type Exchange, TakenIds, type TakenOwner } from "./taken_ids.ts";
+import type { Exchange, TakenIds } from "./taken_ids.ts";
+import { Unclaimed } from "./unclaimed.ts";
 import { encodePacket, writeAck } from "../protocol/encode.ts";
 import { PacketType, type ProtocolLevel } from "../protocol/packet.ts";
 import type { Properties } from "../protocol/properties.ts";
@@ -37,50 +39,23 @@ export interface InboundOwner {
   failed(subscription: LocalSubscription, error: unknown): void;
 }
 
-/** A batch of messages of a kept session that no subscription matched when they came. */
-interface Unclaimed {
-  readonly batch: Batch;
-  messages: Message[];
-  /** Deliveries not acknowledged, plus one while it is still held. */
-  pending: number;
-}
-
-/** The session at the broker that a connection goes on with. */
-export interface Session {
-  readonly name: string;
-  /** Whether the broker still has what this client last knew of. */
-  readonly kept: boolean;
-  /** Whether the broker has a session that may be the one that this client, or an earlier process, knew last. */
-  readonly found: boolean;
-  /** Whether it cannot be another. */
-  readonly sure: boolean;
-}
-
-export class Inbound implements TakenOwner {
+export class Inbound {
   readonly #owner: InboundOwner;
   readonly #limits: InboundLimits;
   #level: ProtocolLevel = 4;
   #epoch = 0;
   #connected = false;
-  #holdUnclaimed = false;
   /** Reads with messages of QoS 1 or 2, oldest first, from `#queueStart`. */
   #queue: ReadGroup[] = [];
   #queueStart = 0;
   #unacknowledged = 0;
   #group: ReadGroup | undefined;
   readonly #touched: LocalSubscription[] = [];
-  #exchanges = new Map<number, Exchange>();
-  /** Those who keep what they have taken; closed ones while the session may still hold messages of theirs. */
-  readonly #takers = new Map<TakenIds, readonly FilterRequest[]>();
-  session = 0;
-  sessionName = "";
-  /** Those that the present read has released messages of. */
-  readonly #news = new Set<TakenIds>();
+  readonly #exchanges: Exchanges;
   /** Answers to PUBREL, collected over a read. */
   #answers: Uint8Array[] = [];
-  readonly #unclaimedHeld = new Set<Unclaimed>();
+  readonly #unclaimed: Unclaimed;
   #openUnclaimed: Batch | undefined;
-  #cancelHold: (() => void) | undefined;
   reading = true;
 
   received = 0;
@@ -94,6 +69,18 @@ export class Inbound implements TakenOwner {
   constructor(owner: InboundOwner, limits: InboundLimits) {
     this.#owner = owner;
     this.#limits = limits;
+    this.#exchanges = new Exchanges(owner);
+    this.#unclaimed = new Unclaimed({
+      handOut: (subscription, batch) => this.#handOut(subscription, batch),
+      wants: (subscription, topic) => owner.route(topic).subscriptions.includes(subscription),
+      after: (delayMs, callback) => owner.after(delayMs, callback),
+      letGo: (messages) => this.#letGoUnclaimed(messages),
+    });
+  }
+
+  /** @param late whether the broker was met before */
+  taken(options: TakenOptions, filters: readonly FilterRequest[], late: boolean): TakenIds {
+    return this.#exchanges.take(options, filters, late);
   }
 
   /**
@@ -104,18 +91,9 @@ export class Inbound implements TakenOwner {
   connected(level: ProtocolLevel, session: Session, holdMs: number): void {
     this.#level = level;
     this.#connected = true;
-    this.#holdUnclaimed = holdMs > 0;
-    if (holdMs > 0) this.#cancelHold = this.#owner.after(holdMs, () => this.#letGoUnclaimed());
+    this.#unclaimed.hold(holdMs);
     this.#epoch++;
-    this.sessionName = session.name;
-    if (!session.kept) {
-      this.#exchanges.clear();
-      this.session++;
-    }
-    for (const taken of this.#takers.keys()) {
-      if (taken.closed && !session.kept) this.#takers.delete(taken);
-      else taken.connected(session.found, session.sure);
-    }
+    this.#exchanges.connected(session);
     this.reading = true;
     this.checkLimits();
   }
@@ -127,10 +105,8 @@ export class Inbound implements TakenOwner {
     this.#queueStart = 0;
     this.#unacknowledged = 0;
     this.#answers = [];
-    this.#news.clear();
-    for (const taken of this.#takers.keys()) taken.disconnected();
-    this.#letGoUnclaimed();
-    for (const exchange of this.#exchanges.values()) exchange.waiting = undefined;
+    this.#unclaimed.letGo();
+    this.#exchanges.disconnected();
   }
 
   onPublish(
@@ -155,15 +131,15 @@ export class Inbound implements TakenOwner {
       this.droppedOverLimit++;
       return;
     }
-    const group = (this.#group ??= new ReadGroup(this.#epoch, this.session));
-    const exchange = qos === 2 ? this.#begun(packetId, (flags & 8) !== 0) : undefined;
+    const group = (this.#group ??= new ReadGroup(this.#epoch, this.#exchanges.session));
+    const exchange = qos === 2 ? this.#exchanges.begun(packetId, (flags & 8) !== 0) : undefined;
     if (exchange?.group !== undefined) return this.#repeat(exchange, exchange.group, packetId, group);
     if (qos > 0) group.packetIds.push(qos === 2 ? -packetId : packetId);
     const route = this.#owner.route(topic);
     const { subscriptions } = route;
     const message = new Message(topic, flags, packetId, bytes, start, end, properties);
     if (exchange !== undefined) return this.#deliverToOthers(message, subscriptions, exchange, group);
-    if (qos === 2) this.#exchanges.set(packetId, newExchange(group));
+    if (qos === 2) this.#exchanges.begin(packetId, group);
     if (subscriptions.length === 0) return this.#noSubscription(message, group, route);
     count(message, group);
     if (route.allIds.length > 1) return this.#deliverOverlapping(message, route, group, subscriptionId, properties);
@@ -194,22 +170,6 @@ export class Inbound implements TakenOwner {
     for (let i = 0; i < route.subscriptions.length; i++) {
       if (!known || tags.includes(route.ids[i]!)) this.#deliver(message, route.subscriptions[i]!, group);
     }
-  }
-
-  /** The exchange that a message of QoS 2 belongs to, unless it begins one. */
-  #begun(packetId: number, dup: boolean): Exchange | undefined {
-    const exchange = this.#exchanges.get(packetId);
-    if (exchange?.takers === undefined) return exchange;
-    for (const taken of exchange.takers) {
-      if (dup) {
-        taken.confirm();
-      } else if (taken.deny()) {
-        // A broker that sends for the first time what was taken before has begun a new session.
-        this.#exchanges.delete(packetId);
-        return undefined;
-      }
-    }
-    return exchange;
   }
 
   /** The message was delivered before: its answer is seen to. */
@@ -243,7 +203,7 @@ export class Inbound implements TakenOwner {
   }
 
   #noSubscription(message: Message, group: ReadGroup, route: Route): void {
-    if (message.packetId === 0 || route.forgotten || !(this.#holdUnclaimed || this.#isAwaited())) {
+    if (message.packetId === 0 || route.forgotten || !(this.#unclaimed.holds || this.#exchanges.isSubscriptionDue)) {
       this.unclaimed++;
       return;
     }
@@ -251,30 +211,12 @@ export class Inbound implements TakenOwner {
     (this.#openUnclaimed ??= new Batch(group, this)).add(message);
   }
 
-  /** Whether a subscription is about to be made that may want what nobody wants now. */
-  #isAwaited(): boolean {
-    for (const taken of this.#takers.keys()) if (taken.waits && !taken.closed) return true;
-    return false;
-  }
-
   /** The broker releases a QoS 2 message. */
   onPubrel(packetId: number): void {
-    const exchange = this.#exchanges.get(packetId);
-    if (exchange?.takers !== undefined && exchange.takers.size > 0) return this.#released(packetId, exchange);
-    const known = this.#exchanges.delete(packetId);
-    const reasonCode = known || this.#level !== 5 ? Reason.SUCCESS : Reason.PACKET_IDENTIFIER_NOT_FOUND;
+    const outcome = this.#exchanges.release(packetId);
+    if (outcome === "later") return;
+    const reasonCode = outcome === "ended" || this.#level !== 5 ? Reason.SUCCESS : Reason.PACKET_IDENTIFIER_NOT_FOUND;
     this.#answers.push(encodePacket({ type: PacketType.PUBCOMP, packetId, reasonCode }, this.#level));
-  }
-
-  /** PUBCOMP waits for those who may have the identifier among what they keep. */
-  #released(packetId: number, exchange: Exchange): void {
-    for (const taken of exchange.takers!) taken.confirm();
-    if (exchange.released) return;
-    exchange.released = true;
-    for (const taken of exchange.takers!) {
-      taken.release(packetId);
-      this.#news.add(taken);
-    }
   }
 
   /** All packets of a socket read have been seen: hands the batches out. */
@@ -283,10 +225,7 @@ export class Inbound implements TakenOwner {
       this.#owner.send(this.#answers.length === 1 ? this.#answers : [Buffer.concat(this.#answers)]);
       this.#answers = [];
     }
-    if (this.#news.size > 0) {
-      for (const taken of this.#news) taken.tell();
-      this.#news.clear();
-    }
+    this.#exchanges.endRead();
     const group = this.#group;
     // Without messages the read may still have brought the answer for which reading went on.
     if (group === undefined) return this.checkLimits();
@@ -322,7 +261,7 @@ export class Inbound implements TakenOwner {
       this.#openUnclaimed = undefined;
       group.pendingBatches++;
       group.pendingAcks++;
-      this.#unclaimedHeld.add({ batch, messages: batch.messages as Message[], pending: 1 });
+      this.#unclaimed.add(batch, batch.messages);
     }
     return batches;
   }
@@ -357,7 +296,7 @@ export class Inbound implements TakenOwner {
     // The broker will deliver again what came over an earlier connection: QoS 1 anew, QoS 2 to be answered only.
     let ready = false;
     for (const id of group.packetIds) {
-      const exchange = id < 0 ? this.#exchanges.get(-id) : undefined;
+      const exchange = id < 0 ? this.#exchanges.exchange(-id) : undefined;
       if (exchange === undefined || exchange.group !== group) continue;
       exchange.acknowledged = true;
       if (exchange.waiting !== undefined && --exchange.waiting.pendingAcks === 0) ready = true;
@@ -383,7 +322,7 @@ export class Inbound implements TakenOwner {
           writeAck(buffer, at, PacketType.PUBACK, id);
         } else {
           writeAck(buffer, at, PacketType.PUBREC, -id);
-          const exchange = this.#exchanges.get(-id);
+          const exchange = this.#exchanges.exchange(-id);
           if (exchange !== undefined) exchange.received = true;
         }
         at += 4;
@@ -402,44 +341,13 @@ export class Inbound implements TakenOwner {
 
   /** Hands held messages to a subscription that came after them. */
   claim(subscription: LocalSubscription): void {
-    for (const held of this.#unclaimedHeld) {
-      if (held.batch.acknowledged) {
-        this.#unclaimedHeld.delete(held);
-        continue;
-      }
-      const claimed = held.messages.filter(({ topic }) =>
-        this.#owner.route(topic).subscriptions.includes(subscription)
-      );
-      if (claimed.length === 0) continue;
-      held.messages = held.messages.filter((message) => !claimed.includes(message));
-      held.pending++;
-      const batch = new Batch(held.batch.group, { release: () => this.#settleUnclaimed(held) }, subscription.held);
-      for (const message of claimed) batch.add(message);
-      if (held.messages.length === 0) {
-        this.#unclaimedHeld.delete(held);
-        this.#settleUnclaimed(held);
-      }
-      queueMicrotask(() => this.#handOut(subscription, batch));
-    }
+    this.#unclaimed.claim(subscription);
   }
 
-  #settleUnclaimed(held: Unclaimed): void {
-    if (--held.pending === 0) held.batch.ack();
-  }
-
-  #letGoUnclaimed(): void {
-    this.#cancelHold?.();
-    this.#cancelHold = undefined;
-    this.#holdUnclaimed = false;
-    const all = [...this.#unclaimedHeld];
-    this.#unclaimedHeld.clear();
-    for (const held of all) {
-      if (this.#connected) this.unclaimed += held.messages.length;
-      // After a loss the broker delivers them again, and then they must not look like duplicates.
-      else for (const message of held.messages) this.#exchanges.delete(message.packetId);
-      held.messages = [];
-      this.#settleUnclaimed(held);
-    }
+  #letGoUnclaimed(messages: readonly InboundMessage[]): void {
+    if (this.#connected) this.unclaimed += messages.length;
+    // After a loss the broker delivers them again, and then they must not look like duplicates.
+    else for (const message of messages) this.#exchanges.drop(message.packetId);
   }
 
   /**
@@ -447,9 +355,7 @@ export class Inbound implements TakenOwner {
    * start to find, and so is what it holds.
    */
   leave(subscription: LocalSubscription): void {
-    this.#cancelHold?.();
-    this.#cancelHold = undefined;
-    this.#holdUnclaimed = true;
+    this.#unclaimed.hold(Infinity);
     if (subscription.taken !== undefined) subscription.taken.closed = true;
     this.#leaveHeld(subscription);
   }
@@ -458,9 +364,9 @@ export class Inbound implements TakenOwner {
     for (const batch of subscription.held) {
       // What was lost with a connection comes again if it has QoS 1; of QoS 2 the copy that was delivered has to serve.
       const again = !this.#connected || batch.group.epoch !== this.#epoch;
-      const messages = batch.messages.filter(({ qos }) => again ? qos === 2 : qos > 0) as Message[];
+      const messages = batch.messages.filter(({ qos }) => again ? qos === 2 : qos > 0);
       if (messages.length === 0) batch.ack();
-      else this.#unclaimedHeld.add({ batch, messages, pending: 1 });
+      else this.#unclaimed.add(batch, messages);
     }
     subscription.held.clear();
   }
@@ -468,61 +374,8 @@ export class Inbound implements TakenOwner {
   /** Acknowledges what a closed subscription still holds, so that it does not block the others. */
   letGo(subscription: LocalSubscription): void {
     for (const batch of [...subscription.held]) batch.ack();
-    const { taken } = subscription;
-    if (taken !== undefined) taken.closed = true;
-    this.#forgetClosed(subscription.filters);
-  }
-
-  // ---------------------------------------------------------------- messages that are kept as taken
-
-  /** @param late whether the broker was met before */
-  taken(options: TakenOptions, filters: readonly FilterRequest[], late: boolean): TakenIds {
-    const taken = new TakenIds(options, this, late);
-    this.#takers.set(taken, filters);
-    if (!taken.waits) this.#forgetClosed(filters);
-    return taken;
-  }
-
-  ready(taken: TakenIds): void {
-    this.#forgetClosed(this.#takers.get(taken) ?? []);
-    this.#owner.ready(taken);
-  }
-
-  /** Of sets that were left, those of the same filters are of no use any more. */
-  #forgetClosed(filters: readonly FilterRequest[]): void {
-    for (const [taken, own] of this.#takers) {
-      if (!taken.closed || !own.some(({ filter }) => filters.some((other) => other.filter === filter))) continue;
-      this.#takers.delete(taken);
-      taken.forget();
-    }
-  }
-
-  exchange(id: number): Exchange | undefined {
-    return this.#exchanges.get(id);
-  }
-
-  resume(id: number): Exchange {
-    const known = this.#exchanges.get(id);
-    if (known !== undefined) return known;
-    const exchange = newExchange(undefined);
-    this.#exchanges.set(id, exchange);
-    return exchange;
-  }
-
-  drop(id: number): void {
-    this.#exchanges.delete(id);
-  }
-
-  after(delayMs: number, callback: () => void): () => void {
-    return this.#owner.after(delayMs, callback);
-  }
-
-  finish(ids: readonly number[]): void {
-    for (const id of ids) this.#exchanges.delete(id);
-    if (ids.length === 0 || !this.#connected) return;
-    const buffer = Buffer.allocUnsafe(ids.length * 4);
-    ids.forEach((id, index) => writeAck(buffer, index * 4, PacketType.PUBCOMP, id));
-    this.#owner.send([buffer]);
+    if (subscription.taken !== undefined) subscription.taken.closed = true;
+    this.#exchanges.forgetClosed(subscription.filters);
   }
 
   #isOver(factor: number): boolean {
@@ -557,10 +410,6 @@ export class Inbound implements TakenOwner {
     this.reading = reading;
     this.#owner.setReading(reading);
   }
-}
-
-function newExchange(group: ReadGroup | undefined): Exchange {
-  return { group, acknowledged: false, received: false, waiting: undefined, takers: undefined, released: false };
 }
 
 function count(message: Message, group: ReadGroup): void {
