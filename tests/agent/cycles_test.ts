@@ -79,6 +79,13 @@ function lanesOf(server: string): Lane[] {
       actions: [{ mqtt: { connectionSelector: "broker", topic: "out/3" } }],
     }),
     graphLane("scripted"),
+    sqlLane("durable", (n) => `SELECT a, ${n} AS n FROM own_client WHERE a > 0`, {
+      actions: mqttAction(server, 4),
+      options: { qos: 1 },
+    }),
+    sqlLane("durable_state", (n) => `SELECT b, count(*) AS n FROM demo GROUP BY b, TUMBLINGWINDOW(ss, ${n})`, {
+      options: { qos: 2 },
+    }),
   ];
 }
 

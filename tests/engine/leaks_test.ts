@@ -62,6 +62,7 @@ const rules: Readonly<Record<string, readonly [sql: string, more?: Record<string
   session: ["SELECT count(*) AS n FROM own GROUP BY SESSIONWINDOW(ss, 10, 5)"],
   joined: ["SELECT own.a, shared.b FROM own LEFT JOIN shared ON own.a = shared.a GROUP BY COUNTWINDOW(3)"],
   shared: ["SELECT a FROM shared"],
+  durable: ["SELECT a, lag(a) AS before FROM own", { options: { qos: 1 } }],
   scheduled: ["SELECT a FROM own", { options: { duration: "10h" } }],
 };
 
@@ -69,6 +70,10 @@ test("rules that were stopped, replaced or deleted are collected, and no timer o
   withProbes(async (world) => {
     const { engine, probe, clock } = world;
     const { refs } = watchSignals(world);
+    // With the first rule that keeps anything, the engine begins to look after what rules keep.
+    await engine.rules.create(probeRule("first", "SELECT a FROM own", { options: { qos: 1 } }));
+    await settled();
+    await engine.rules.delete("first");
     const waiting = clock.waiting;
     const round = async (n: number) => {
       for (const [id, [sql, more]] of Object.entries(rules)) {

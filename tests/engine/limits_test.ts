@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FunctionSet } from "../../src/sql/catalog.ts";
 import { builtInFunctions } from "../../src/sql/functions/built_in.ts";
-import { any, defineFunction, float } from "../../src/sql/functions/declare.ts";
+import { any, defineAggregate, defineFunction, float } from "../../src/sql/functions/declare.ts";
 import { eventually } from "../eventually.ts";
 import { type EngineFixture, wireRule, wireStream, withEngine } from "./engine.ts";
 
@@ -60,9 +60,29 @@ const breaks = defineFunction({
   },
 });
 
+let broken = 0;
+
+/** A mistake of ours: an aggregate that cannot even begin, from its second state on. */
+const mistaken = defineAggregate({
+  name: "mistaken",
+  category: "aggregate",
+  returns: "float",
+  params: [any("x")],
+  doc: "For tests.",
+  examples: [],
+  init: () => {
+    if (broken++ > 0) throw new Error("it cannot begin");
+    return 0;
+  },
+  add: (state) => state,
+  result: (state) => state,
+  merge: (left) => left,
+});
+
+const own = [busy, breaks, mistaken];
 const functions: FunctionSet = {
-  lookup: (name) => [busy, breaks].find((fn) => fn.name === name.toLowerCase()) ?? builtInFunctions.lookup(name),
-  names: () => [...builtInFunctions.names(), "busy", "breaks"],
+  lookup: (name) => own.find((fn) => fn.name === name.toLowerCase()) ?? builtInFunctions.lookup(name),
+  names: () => [...builtInFunctions.names(), ...own.map((fn) => fn.name)],
 };
 
 function withTestFunctions(work: (fixture: EngineFixture) => Promise<void>): Promise<void> {
@@ -273,4 +293,27 @@ test("a result that cannot be written is an error of its message alone", () =>
     await eventually(() => wire.written.length > 0);
     assert.deepEqual(wire.written, ['[{"b":5,"n":2}]']);
     assert.equal(engine.rules.status("r").status, "running");
+  }));
+
+test("a rule of which a step fails as a whole is stopped with E515, and others on its stream do not notice", () =>
+  withTestFunctions(async ({ engine, streams, wire }) => {
+    broken = 0;
+    streams.execute('CREATE STREAM shared () WITH (DATASOURCE="t", FORMAT="json", TYPE="wire", SHARED="true")');
+    await engine.rules.create(wireRule("sound", "SELECT n FROM shared"));
+    await engine.rules.create(
+      wireRule("broken", "SELECT mistaken(n) AS m FROM shared GROUP BY HOPPINGWINDOW(ms, 60, 30)"),
+    );
+    // Windows that overlap begin anew with what is left of them.
+    const sending = setInterval(() => wire.send('{"n":1}'), 5);
+    await eventually(() => engine.rules.status("broken").status === "stopped by error")
+      .finally(() => clearInterval(sending));
+    assert.match(
+      String(engine.rules.status("broken").message),
+      /^E515: A step of the rule failed: Error: it cannot begin \(this is a mistake in weir/,
+    );
+    wire.send('{"n":2}');
+    await eventually(() => wire.written.includes('[{"n":2}]'));
+    assert.equal(engine.rules.status("sound").source_shared_0_exceptions_total, 0);
+    // What a step that broke had in its hands is in no ledger.
+    await engine.rules.delete("broken");
   }));
