@@ -317,3 +317,19 @@ test("a rule of which a step fails as a whole is stopped with E515, and others o
     // What a step that broke had in its hands is in no ledger.
     await engine.rules.delete("broken");
   }));
+
+test("of a batch that a rule with qos 1 does not come to the end of, nothing is kept", () =>
+  withTestFunctions(async ({ engine, wire }) => {
+    const sql = "SELECT n, lag(n) AS before, busy(d) AS b FROM s";
+    await engine.rules.create(wireRule("r", sql, { options: { qos: 1 } }));
+    wire.send('{"n":1,"d":0}');
+    await eventually(() => wire.written.length === 1);
+    wire.send(...Array.from({ length: 500 }, (_, n) => `{"n":${n + 1000},"d":1}`));
+    await eventually(() => Number(engine.rules.status("r").op_3_analytic_0_records_in_total) > 10);
+    await engine.rules.stop("r");
+    assert.equal(wire.written.length, 1);
+    await engine.rules.start("r");
+    wire.send('{"n":2,"d":0}');
+    await eventually(() => wire.written.length === 2);
+    assert.deepEqual(wire.written, ['[{"b":0,"n":1}]', '[{"b":0,"before":1,"n":2}]']);
+  }));
