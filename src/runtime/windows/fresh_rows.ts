@@ -70,6 +70,11 @@ export class FreshRows {
     return others;
   }
 
+  /** As of operators. */
+  stateBytes(): number {
+    return 56 * this.#rows.length;
+  }
+
   /** Moves everything by `delta` on the time axis. */
   shift(delta: number): void {
     for (const rows of this.#rows) rows.at += delta;

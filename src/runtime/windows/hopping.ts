@@ -163,7 +163,7 @@ export class HoppingWindow implements Operator {
   }
 
   stateBytes(): number {
-    return this.#content.stateBytes();
+    return this.#content.stateBytes() + this.#fresh.stateBytes();
   }
 
   snapshot(): Value {

@@ -256,7 +256,7 @@ export class SlidingWindow implements Operator {
   }
 
   stateBytes(): number {
-    return this.#series.reduce((bytes, series) => bytes + series.stateBytes(), 0);
+    return this.#series.reduce((bytes, series) => bytes + series.stateBytes(), this.#fresh.stateBytes());
   }
 
   snapshot(): Value {
