@@ -55,6 +55,18 @@ class Collection {
   }
 }
 
+/** A message as it was appended. */
+export interface FreshMessage {
+  readonly sequence: number;
+  readonly key: string | undefined;
+  readonly payload: Payload;
+  readonly createdMs: number;
+  readonly bytes: number;
+}
+
+/** What of the newest messages is held in memory, so that a reader that keeps up need not read them back. */
+const freshMax = { rows: 8192, bytes: 1024 * 1024 };
+
 /** How many rows a look past blocked keys reads, and how many keys it asks for after that. */
 const scanRowsMax = 1024;
 const scanKeysMax = 256;
@@ -69,6 +81,11 @@ export class OutboxReader {
   /** Up to here, every message of the lane is taken, or was dropped. Anything that frees one sets it back. */
   readonly #cursors: Record<Lane, number> = { live: 0, resend: 0 };
   #keyCursor: string | undefined;
+  /** All messages that are not taken, in their order, while that is known; they are in the live lane then. */
+  #fresh: FreshMessage[] | undefined;
+  /** The first of them that is left. */
+  #freshHead = 0;
+  #freshBytes = 0;
   /** What a failed transaction puts back. */
   #untaken: Lease[] = [];
   #formerWaits: (readonly [sequence: number, wait: Wait | undefined])[] = [];
@@ -99,6 +116,11 @@ export class OutboxReader {
   /** Reads the next messages that are ready; a failed read takes nothing. */
   take(queue: number, order: "queue" | "key", options: TakeOptions): Taken {
     const looksPast = order === "key" && this.#waitsAfter(options.nowMs) !== undefined;
+    if (this.#fresh !== undefined && this.#waits.size === 0 && (options.lane ?? "live") === "live") {
+      return this.#takeFresh(options);
+    }
+    // What is read leaves those in memory behind.
+    this.forgetFresh();
     return looksPast ? this.#takePastBlockedKeys(queue, options) : this.#takeInOrder(queue, options);
   }
 
@@ -113,6 +135,7 @@ export class OutboxReader {
   startOver(): void {
     this.#cursors.live = this.#cursors.resend = 0;
     this.#keyCursor = undefined;
+    this.forgetFresh();
   }
 
   /** The earliest end of a wait that is not over. */
@@ -163,6 +186,56 @@ export class OutboxReader {
     }
     this.#cursors[lane] = cursor;
     return this.#hold(found, waitUntilMs);
+  }
+
+  #takeFresh(options: TakeOptions): Taken {
+    const fresh = this.#fresh!;
+    const found = new Collection(options);
+    let cursor = this.#cursors.live;
+    while (this.#freshHead < fresh.length && !found.isFull) {
+      const { key, ...message } = fresh[this.#freshHead]!;
+      const lease: Lease = {
+        ...message,
+        ...(key === undefined ? {} : { key }),
+        lane: "live",
+        attempts: 0,
+        previous: cursor === 0 ? undefined : cursor,
+        settling: false,
+      };
+      if (!found.add(lease)) break;
+      this.#freshHead++;
+      this.#freshBytes -= message.bytes;
+      cursor = message.sequence;
+    }
+    this.#cursors.live = cursor;
+    if (this.#freshHead === fresh.length) {
+      this.#fresh = [];
+      this.#freshHead = 0;
+    }
+    return this.#hold(found, undefined);
+  }
+
+  /** Messages were appended behind so many that were not taken. */
+  appended(untaken: number, messages: readonly FreshMessage[]): void {
+    if (untaken === 0 && this.#waits.size === 0) {
+      this.#fresh ??= [];
+    } else if (this.#fresh !== undefined && untaken !== this.#fresh.length - this.#freshHead) {
+      this.forgetFresh();
+    }
+    const fresh = this.#fresh;
+    if (fresh === undefined) return;
+    for (const message of messages) {
+      fresh.push(message);
+      this.#freshBytes += message.bytes;
+    }
+    if (fresh.length - this.#freshHead > freshMax.rows || this.#freshBytes > freshMax.bytes) this.forgetFresh();
+  }
+
+  /** What is not taken has to be read. */
+  forgetFresh(): void {
+    this.#fresh = undefined;
+    this.#freshHead = 0;
+    this.#freshBytes = 0;
   }
 
   /** The last step of a take, so that one whose read fails takes nothing. */
@@ -250,6 +323,7 @@ export class OutboxReader {
   }
 
   putBack(): void {
+    this.forgetFresh();
     for (const lease of this.#untaken) this.#taken.set(lease.sequence, lease);
     for (const [sequence, wait] of this.#formerWaits.reverse()) {
       if (wait === undefined) this.#waits.delete(sequence);
@@ -261,5 +335,6 @@ export class OutboxReader {
   clear(): void {
     this.#taken.clear();
     this.#waits.clear();
+    this.forgetFresh();
   }
 }

@@ -23,7 +23,7 @@ import {
 import { type DeliverySql, queueIdMax, resendBit, type SqlRow } from "./delivery_sql.ts";
 import { dropOldestLetters, letterRanges, readLetters } from "./dead_letters.ts";
 import { type Amount, dropFront } from "./drop_front.ts";
-import { laneBits, type Lease, OutboxReader } from "./outbox_reader.ts";
+import { type FreshMessage, laneBits, type Lease, OutboxReader } from "./outbox_reader.ts";
 import { Damaged } from "./sqlite_failure.ts";
 import { toStored } from "./stored_payload.ts";
 import { hasRoom, mergeSettings, messagesBytes, payloadBytes, settled } from "./delivery_unit.ts";
@@ -341,6 +341,7 @@ export class SqliteOutbox implements Outbox {
 
   #dropFront(queue: number, wants: (createdMs: number, gone: Amount) => boolean): Amount {
     const gone = dropFront(this.#sql, this.#reader, queue, wants);
+    if (gone.rows > 0) this.#reader.forgetFresh();
     this.#remove(gone);
     return gone;
   }
@@ -349,6 +350,8 @@ export class SqliteOutbox implements Outbox {
     const { onFull, order, rowsMax, bytesMax } = this.#settings;
     const dropped = { rows: 0, bytes: 0 };
     let { rows, bytes, last } = this.#counted;
+    const untaken = rows - this.#reader.size;
+    const fresh: FreshMessage[] = [];
     for (const { sequence, key, payload, createdMs } of messages) {
       const stored = toStored(payload);
       const size = payloadBytes(stored);
@@ -360,10 +363,12 @@ export class SqliteOutbox implements Outbox {
         continue;
       }
       this.#sql.addMessage.run(queue, sequence, order === "key" ? toStored(key ?? "") : null, createdMs, stored);
+      fresh.push({ sequence, key: order === "key" ? key ?? "" : undefined, payload, createdMs, bytes: size });
       rows++;
       bytes += size;
     }
     this.#count({ rows, bytes, last });
+    this.#reader.appended(untaken, fresh);
     if (onFull !== "dropOldest") return dropped;
     return this.#dropFront(queue, (_createdMs, gone) => {
       const left = this.#counted.rows - gone.rows;
