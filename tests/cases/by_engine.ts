@@ -221,7 +221,7 @@ class LiveCase {
         await settled();
       }
       await settled();
-      assert.deepEqual(this.#engine.rules.ledger(definition.id).imbalances, [], "the ledger");
+      this.#assertBalanced();
     } finally {
       this.#kill();
       for (const engine of [...this.#dead, this.#engine]) await engine.close();
@@ -265,8 +265,15 @@ class LiveCase {
     for (let turn = 0; this.#kills !== undefined && turn < turnsToSend; turn++) await settled();
   }
 
+  #assertBalanced(): void {
+    for (const { id } of this.#engine.rules.list()) {
+      assert.deepEqual(this.#engine.rules.ledger(id).imbalances, [], "the ledger");
+    }
+  }
+
   /** The agent dies at a moment at which nothing is under way, and another one begins. */
   async #restart(kept: Kept): Promise<void> {
+    this.#assertBalanced();
     this.#kill();
     this.#dead.push(this.#engine);
     this.#connector = new CaseConnector((message) => this.#written(message), this.#connector);
