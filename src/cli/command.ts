@@ -31,8 +31,13 @@ export interface Engine {
   readonly deadLetters?: DeadLetters;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
-  /** Starts the stored rules that are triggered. An engine that is never started can still check rules. */
+  /**
+   * Starts the stored rules that are triggered; thousands of them go on starting after it. An engine that is never started
+   * can still check rules.
+   */
   start?(): Promise<void>;
+  /** Resolves when all of them have started. */
+  whenStarted?(): Promise<void>;
   /** Stops every rule, with a checkpoint where it has one. */
   close(): Promise<void>;
 }

@@ -194,7 +194,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       log.warn("everybody who reaches this address may change rules", { hostname: config.listen.hostname });
     }
     await engine.start?.();
-    isReady = true;
+    void Promise.resolve(engine.whenStarted?.()).then(() => isReady = true);
     const scheme = tls === undefined ? "http" : "https";
     context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
     footprint.start();

@@ -73,8 +73,10 @@ export interface Engine {
   readonly deadLetters: DeadLetters;
   readonly live: EngineConnections;
   readonly wantedColumns: (stream: string) => readonly string[];
-  /** Opens the named connections and starts the rules that shall run. */
+  /** Opens the named connections and starts the rules that shall run; thousands of them go on starting after it. */
   start(): Promise<void>;
+  /** Resolves when all of them have started. */
+  whenStarted(): Promise<void>;
   /** Stops every rule and closes every connection. */
   close(): Promise<void>;
 }
@@ -137,6 +139,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (options.delivery !== undefined) upkeep.start();
       await rules.startTriggered();
     },
+    whenStarted: () => rules.whenStarted(),
     async close() {
       await rules.close();
       upkeep.stop();

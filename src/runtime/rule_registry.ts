@@ -94,6 +94,11 @@ export class RuleRegistry implements Rules {
     cancel();
   }
 
+  /** Resolves when all rules that {@linkcode startTriggered} was to start have started. */
+  async whenStarted(): Promise<void> {
+    await this.#starting;
+  }
+
   /** Without it each rule reads its own, and says what is wrong with that. */
   #preload(): void {
     const { delivery, log } = this.#parts;

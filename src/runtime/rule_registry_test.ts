@@ -347,12 +347,16 @@ test("many rules start in slices: commands come between, in their order, and the
   const { rules } = engine;
   const states = () => Object.fromEntries(rules.list().map(({ id, status }) => [id, status]));
   const started = engine.start();
+  let isStarted = false;
+  void engine.whenStarted().then(() => isStarted = true);
   await settled();
-  assert.deepEqual([states().r000, states().r499], ["running", "starting"]);
+  assert.deepEqual([states().r000, states().r499, isStarted], ["running", "starting", false]);
   await rules.stop("r499");
   await rules.delete("r498");
   await rules.update("r497", rule("r497", "SELECT b FROM own"));
   await started;
+  await engine.whenStarted();
+  assert.ok(isStarted);
   assert.deepEqual(states(), {
     ...Object.fromEntries(ids.filter((id) => id !== "r498").map((id) => [id, "running"])),
     r499: "stopped",
