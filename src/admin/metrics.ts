@@ -9,6 +9,7 @@ import process from "node:process";
 import type { Hono } from "hono";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { Reasons } from "../runtime/ledger.ts";
+import type { WorkFigures } from "../runtime/limits/rule_work.ts";
 import type { RuleLedger } from "../runtime/rule_ledger.ts";
 import type { StatusNode } from "../runtime/rule_status.ts";
 import type { ObservedRule, Rules } from "../runtime/rules.ts";
@@ -152,6 +153,21 @@ class Metrics {
     "counter",
     "Lists lost by errors, by their code.",
   );
+  readonly #stateBytes = this.#family(
+    "weir_rule_state_bytes",
+    "gauge",
+    "Memory that the state of the rule takes, about.",
+  );
+  readonly #slowBatches = this.#family(
+    "weir_rule_slow_batches_total",
+    "counter",
+    "How often the rule worked for more than 100 ms without a pause.",
+  );
+  readonly #longestBatch = this.#family(
+    "weir_rule_longest_batch_seconds",
+    "gauge",
+    "The longest time that the rule worked without a pause.",
+  );
   readonly #payloads = this.#family("weir_stream_payloads_in_total", "counter", "Payloads that the source gave.");
   readonly #payloadsFailed = this.#family(
     "weir_stream_payloads_failed_total",
@@ -228,13 +244,14 @@ class Metrics {
     }
   }
 
-  rule({ id, state, nodes, ledger }: ObservedRule): void {
+  rule({ id, state, nodes, ledger, work }: ObservedRule): void {
     const runs = ledger !== undefined;
     if (runs) this.#running++;
     else this.#stopped++;
     this.#ruleStatus.add(labelsText({ rule: id }), runs ? 1 : state === "stopped by error" ? -1 : 0);
     for (const node of nodes) this.#node(id, node);
     if (ledger !== undefined) this.#ledger(id, ledger);
+    if (work !== undefined) this.#work(id, work);
   }
 
   counted(): void {
@@ -253,6 +270,13 @@ class Metrics {
     families.buffer_length.add(labels, metrics.bufferLength);
     if (connection === undefined || kind === "op") return;
     (kind === "source" ? this.#sourceStatus : this.#sinkStatus).add(labels, connection.code);
+  }
+
+  #work(rule: string, { stateBytes, slowBatches, longestMs }: WorkFigures): void {
+    const labels = labelsText({ rule });
+    this.#stateBytes.add(labels, stateBytes);
+    this.#slowBatches.add(labels, slowBatches);
+    this.#longestBatch.add(labels, Math.round(longestMs) / 1000);
   }
 
   #ledger(rule: string, { balanced, rows, lists, streams, actions }: RuleLedger): void {

@@ -408,7 +408,7 @@ export class RuleRegistry implements Rules {
   *observe(): Iterable<ObservedRule> {
     for (const { id, state, live } of this.#entries.values()) {
       if (live === undefined) yield { id, state, nodes: [], ledger: undefined };
-      else yield { id, state, nodes: nodesOf(live).nodes, ledger: ledgerOf(live) };
+      else yield { id, state, nodes: nodesOf(live).nodes, ledger: ledgerOf(live), work: live.work.figures };
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import type { ExplainedStep } from "./explain_tree.ts";
 import type { RuleGuarantee } from "./guarantee.ts";
+import type { WorkFigures } from "./limits/rule_work.ts";
 import type { RuleLedger } from "./rule_ledger.ts";
 import type { StatusNode } from "./rule_status.ts";
 
@@ -54,6 +55,8 @@ export interface ObservedRule {
   readonly nodes: readonly StatusNode[];
   /** Undefined for a rule that does not run. */
   readonly ledger: RuleLedger | undefined;
+  /** Absent for a rule that does not run. */
+  readonly work?: WorkFigures;
 }
 
 /**

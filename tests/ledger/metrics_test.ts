@@ -63,6 +63,8 @@ test("a scrape has eKuiper's names and labels, and the ledger", () =>
     assert.equal(valueOf(families, "kuiper_rule_count", { status: "running" }), 1);
     assert.equal(valueOf(families, "kuiper_rule_count", { status: "stop" }), 1);
     assert.equal(valueOf(families, "weir_rule_ledger_balanced", { rule: "r" }), 1);
+    assert.equal(valueOf(families, "weir_rule_slow_batches_total", { rule: "r" }), 0);
+    assert.ok(Number(valueOf(families, "weir_rule_state_bytes", { rule: "r" })) >= 0);
     assert.equal(valueOf(families, "weir_rule_rows_filtered_total", { rule: "r" }), 1);
     assert.equal(valueOf(families, "weir_stream_payloads_failed_total", { rule: "r", stream: "s", reason: "E501" }), 1);
     assert.equal(valueOf(families, "weir_action_messages_sent_total", { rule: "r", action: "sink_wire_0" }), 1);
