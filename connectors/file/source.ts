@@ -57,6 +57,8 @@ export class FileSource implements Source {
   #pass: Pass | undefined;
   /** When the next item or the next pass is due, Unix milliseconds. */
   #due: number;
+  /** How long the pause before it is, in milliseconds. */
+  #pauseMs = 0;
   /** Passes that still have to be acknowledged. */
   readonly #open = new Set<Pass>();
   /** The file is being deleted or moved. */
@@ -126,7 +128,7 @@ export class FileSource implements Source {
       this.#pass = await this.#begin();
     } else if (position.done !== undefined && interval > 0 && actionAfterRead === 0) {
       // A clock that was set back must not delay the next pass.
-      this.#due = Math.min(this.#due, position.done.atMs) + interval;
+      this.#pauseFrom(Math.min(this.#due, position.done.atMs), interval);
     } else {
       this.#pass = await this.#beginAgain(position);
     }
@@ -156,7 +158,7 @@ export class FileSource implements Source {
       // The next file has not come yet.
       if (actionAfterRead === 0 || codeOf((error as Error).cause) !== "ENOENT") throw error;
     }
-    this.#due = this.#context.clock.now() + interval;
+    this.#pauseFrom(this.#context.clock.now(), interval);
     return undefined;
   }
 
@@ -241,7 +243,7 @@ export class FileSource implements Source {
     this.#pass = undefined;
     pass.done = true;
     const { interval, actionAfterRead } = this.#settings;
-    this.#due = this.#context.clock.now() + interval;
+    this.#pauseFrom(this.#context.clock.now(), interval);
     try {
       if (actionAfterRead !== 0) this.#kept = await this.#positionOf(pass, true);
     } finally {
@@ -266,8 +268,14 @@ export class FileSource implements Source {
 
   // ---------------------------------------------------------------- batches
 
+  #pauseFrom(now: number, ms: number): void {
+    this.#due = now + ms;
+    this.#pauseMs = ms;
+  }
+
   #untilDue(signal: AbortSignal): Promise<void> | void {
-    const wait = this.#due - this.#context.clock.now();
+    // A clock that was set back makes no pause longer than it should be.
+    const wait = Math.min(this.#due - this.#context.clock.now(), this.#pauseMs);
     if (wait > 0) return this.#context.clock.sleep(wait, signal);
   }
 
@@ -303,7 +311,7 @@ export class FileSource implements Source {
     pass.offset = ends[next - 1]!;
     pass.torn = isTorn && next === all.length ? (next > 1 ? ends[next - 2]! : begin) : undefined;
     pass.next = next;
-    if (sendInterval > 0) this.#due = this.#context.clock.now() + sendInterval;
+    if (sendInterval > 0) this.#pauseFrom(this.#context.clock.now(), sendInterval);
     const base = await this.#tracked(pass, pass.offset - begin, false);
     return fileType === "csv"
       ? { ...base, kind: "rows", rows: items as readonly Struct[] }

@@ -221,6 +221,19 @@ test("file reads again at intervals, and pauses between rows", () =>
     await source.close();
   }));
 
+test("file pauses no longer than it should when the clock is set back between two reads", () =>
+  withFile('[{"n":1},{"n":2}]', async (path) => {
+    const clock = new HandClock(86_400_000);
+    const source = await open({ datasource: path, interval: "1h", sendInterval: "1s" }, { clock });
+    await source.read(signal);
+    clock.jump(-86_400_000);
+    const second = source.read(signal);
+    await eventually(() => clock.waiting === 1);
+    await clock.advance(1000);
+    await second;
+    await source.close();
+  }));
+
 /** Lets time pass until `condition` holds; what happens on the disk takes as long as it takes. */
 async function passing(clock: HandClock, condition: () => boolean): Promise<void> {
   const timer = setInterval(() => void clock.advance(10), 5);
