@@ -21,6 +21,7 @@ import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Struct } from "../value/value.ts";
 import { Backoff } from "./backoff.ts";
 import { Delivery } from "./delivery.ts";
+import { Waiters } from "./waiters.ts";
 
 /** Rows of one batch, with the metadata of each when a consumer wants it. */
 export interface FeedRows {
@@ -104,6 +105,9 @@ export class Feed {
   /** The reason that the log was told last, until the source gives something again. */
   #toldLoss: string | undefined;
   #failed = false;
+  /** Rules that are about to join. */
+  #holds = 0;
+  readonly #released = new Waiters();
   /** Whether its rule keeps positions, and where the source stands behind what the rule has taken. */
   #keepsPosition = false;
   #position: string | undefined;
@@ -113,6 +117,24 @@ export class Feed {
     this.connection = new ConnectionMetrics(options.clock);
     this.decoderMetrics = options.createDecoder === undefined ? undefined : new NodeMetrics();
     this.validatorMetrics = options.createValidator === undefined ? undefined : new NodeMetrics();
+  }
+
+  /**
+   * Another rule is about to join, which must not miss what comes meanwhile: nothing is handed on, and the source is not
+   * given up, until the returned function is called.
+   */
+  hold(): () => void {
+    let isHeld = true;
+    this.#holds++;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#holds > 0) return;
+      this.#released.wake();
+      if (this.#finished === undefined || !this.unused) return;
+      this.#giveUp();
+      void this.close();
+    };
   }
 
   /** Adds a rule; the first one starts the source. */
@@ -134,7 +156,11 @@ export class Feed {
    */
   remove(consumer: FeedConsumer): void {
     this.#setConsumers(this.#consumers.filter((c) => c !== consumer));
-    if (this.#consumers.length === 0) this.#abort.abort(new Error("The stream is not read any more"));
+    if (this.unused) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#abort.abort(new Error("The stream is not read any more"));
   }
 
   /** Closes the source of a stream that no rule reads any more. */
@@ -150,7 +176,7 @@ export class Feed {
   }
 
   get unused(): boolean {
-    return this.#consumers.length === 0;
+    return this.#consumers.length === 0 && this.#holds === 0;
   }
 
   /** True while several rules read it. */
@@ -236,6 +262,7 @@ export class Feed {
         await clock.sleep(error.ms, signal);
         continue;
       }
+      while (this.#holds > 0 && !signal.aborted) await this.#released.wait();
       // Left meanwhile: nobody would take the batch, so it must not be acknowledged.
       signal.throwIfAborted();
       backoff.reset();

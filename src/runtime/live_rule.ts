@@ -150,8 +150,9 @@ export class LiveRule implements InletOwner {
     for (const { table } of this.#options.lookups) {
       this.#cancels.push(table.onFailed((error) => this.failed(error)));
     }
-    if (this.durable === undefined) this.#open();
-    else void this.#recover(this.durable);
+    if (this.durable === undefined) return this.#open();
+    for (const inlet of this.inlets) inlet.announce();
+    void this.#recover(this.durable);
   }
 
   #open(): void {
@@ -235,8 +236,12 @@ export class LiveRule implements InletOwner {
     return this.#atWork?.promise;
   }
 
-  /** What is not acknowledged comes again; the rows of a shared stream were acknowledged, and are lost. */
-  #abandonBacklog(): void {
+  /**
+   * What is not acknowledged comes again; the rows of a shared stream were acknowledged, and are lost.
+   *
+   * @returns the deliveries of what is not acknowledged
+   */
+  #abandonBacklog(): Delivery[] {
     let lost = 0;
     const waiting = this.#backlog.abandon();
     const all = this.#underWay === undefined ? waiting : [this.#underWay, ...waiting];
@@ -250,6 +255,19 @@ export class LiveRule implements InletOwner {
     }
     this.#underWay = undefined;
     if (lost > 0) this.#dropped("stopped", lost, "source");
+    return all.map(({ delivery }) => delivery).filter((delivery) => delivery !== undefined);
+  }
+
+  /**
+   * A source that closes gives again what was not acknowledged. One that others read goes on, and must not wait for what
+   * nobody will finish.
+   */
+  #leaveToOthers(unfinished: readonly Delivery[]): void {
+    const used = new Set<object>(this.inlets.map(({ feed }) => feed).filter((feed) => !feed.unused));
+    const left = unfinished.filter(({ from }) => used.has(from));
+    for (const delivery of left) delivery.release();
+    if (left.length === 0) return;
+    this.#options.log.warn("Batches of a shared stream were given up when the rule stopped", { count: left.length });
   }
 
   async #drain(): Promise<void> {
@@ -475,11 +493,12 @@ export class LiveRule implements InletOwner {
     const unused = this.inlets.map((inlet) => inlet.feed).filter((feed) => feed.unused);
     // What a batch that is under way has given so far leaves.
     if (this.durable === undefined && this.#underWay !== undefined) this.#queue(undefined);
-    this.#abandonBacklog();
+    const unfinished = this.#abandonBacklog();
     this.#leaveState(isBetweenBatches);
     this.pipeline.close();
     await Promise.all(this.actions.map((action) => action.stop(graceMs)));
     await this.durable?.journal.stop(graceMs);
+    this.#leaveToOthers([...unfinished, ...this.durable?.journal.givenUp ?? []]);
     for (const cancel of this.#cancels) cancel();
     await Promise.all([
       ...unused.map((feed) => feed.close()),

@@ -53,6 +53,7 @@ export class RuleInlet implements FeedConsumer {
   readonly #owner: InletOwner;
   /** What the feed had given to others before, and by the time the inlet left it. */
   #givenBefore = 0;
+  #release = () => {};
   #givenAtEnd: number | undefined;
 
   constructor(owner: InletOwner, options: InletOptions) {
@@ -79,14 +80,21 @@ export class RuleInlet implements FeedConsumer {
     return this.whenFull === "block";
   }
 
+  /** Announces that it will join: of what comes from now on, others are not given more than itself. */
+  announce(): void {
+    this.#release = this.feed.hold();
+  }
+
   /** Begins to take rows. */
   join(): void {
     this.#givenBefore = this.feed.rowsGiven;
     this.feed.add(this);
+    this.#release();
   }
 
   /** Takes nothing more. */
   leave(): void {
+    this.#release();
     this.#givenAtEnd ??= this.feed.rowsGiven;
     this.feed.remove(this);
   }

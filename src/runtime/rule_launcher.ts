@@ -34,9 +34,17 @@ export class RuleLauncher {
   readonly #parts: LauncherParts;
   /** Feeds of shared streams, by stream; every other rule has a feed of its own. */
   readonly #shared = new Map<string, Feed>();
+  /** While an agent starts its rules: resolves when all have been started. */
+  #othersStart: Promise<void> | undefined;
 
   constructor(parts: LauncherParts) {
     this.#parts = parts;
+  }
+
+  /** Until `started`, shared streams hand nothing on: what is acknowledged for one rule is gone for those that start later. */
+  holdShared(started: Promise<void>): void {
+    this.#othersStart = started;
+    void started.then(() => (this.#othersStart = undefined));
   }
 
   /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
@@ -107,6 +115,7 @@ export class RuleLauncher {
       if (this.#shared.get(stream.name) === feed) this.#shared.delete(stream.name);
     });
     this.#shared.set(stream.name, feed);
+    if (this.#othersStart !== undefined) void this.#othersStart.then(feed.hold());
     return feed;
   }
 

@@ -87,7 +87,9 @@ export class RuleRegistry implements Rules {
     const entries = [...this.#entries.values()].filter((entry) => entry.triggered && entry.definition !== undefined);
     for (const entry of entries) entry.state = "starting";
     if (entries.length >= preloadRulesMin) this.#preload();
-    this.#starting = this.#startInSlices(entries);
+    const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
+    this.#parts.launcher.holdShared(started);
+    this.#starting = this.#startInSlices(entries).finally(onStarted);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancel = this.#parts.clock.after(startMsMax, resolve);
     await Promise.race([this.#starting, late]);

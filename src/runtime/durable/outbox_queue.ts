@@ -8,6 +8,7 @@
  */
 import type { Clock, Logger } from "../../connector/context.ts";
 import type { Lane, Outbox, OutboxWork, TakenMessage } from "../../store/delivery_store.ts";
+import { settled } from "../../store/delivery_unit.ts";
 import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendLane, SendQueue } from "../send_queue.ts";
 import { Waiters } from "../waiters.ts";
@@ -216,7 +217,7 @@ export class OutboxQueue implements SendQueue {
     this.#settling += count;
     void this.#options.journal.settle(work).then((isKept) => {
       // What could not be marked is for the next run, which counts it as found.
-      if (!isKept) return;
+      if (!isKept) return this.#options.outbox.release([...settled(work)]);
       this.#settling -= count;
       if (this.length === 0) this.#idle.wake();
     });
@@ -256,10 +257,11 @@ export class OutboxQueue implements SendQueue {
     this.#resends += messages.length;
     this.#changing++;
     alter?.onDiverted(messages.length);
-    await journal.settle({
+    const isKept = await journal.settle({
       action,
       retried: messages.map(({ sequence }) => ({ sequence, atMs: 0, lane: "resend" as const })),
     });
+    if (!isKept) this.#options.outbox.release(messages.map(({ sequence }) => sequence));
     this.#changing--;
   }
 

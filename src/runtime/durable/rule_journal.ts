@@ -82,10 +82,13 @@ export class RuleJournal {
   #open = new OpenUnit();
   /** The unit that is being committed. */
   #committing: OpenUnit | undefined;
+  /** Ends when there is nothing to commit, or nothing can be. */
+  #committingAll: Promise<void> | undefined;
+  #givenUp: Delivery[] = [];
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
   readonly #stopping = new AbortController();
-  /** Tries to commit that have not ended. */
+  /** What the store has been asked for, and has not answered. */
   readonly #tries = new Set<Promise<unknown>>();
   /** Commits beside the order that have not ended. */
   #beside = 0;
@@ -157,7 +160,7 @@ export class RuleJournal {
       delivery.hold();
       unit.deliveries.push(delivery);
     }
-    if (this.#committing === undefined && !unit.isEmpty && !this.#broken) void this.#commitAll();
+    if (this.#committing === undefined && !unit.isEmpty && !this.#broken) this.#committingAll = this.#commitAll();
   }
 
   // ---------------------------------------------------------------- committing
@@ -171,6 +174,7 @@ export class RuleJournal {
         if (!unit.isEmpty) await this.#commitUnit(unit);
       } catch (error) {
         // The stop ends the waiting; the unit is not kept, and its source will give the batch again.
+        this.#givenUp = unit.deliveries;
         this.#committing = undefined;
         this.#break(error);
         return;
@@ -256,14 +260,20 @@ export class RuleJournal {
    * Beside the order of the batches: what became of taken messages. Tried again until it is committed, or, with false,
    * the rule stops.
    */
-  async settle(work: OutboxWork): Promise<boolean> {
+  settle(work: OutboxWork): Promise<boolean> {
+    const settling = this.#settle(work).finally(() => this.#tries.delete(settling));
+    this.#tries.add(settling);
+    return settling;
+  }
+
+  async #settle(work: OutboxWork): Promise<boolean> {
     const { rule, delivery, durability, clock } = this.#options;
     const backoff = new Backoff();
     this.#beside++;
     try {
       while (true) {
         try {
-          const { dropped } = await this.#try(delivery.commit({ rule, outboxes: [work] }, durability));
+          const { dropped } = await delivery.commit({ rule, outboxes: [work] }, durability);
           this.#troubleBeside = undefined;
           for (const each of dropped) this.#listeners.get(each.action)?.dropped(each);
           this.#listeners.get(work.action)?.committed(0);
@@ -303,6 +313,11 @@ export class RuleJournal {
     return this.#committing === undefined && this.#open.isEmpty && this.#beside === 0;
   }
 
+  /** After the stop: the batches that were not kept, so that their sources were not told. */
+  get givenUp(): readonly Delivery[] {
+    return [...this.#givenUp, ...this.#open.deliveries];
+  }
+
   /**
    * Resolves when everything is committed, or, after `graceMs` or when nothing can be committed, without: what is given up
    * comes again from its source. True when nothing was.
@@ -321,6 +336,7 @@ export class RuleJournal {
     this.#room.wake();
     // What the store has been given may be kept still: the next start must not look before that is known.
     await Promise.allSettled(this.#tries);
+    await this.#committingAll;
     return whole;
   }
 }
