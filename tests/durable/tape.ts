@@ -26,6 +26,8 @@ export class Tape {
   readonly received: Received[] = [];
   /** How many batches were acknowledged by each opened source. */
   readonly acknowledged: number[] = [];
+  /** The indexes of the batches that were acknowledged, in that order. */
+  readonly acks: number[] = [];
   /** Where each opened source began. */
   readonly begun: (string | undefined)[] = [];
   /** Set while the sink is away. */
@@ -85,7 +87,10 @@ export class Tape {
       kind: "rows",
       rows: this.batches[index]!,
       position: String(index + 1),
-      ack: () => void (this.acknowledged[opened] = index + 1),
+      ack: () => {
+        this.acks.push(index);
+        this.acknowledged[opened] = index + 1;
+      },
     };
   }
 
