@@ -267,13 +267,14 @@ export class RuleJournal {
   }
 
   async #settle(work: OutboxWork): Promise<boolean> {
-    const { rule, delivery, durability, clock } = this.#options;
+    const { rule, delivery, clock } = this.#options;
     const backoff = new Backoff();
     this.#beside++;
     try {
       while (true) {
         try {
-          const { dropped } = await delivery.commit({ rule, outboxes: [work] }, durability);
+          // Whatever the durability: after a power cut that took it back, messages are sent again, with the ids they had.
+          const { dropped } = await delivery.commit({ rule, outboxes: [work] }, "process");
           this.#troubleBeside = undefined;
           for (const each of dropped) this.#listeners.get(each.action)?.dropped(each);
           this.#listeners.get(work.action)?.committed(0);
