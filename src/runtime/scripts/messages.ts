@@ -26,6 +26,9 @@ export const turnMsMax = 50;
 /** A call may take this long, milliseconds. */
 export const callMsMax = 100;
 
+/** So long may the beginning of a script take, and its first call: the engine of the scripts is warming up then. */
+export const firstMsMax = 1000;
+
 /** Memory of one script, the engine's own included. */
 export const scriptBytesMax = 32 * 1024 * 1024;
 
