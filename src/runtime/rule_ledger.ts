@@ -8,7 +8,8 @@
  *
  * `in + carried = sent + failed + dead + dropped + waiting`
  *
- * where `dead` are those put aside as dead letters, and `carried` were in the outbox when the rule started.
+ * where `dead` are those put aside as dead letters, and `carried` were in the outbox when the rule started, or came back
+ * from the dead letters. A message that goes through a second queue (`resendAlterQueue`) counts once, wherever it is.
  *
  * What several rules do with the rows of a shared stream stands in their own ledgers.
  * @module
@@ -45,7 +46,7 @@ export interface StreamLedger {
 /** Messages of an action. */
 export interface MessageAccount {
   readonly in: number;
-  /** Found in the outbox when the rule started. */
+  /** Found in the outbox when the rule started, or sent again from the dead letters. */
   readonly carried: number;
   readonly sent: number;
   readonly failed: Reasons;
