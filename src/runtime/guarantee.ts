@@ -27,21 +27,25 @@ export interface RuleGuarantee {
 const levels: readonly DeliveryGuarantee[] = ["at-most-once", "at-least-once", "exactly-once"];
 
 export function guaranteeOf({ definition, inputs, actions }: PreparedRule): RuleGuarantee {
-  const { qos, durability } = definition.options;
-  const limits: GuaranteeLimit[] = [ofRule(qos)];
+  const { temp, options: { qos, durability } } = definition;
+  const limits: GuaranteeLimit[] = [ofRule(qos, temp)];
   for (const { source } of inputs) limits.push(ofSource(source));
   for (const [index, action] of actions.entries()) limits.push(ofAction(action, index, qos));
   const weakest = Math.min(...limits.map(({ level }) => levels.indexOf(level)));
   return {
     level: levels[weakest]!,
-    survives: qos === 0 ? "nothing" : durability,
+    survives: qos === 0 || temp ? "nothing" : durability,
     limits: limits
       .filter(({ level }) => level !== "exactly-once")
       .sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level)),
   };
 }
 
-function ofRule(qos: 0 | 1 | 2): GuaranteeLimit {
+function ofRule(qos: 0 | 1 | 2, temp: boolean): GuaranteeLimit {
+  if (qos > 0 && temp) {
+    const reason = "temp is true: what the rule keeps goes with the process";
+    return { part: "rule", level: "at-most-once", reason };
+  }
   const level = levels[qos]!;
   return { part: "rule", level, reason: qos === 2 ? "" : `qos is ${qos}: set it to ${qos === 0 ? "1 or 2" : "2"}` };
 }

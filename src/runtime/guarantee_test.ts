@@ -56,3 +56,13 @@ for (const [name, stream, action, options, { level, limitedBy }] of cases) {
       assert.match(limitsText(guarantee), limitedBy);
     }));
 }
+
+test("the guarantee of a rule: one that ends with the process", () =>
+  withEngine(async ({ engine, streams }) => {
+    streams.execute('CREATE STREAM s () WITH (TYPE="file", DATASOURCE="f")');
+    const rule = { id: "r", sql: "SELECT a FROM s", actions: [{ nop: {} }], options: { qos: 2 }, temp: true };
+    await engine.rules.create(JSON.stringify({ ...rule, triggered: false }));
+    const { guarantee } = engine.rules.explainTree("r");
+    assert.deepEqual([guarantee.level, guarantee.survives], ["at-most-once", "nothing"]);
+    assert.match(limitsText(guarantee), /^rule: temp is true/);
+  }));
