@@ -203,3 +203,26 @@ test("all searches of one call share one budget", () => {
   budget.left = 5;
   assert.throws(() => compiled.find(text, 0, budget), { code: "E506", message: /too long/ });
 });
+
+test("patterns are refused that would take long to compile, and long ones are not printed", () => {
+  for (const pattern of ["a".repeat(10_001), "\\pL".repeat(101), "(?i)[\\p{Greek}x]".repeat(101)]) {
+    assert.throws(() => compileRe2(pattern, "f"), (error: Error) => error.message.length < 300);
+  }
+  assert.ok(compileRe2("a".repeat(10_000), "f").find("a".repeat(10_000), 0));
+  assert.ok(compileRe2("\\pL".repeat(100), "f").find("ä".repeat(100), 0));
+});
+
+test("a search costs what it really does: little without branches, more with groups to copy", () => {
+  const stepsOf = (pattern: string, text: string) => {
+    const budget = newSearchBudget();
+    const before = budget.left;
+    new Machine(parsePattern(pattern)).find(text, 0, budget);
+    return before - budget.left;
+  };
+  const text = "b".repeat(300);
+  assert.ok(stepsOf(`${"(?:b|c)".repeat(50)}x`, text.slice(0, 100)) > 1000);
+  assert.ok(stepsOf("a{200}", text) < 3000, "a pattern that never gets beyond its first character");
+  const few = stepsOf("(?:b)*", text);
+  const many = stepsOf(`${"(".repeat(100)}b${")".repeat(100)}*`, text);
+  assert.ok(many > 20 * few, `${few} steps without groups, ${many} with a hundred`);
+});
