@@ -31,6 +31,10 @@ const cases: Readonly<Record<string, { readonly program: string; readonly summar
     program: "tests/bench/durable_bench.ts",
     summary: "QoS 1 in and out, with the promise of delivery and without: messages a second, latency, bytes written",
   },
+  written: {
+    program: "tests/bench/written_bench.ts",
+    summary: "bytes written to the disk for each message, by qos and durability, of messages alone and in bursts",
+  },
   restart: {
     program: "tests/bench/restart_bench.ts",
     summary: "an agent with 10,000 rules: from its start to its first answer, its first output, and the last rule's",
