@@ -7,7 +7,7 @@ import process from "node:process";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import { Agent } from "../agent/agent.ts";
 
-const longestWorkMs = 1200;
+const longestWorkMs = 900;
 const longestStopMs = 150;
 const longestPauseMs = 200;
 

@@ -46,6 +46,8 @@ const publishEveryMs = 10;
 /** The file is longer than what is read in the rounds, so that each of them breaks something. */
 const fileRowsPerRound = 60;
 const fileRowEveryMs = 2;
+/** More than so many messages do not wait for the slowest reader, or a busy machine would wait for it at the end. */
+const behindMax = 1500;
 /** Rounds with a pause between two snapshots see some of them, and some of the log. */
 const checkpointInterval = "700ms";
 
@@ -71,7 +73,7 @@ const lanes: readonly Lane[] = [
     source: { type: "mqtt", qos: 2 },
     ruleQos: 2,
     sink: { qos: 2, protocolVersion: "5" },
-    promised: { mqtt: "each at least once", file: "each at least once" },
+    promised: { mqtt: "exactly once by id", file: "state exactly once" },
   },
   {
     name: "filed",
@@ -125,6 +127,10 @@ async function define(agent: Agent, broker: Mosquitto, subjects: readonly Subjec
   }
 }
 
+function isPlainMqtt({ lane, kind }: Subject): boolean {
+  return lane.source.type === "mqtt" && kind === "plain";
+}
+
 function topicOf(lane: Lane): string {
   return `in/${lane.name}`;
 }
@@ -138,7 +144,7 @@ function readResults(path: string): Received[] {
 
 /** Runs everything with so many kills, and compares. */
 async function check(kills: number): Promise<void> {
-  const broker = await startMosquitto({ quiet: true, lines: ["max_queued_messages 0"] });
+  const broker = await startMosquitto({ quiet: true, lines: ["max_queued_messages 0", "max_inflight_messages 200"] });
   const subscriber = await NumberedSubscriber.start(broker.url, "out/#");
   const publisher = await NumberedPublisher.start({
     url: broker.url,
@@ -160,7 +166,8 @@ async function check(kills: number): Promise<void> {
       const random = new SeededRandom(seed + 2);
       try {
         await define(agent, broker, subjects, file);
-        publisher.run(() => random.below(5), publishEveryMs);
+        const slowest = () => Math.min(...subjects.filter(isPlainMqtt).map(({ topic }) => subscriber.on(topic).length));
+        publisher.run(() => publisher.sent - slowest() < behindMax ? random.below(5) : 0, publishEveryMs);
         await new Promise((resolve) => setTimeout(resolve, 500));
         if (kills > 0) {
           await agent.end("SIGKILL");

@@ -3,7 +3,7 @@
  * which repeats what was not acknowledged, with the same packet identifier.
  * @module
  */
-import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import { connect, type IClientOptions, type MqttClient, Store } from "mqtt";
 
 let publishers = 0;
 
@@ -97,6 +97,13 @@ export class NumberedPublisher {
   }
 }
 
+/** Goes with its client: mqtt.js closes stores while it still works on what it has read, and throws. */
+class LastingStore extends Store {
+  override close(done: () => void): void {
+    done();
+  }
+}
+
 /** A client of a kept session that connects again by itself. Resolves when it is connected. */
 export async function persistentClient(
   url: string,
@@ -109,6 +116,8 @@ export async function persistentClient(
     reconnectPeriod: 100,
     connectTimeout: 5000,
     keepalive: 5,
+    incomingStore: new LastingStore(),
+    outgoingStore: new LastingStore(),
     ...options,
   });
   client.on("error", () => {});
