@@ -86,6 +86,32 @@ test("files that may not grow hold the source of a qos 1 rule back, and nothing 
     })
   ));
 
+test("a rule goes on when only the end of what was sent could not be kept", () =>
+  withFolder((folder) =>
+    Scene.with(async (scene) => {
+      const agent = await Agent.start({ dataDir: join(folder, "data"), wrapper: ignoringLimits });
+      try {
+        await scene.define(agent);
+        // The results are kept, but their broker does not answer before nothing can be kept any more.
+        scene.output.freeze();
+        scene.publisher.send(100);
+        await agent.reaches(relay, (s) => s.sink_mqtt_0_0_records_in_total === 100);
+        await scene.publisher.acknowledged();
+        await eventuallySteady(agent);
+        limitFiles(agent, 0);
+        scene.output.thaw();
+        await agent.reaches(relay, (s) => s.delivery_trouble !== "");
+        limitFiles(agent, "unlimited");
+        await agent.reaches(relay, (s) => s.delivery_trouble === "" && s.sink_mqtt_0_0_buffer_length === 0);
+        scene.publisher.send(1000);
+        await scene.allArrive(agent);
+        await ledgersBalance(agent, [relay]);
+      } finally {
+        await agent.remove();
+      }
+    })
+  ));
+
 const noTmpfs = process.platform === "linux" ? mountTrouble("tmpfs") : "mounting is for Linux";
 if (noTmpfs !== undefined) console.warn(`FULL DISK NOT TESTED, only files that may not grow: ${noTmpfs}`);
 
