@@ -253,6 +253,10 @@ export class DurableRun implements Recorder {
   complete(gave: boolean): void {
     this.#events = [];
     this.#touched = false;
+    // A checkpoint that was due, or would be while the last results go out, would bring the windows back.
+    this.#cancelTimer?.();
+    this.#checkpointDue = false;
+    this.#logBytes = 0;
     if (this.#keepsState) this.journal.checkpoint(this.#plan, null);
     this.endBatch(gave);
   }

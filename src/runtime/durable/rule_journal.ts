@@ -79,6 +79,8 @@ export class RuleJournal {
   readonly #listeners = new Map<string, JournalListener>();
   /** The highest number given to a message or a log entry. */
   #sequence: number;
+  /** The number of the last log entry: a checkpoint contains the log so far, whatever messages came behind it. */
+  #lastLog: number;
   #open = new OpenUnit();
   /** The unit that is being committed. */
   #committing: OpenUnit | undefined;
@@ -103,6 +105,7 @@ export class RuleJournal {
     this.#options = options;
     const { rule, delivery } = options;
     this.#sequence = delivery.lastSequence(rule);
+    this.#lastLog = delivery.lastLogSequence(rule);
   }
 
   /** Of the last message or log entry. */
@@ -136,7 +139,8 @@ export class RuleJournal {
 
   /** An entry of the log of what entered the state. */
   log(payload: Payload): void {
-    this.#open.log.push({ sequence: ++this.#sequence, payload });
+    this.#lastLog = ++this.#sequence;
+    this.#open.log.push({ sequence: this.#lastLog, payload });
     this.#open.bytes += payload.length;
   }
 
@@ -148,7 +152,7 @@ export class RuleJournal {
   /** The state as it is now: the log so far is not needed any more. Null for a clean start. */
   checkpoint(plan: string, state: Payload | null): void {
     const timeMs = this.#options.clock.now();
-    this.#open.checkpoint = state === null ? null : { plan, sequence: this.#sequence, timeMs, state };
+    this.#open.checkpoint = state === null ? null : { plan, sequence: this.#lastLog, timeMs, state };
   }
 
   /** The batch is through: what it did may be committed, and then `delivery` is released. */
