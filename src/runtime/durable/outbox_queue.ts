@@ -282,7 +282,9 @@ export class OutboxQueue implements SendQueue {
       finished: true,
       buries: true,
       take: () => {
-        if (priority === -1 && this.#isReachable && this.length > this.#resends) return undefined;
+        // Those that wait for room in a full outbox are no reason: only what leaves it makes some.
+        const fresh = this.length - this.#uncommitted - this.#resends;
+        if (priority === -1 && this.#isReachable && fresh > 0) return undefined;
         const sending = this.#takeFrom("resend");
         // New messages may have waited for what is not there.
         if (sending === undefined && priority === 1) this.#arrival.wake();
