@@ -172,6 +172,27 @@ test("client notices a broker that has fallen silent, and comes back when it spe
     await client.connected();
   }));
 
+test("a client that reads no further, as nobody takes its messages, notices all the same that its broker is gone", () =>
+  withBroker({}, { heldBytesMax: 1000 }, async (broker, client) => {
+    const batches: { ack(): void }[] = [];
+    const subscription = client.subscribe({
+      filters: [{ filter: "a", qos: 0 }],
+      onBatch: (batch) => void batches.push(batch),
+    });
+    await subscription.subscribed();
+    const payload = "x".repeat(500);
+    await client.publish(Array.from({ length: 20 }, () => ({ topic: "a", payload, qos: 0 as const })));
+    await eventually(() => client.counters.paused);
+    await broker.kill();
+    await eventually(() => client.status.state === "disconnected");
+    await broker.start();
+    await client.connected();
+    for (const batch of batches.splice(0)) batch.ack();
+    await subscription.subscribed();
+    await client.publish([{ topic: "a", payload: "again", qos: 0 }]);
+    await eventually(() => batches.length > 0);
+  }));
+
 test("pings keep an idle connection", () =>
   withBroker({}, { keepAliveSeconds: 1 }, async (broker, client) => {
     await client.connected();

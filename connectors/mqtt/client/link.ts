@@ -18,6 +18,8 @@ import { MqttProtocolError, Reason, reasonOfReturnCode, reasonText } from "../pr
 
 /** How long a closing connection may take to flush. */
 const CLOSE_TIMEOUT_MS = 2000;
+/** Nobody reads a socket that is paused, so that only a write finds out that the broker is gone. */
+const PROBE_MS = 2000;
 const PINGREQ = Uint8Array.of(PacketType.PINGREQ << 4, 0);
 
 /** Refusals that trying again alone does not heal. */
@@ -66,6 +68,7 @@ export class Link implements TransportEvents, PacketHandler {
   #received = false;
   #pinged = false;
   #paused = false;
+  #cancelProbe: (() => void) | undefined;
   /** Whether CONNECT was sent. */
   hasAsked = false;
   /** Whether the last read held nothing but messages of QoS 0. */
@@ -100,10 +103,22 @@ export class Link implements TransportEvents, PacketHandler {
     if (reading) {
       // Answers have waited in the socket all the while.
       this.#received = true;
+      this.#cancelProbe?.();
       this.#transport.resume();
     } else {
       this.#transport.pause();
+      this.#probe();
     }
+  }
+
+  /** The answers wait in the socket, two bytes each. */
+  #probe(): void {
+    this.#cancelProbe = this.#options.timing.after(PROBE_MS, () => {
+      if (this.#state !== "up" || !this.#paused) return;
+      this.#sent = true;
+      this.#transport.write([PINGREQ]);
+      this.#probe();
+    });
   }
 
   /** Says DISCONNECT, flushes and closes. */
@@ -113,6 +128,7 @@ export class Link implements TransportEvents, PacketHandler {
     this.#cancelTimer();
     if (this.#state !== "up") return this.#transport.destroy();
     this.#state = "closing";
+    this.#cancelProbe?.();
     this.#parser.stop();
     this.#transport.write([this.#disconnect(Reason.SUCCESS)]);
     this.#transport.end();
@@ -179,6 +195,7 @@ export class Link implements TransportEvents, PacketHandler {
     const state = this.#state;
     this.#state = "down";
     this.#cancelTimer();
+    this.#cancelProbe?.();
     this.#parser.stop();
     this.#owner.onDown(this.#error ?? closeError(cause, state));
   }
