@@ -1,0 +1,23 @@
+/**
+ * What carries the bytes to devices and back: a socket, or a serial line.
+ * @module
+ */
+
+export interface PortEvents {
+  onData(bytes: Uint8Array): void;
+  /** Called once, unless the port was closed from this side. */
+  onClose(reason: string): void;
+}
+
+export interface Port {
+  write(bytes: Uint8Array): void;
+  /** Frees everything; nothing is called back any more. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a port.
+ *
+ * @throws {Disconnected} with the reason when it cannot be opened in time
+ */
+export type OpenPort = (events: PortEvents, signal: AbortSignal) => Promise<Port>;

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { realClock } from "../../src/connector/conformance.ts";
+import { Disconnected } from "../../src/connector/errors.ts";
+import { eventually } from "../../tests/eventually.ts";
+import { Line } from "./line.ts";
+import { NoAnswer } from "./protocol/failure.ts";
+import { readRequest, writeRegistersRequest } from "./protocol/request.ts";
+import { RtuFraming } from "./protocol/rtu_framing.ts";
+import { frameGapMs, serialPort, type SerialSettings, sttyArguments } from "./serial_port.ts";
+import { slaveIsMissing, startSlave } from "./slave_peer.ts";
+
+const settings: SerialSettings = { path: "/dev/ttyUSB0", baudRate: 9600, dataBits: 8, parity: "even", stopBits: 1 };
+
+const socatIsMissing = spawnSync("socat", ["-V"]).error === undefined
+  ? false
+  : "socat is not installed: apt-get install socat";
+
+/** Two device files with a wire between them. */
+async function startWire(): Promise<{ ours: string; theirs: string; stop(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), "weir-modbus-"));
+  const [ours, theirs] = [join(folder, "ours"), join(folder, "theirs")];
+  const ends = [ours, theirs].map((path) => `pty,raw,echo=0,link=${path}`);
+  const socat = spawn("socat", ends, { stdio: "ignore" });
+  await eventually(() => existsSync(ours) && existsSync(theirs));
+  return {
+    ours,
+    theirs,
+    stop: async () => {
+      if (socat.exitCode === null && socat.signalCode === null) {
+        const exit = once(socat, "exit");
+        socat.kill("SIGKILL");
+        await exit;
+      }
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+function lineOn(path: string, timeoutMs = 10_000): Line {
+  return new Line({
+    open: serialPort({ ...settings, path, baudRate: 115_200, parity: "none" }),
+    framing: new RtuFraming(),
+    timeoutMs,
+    pauseMs: 2,
+    delayAfterConnectMs: 0,
+    close: "stay",
+    quietMs: 50,
+    restMaxMs: 10_000,
+  }, { clock: realClock, status: () => {} });
+}
+
+test("sttyArguments() says what the line is like", () => {
+  assert.deepEqual(sttyArguments(settings).slice(0, 2), ["-F", "/dev/ttyUSB0"]);
+  assert.deepEqual(sttyArguments(settings).slice(-5), ["9600", "cs8", "-cstopb", "parenb", "-parodd"]);
+  assert.deepEqual(sttyArguments({ ...settings, dataBits: 7, parity: "odd", stopBits: 2 }).slice(-4), [
+    "cs7",
+    "cstopb",
+    "parenb",
+    "parodd",
+  ]);
+});
+
+test("frameGapMs() is three and a half characters, and constant on fast lines", () => {
+  assert.equal(frameGapMs(settings), 3.5 * 11 / 9600 * 1000);
+  assert.equal(frameGapMs({ ...settings, baudRate: 115_200 }), 1.75);
+});
+
+test("a serial line reads and writes a real slave", { skip: slaveIsMissing || socatIsMissing }, async () => {
+  const wire = await startWire();
+  const slave = await startSlave({ serial: wire.theirs, framing: "rtu", units: [1, 2] });
+  const line = lineOn(wire.ours);
+  try {
+    assert.deepEqual(await line.send(1, readRequest("holding", 5, 3)), [10_005, 10_006, 10_007]);
+    await line.send(2, writeRegistersRequest(10, [1, 0x0d0a, 0x1113]));
+    assert.deepEqual(await line.send(2, readRequest("holding", 10, 3)), [1, 0x0d0a, 0x1113], "no byte is special");
+    assert.equal((await line.send(1, readRequest("input", 0, 125))).length, 125);
+    await assert.rejects(line.send(1, readRequest("holding", 300, 1)), /exception 2/);
+  } finally {
+    await line.close();
+    await slave.kill();
+    await wire.stop();
+  }
+});
+
+test(
+  "a serial line without anybody gives no answer, and one that is gone is lost",
+  { skip: socatIsMissing },
+  async () => {
+    const wire = await startWire();
+    const line = lineOn(wire.ours, 200);
+    try {
+      await assert.rejects(line.send(1, readRequest("holding", 0, 1)), NoAnswer);
+      await wire.stop();
+      const failed = await line.send(2, readRequest("holding", 0, 1)).catch((error) => error);
+      assert.ok(failed instanceof Disconnected, String(failed));
+      await realClock.sleep(0);
+      await assert.rejects(line.send(3, readRequest("holding", 0, 1)), Disconnected);
+    } finally {
+      await line.close();
+    }
+  },
+);
+
+test("a serial line that does not exist cannot be opened", async () => {
+  const line = lineOn("/dev/no-such-line");
+  try {
+    await assert.rejects(line.send(1, readRequest("holding", 0, 1)), {
+      name: "Disconnected",
+      message: /^Cannot set up \/dev\/no-such-line: .*stty: .*No such file or directory/,
+    });
+  } finally {
+    await line.close();
+  }
+});
