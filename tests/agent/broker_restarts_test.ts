@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, type MqttClient } from "mqtt";
+import { eventually } from "../eventually.ts";
 import { startMosquitto } from "../mosquitto.ts";
 import { withAgent } from "./agent.ts";
 import { subscribed } from "./mosquitto_clients.ts";
@@ -16,7 +17,15 @@ async function persistentClient(url: string, clientId: string): Promise<MqttClie
   return client;
 }
 
-test("a rule at QoS 1 loses nothing while its broker is killed ten times", async () => {
+/** mosquitto writes what it has acknowledged in the same round of its loop, or, when that takes long, shortly after. */
+const savedAfterMs = 300;
+
+/**
+ * The broker goes away every two seconds: in order while all is in flow, and, every second time, killed. A killed
+ * mosquitto may lose what it has acknowledged and not written yet, which no client can make good; so then nothing is
+ * under way.
+ */
+test("a rule at QoS 1 loses nothing while its broker goes away ten times", async () => {
   const broker = await startMosquitto({
     persistence: true,
     lines: ["autosave_on_changes true", "autosave_interval 1", "max_queued_messages 0"],
@@ -45,7 +54,9 @@ test("a rule at QoS 1 loses nothing while its broker is killed ten times", async
 
       let sent = 0;
       let acknowledged = 0;
+      let flows = true;
       const publishing = setInterval(() => {
+        if (!flows) return;
         publisher.publish("in", JSON.stringify({ n: sent++ }), { qos: 1 }, (error) => {
           if (!error) acknowledged++;
         });
@@ -53,7 +64,15 @@ test("a rule at QoS 1 loses nothing while its broker is killed ten times", async
       try {
         for (let i = 0; i < restarts; i++) {
           await new Promise((resolve) => setTimeout(resolve, restartEveryMs * 0.75));
-          await broker.kill();
+          if (i % 2 === 0) {
+            await broker.halt();
+          } else {
+            flows = false;
+            await eventually(() => acknowledged === sent && heard.size === sent, 60_000);
+            await new Promise((resolve) => setTimeout(resolve, savedAfterMs));
+            await broker.kill();
+            flows = true;
+          }
           const down = await agent.reaches(
             "relay",
             (s) => s.source_demo_0_connection_status !== 1 && s.sink_mqtt_0_0_connection_status !== 1,
@@ -72,7 +91,7 @@ test("a rule at QoS 1 loses nothing while its broker is killed ten times", async
       } finally {
         clearInterval(publishing);
       }
-      const late = Date.now() + 20_000;
+      const late = Date.now() + 60_000;
       while (acknowledged < sent || heard.size < sent) {
         const lost = Array.from({ length: sent }, (_, n) => n).filter((n) => !heard.has(n));
         assert.ok(
@@ -82,7 +101,7 @@ test("a rule at QoS 1 loses nothing while its broker is killed ten times", async
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       const twice = [...heard.values()].filter((times) => times > 1).length;
-      console.log(`${sent} messages over ${restarts} kills of the broker: none lost, ${twice} twice`);
+      console.log(`${sent} messages over ${restarts} losses of the broker: none lost, ${twice} twice`);
       assert.equal((await agent.status("relay")).status, "running");
     });
   } finally {
