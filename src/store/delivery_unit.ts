@@ -22,6 +22,14 @@ export function messagesBytes(messages: readonly Message[]): number {
   return bytes;
 }
 
+/** About what a unit adds to what is kept; 0 for one that only takes off. */
+export function addedBytes({ outboxes = [], log = [] }: DeliveryUnit): number {
+  let bytes = 0;
+  for (const { append = [] } of outboxes) for (const { payload } of append) bytes += payload.length;
+  for (const { payload } of log) bytes += payload.length;
+  return bytes;
+}
+
 /** True when an outbox that blocks takes these. An empty one takes anything, so that nothing is refused for ever. */
 export function hasRoom(
   held: { readonly rows: number; readonly bytes: number },

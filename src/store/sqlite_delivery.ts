@@ -16,7 +16,7 @@ import {
   type OutboxSettings,
 } from "./delivery_store.ts";
 import { type DeliverySql, prepareDelivery, type SqlDatabase } from "./delivery_sql.ts";
-import { checkUnit, mergeSettings } from "./delivery_unit.ts";
+import { addedBytes, checkUnit, mergeSettings } from "./delivery_unit.ts";
 import { GroupCommit, type Outcome } from "./group_commit.ts";
 import { SqliteOutbox } from "./sqlite_outbox.ts";
 import {
@@ -29,7 +29,7 @@ import {
   type Rule,
   saveCheckpoint,
 } from "./sqlite_rules.ts";
-import { SqliteSpace } from "./sqlite_space.ts";
+import { DiskKeptFree, SqliteSpace } from "./sqlite_space.ts";
 import { SqliteTransaction } from "./sqlite_transaction.ts";
 import { fromStored } from "./stored_payload.ts";
 import { StoreError } from "./store_error.ts";
@@ -247,6 +247,12 @@ export class SqliteDelivery implements DeliveryStore {
           outcomes.push({ result: { dropped: [] } });
           continue;
         }
+        const added = addedBytes(unit);
+        if (added > 0 && !this.#space.hasRoom(this.#sql, added)) {
+          this.#markSettling(unit, false);
+          outcomes.push({ error: this.#failed("commit to the store", new DiskKeptFree()) });
+          continue;
+        }
         if (!begun) this.#transaction.begin(this.#sql, durability);
         begun = true;
         touched.add(rule);
@@ -262,7 +268,9 @@ export class SqliteDelivery implements DeliveryStore {
         rule.before = undefined;
       }
       for (const unit of units) this.#markSettling(unit, false);
-      throw this.#failed("commit to the store", error instanceof StoreError ? error.cause : error);
+      const failed = this.#failed("commit to the store", error instanceof StoreError ? error.cause : error);
+      if (failed.failure === "full") this.#space.makeRoom();
+      throw failed;
     }
     for (const outbox of outboxes) outbox.committed();
     for (const rule of touched) rule.before = undefined;

@@ -3,7 +3,7 @@
  * the file system, and telling how large it is.
  * @module
  */
-import { statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { clearSlice } from "./clear_slice.ts";
 import { type DeliverySizes, sequenceMax } from "./delivery_store.ts";
 import type { DeliverySql, SqlDatabase } from "./delivery_sql.ts";
@@ -15,10 +15,32 @@ const sliceLimit = { rows: 2000, bytes: 4 * 1024 * 1024 };
 const freePagesMin = 256;
 /** The write-ahead log is that long only after something large. */
 const walBytesMax = 16 * 1024 * 1024;
+/** What is left free of a disk at most, so that what is kept can be taken off it again; of small ones, a sixteenth. */
+const reserveBytesMax = 8 * 1024 * 1024;
+/** What a small transaction costs besides its payloads; and how often these are written: half-filled pages, twice. */
+const transactionBytes = 8 * 1024;
+const timesWritten = 4;
+
+/** What is left of the disk is needed to take off again what is kept. */
+export class DiskKeptFree extends Error {
+  constructor() {
+    super("the disk is full but for what is needed to let go of what it keeps");
+  }
+}
+
+/** Bytes. */
+interface DiskState {
+  /** What may be added. */
+  readonly spare: number;
+  readonly reserve: number;
+  readonly kept: number;
+}
 
 export class SqliteSpace {
   readonly #database: SqlDatabase;
   readonly #file: string | undefined;
+  /** Bytes that may be added before the disk is looked at again. */
+  #unlooked = 0;
   /** Rules with entries left that their checkpoint contains. */
   readonly #uncleared = new Set<Rule>();
 
@@ -81,6 +103,52 @@ export class SqliteSpace {
     if (this.#walBytes() <= walBytesMax) return false;
     this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     return false;
+  }
+
+  /**
+   * Whether so many bytes may be added. Deleting needs space, too: in the write-ahead log, and when that is carried over
+   * into the database, which then grows by as much. A disk that kept messages have filled to its end would never let go of
+   * them.
+   */
+  hasRoom(sql: DeliverySql, bytes: number): boolean {
+    const needed = timesWritten * bytes + transactionBytes;
+    if (this.#file === undefined || needed <= this.#unlooked) {
+      this.#unlooked -= needed;
+      return true;
+    }
+    let disk = this.#disk(sql, this.#file);
+    if (disk.spare < needed) {
+      this.makeRoom();
+      disk = this.#disk(sql, this.#file);
+    }
+    const { spare, reserve, kept } = disk;
+    this.#unlooked = Math.max(0, Math.min(spare, reserve) / 2 - needed);
+    // Where little is kept, little has to be let go of; a large unit may be all there is.
+    return spare >= needed || kept < 2 * reserve;
+  }
+
+  #disk(sql: DeliverySql, file: string): DiskState {
+    try {
+      const { bavail, blocks, bsize } = statfsSync(file);
+      const reserve = Math.min(reserveBytesMax, (blocks * bsize) / 16);
+      const { page_count, freelist_count, page_size } = sql.pages.get() as Record<string, number>;
+      const unused = freelist_count! * page_size!;
+      const spare = bavail * bsize + unused - this.#walBytes() - reserve;
+      return { spare, reserve, kept: page_count! * page_size! - unused };
+    } catch {
+      // What cannot be asked has to be tried.
+      return { spare: Infinity, reserve: reserveBytesMax, kept: 0 };
+    }
+  }
+
+  /** Gives back what the write-ahead log takes, as far as there is the space to carry it over. Outside of a transaction. */
+  makeRoom(): void {
+    if (this.#walBytes() === 0) return;
+    try {
+      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The disk is as full as it was.
+    }
   }
 
   #walBytes(): number {
