@@ -56,6 +56,12 @@ export function planReads(tags: readonly Tag[], limits: ReadLimits): ReadGroup[]
   }));
 }
 
+/** The two halves of a read that the device has refused, so that one bad tag does not spoil the others for good. */
+export function splitRead(read: Read, limits: ReadLimits): Read[] {
+  const middle = Math.ceil(read.tags.length / 2);
+  return [read.tags.slice(0, middle), read.tags.slice(middle)].flatMap((half) => planKind(half, limits));
+}
+
 function groupBy<Key>(tags: readonly Tag[], keyOf: (tag: Tag) => Key): Map<Key, Tag[]> {
   const groups = new Map<Key, Tag[]>();
   for (const tag of tags) {

@@ -45,6 +45,9 @@ export interface Tag {
   readonly deadband: number;
   readonly report: Report;
   readonly intervalMs: number;
+  /** The smallest and the largest value that may be written; undefined without limit. */
+  readonly min?: number;
+  readonly max?: number;
 }
 
 /** What holds for tags that do not say it themselves. */
@@ -135,6 +138,8 @@ const entries = {
   ),
   report: choice(["cycle", "change"], { description: "When the value is given.", optional: true }),
   interval: duration({ description: "How often the value is read.", optional: true, min: 1 }),
+  min: limit("Smallest value that may be written."),
+  max: limit("Largest value that may be written."),
   limit: integer({ description: "KubeEdge: the number of registers.", optional: true, min: 1, max: 125 }),
   isSwap: flag({ description: "KubeEdge: `byteOrder` little.", optional: true }),
   isRegisterSwap: flag({ description: "KubeEdge: `wordOrder` little.", optional: true }),
@@ -154,6 +159,10 @@ function factor(
   absent: number | undefined,
 ): v.OptionalSchema<v.GenericSchema<number>, number | undefined> {
   return v.optional(v.pipe(v.number(), v.finite(), v.description(description)), absent);
+}
+
+function limit(description: string): v.OptionalSchema<v.GenericSchema<number>, undefined> {
+  return v.optional(v.pipe(v.number(), v.finite(), v.description(description)));
 }
 
 /** A setting that is wrong beside the others: which one, and what it should be. */
@@ -232,6 +241,11 @@ function misfitsOf(tag: TagSettings): Misfit[] {
   const hasLength = tag.length !== undefined || visitor && tag.limit !== undefined;
   if (type === "string") unless(hasLength, "length", `the bytes of the string, 1 to ${stringBytesMax}`);
   else unless(tag.length === undefined, "length", 'nothing without type "string"');
+  unless(
+    tag.min === undefined || tag.max === undefined || tag.min <= tag.max,
+    "max",
+    `a number from min, ${tag.min}, on`,
+  );
   const counts = isInteger(type) || type === "float32" || type === "float64";
   unless(counts || tag.scale === 1 || tag.scale === undefined, "scale", `nothing, as a ${type} is no number`);
   unless(counts || visitor || tag.offset === undefined, "offset", `nothing, as a ${type} is no number`);
@@ -299,6 +313,8 @@ function resolveTag(tag: TagSettings, path: string, defaults: TagDefaults): Tag 
     deadband: tag.deadband ?? 0,
     report,
     intervalMs: tag.interval ?? defaults.intervalMs,
+    ...(tag.min === undefined ? {} : { min: tag.min }),
+    ...(tag.max === undefined ? {} : { max: tag.max }),
   };
 }
 

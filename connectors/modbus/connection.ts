@@ -1,0 +1,108 @@
+/**
+ * The connection of the `modbus` connector: its settings, and the line that they make.
+ * @module
+ */
+import * as v from "valibot";
+import type { ConnectorContext } from "../../src/connector/context.ts";
+import { choice, duration, integer, text } from "../../src/connector/settings.ts";
+import type { Line } from "./line.ts";
+import type { OpenPort } from "./port.ts";
+
+const serverPattern = /^((tcp|rtu\+tcp):\/\/(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+)(:\d{1,5})?|\/\S+)$/;
+const portDefault = 502;
+
+/** Settings of the connection to devices. */
+export const connectionSettings = v.strictObject({
+  server: v.pipe(
+    text({
+      description:
+        "Where the devices are: `tcp://host:502` for Modbus TCP, `rtu+tcp://host:port` for RTU frames over " +
+        "TCP, or the device file of a serial line, such as `/dev/ttyUSB0`.",
+    }),
+    v.regex(serverPattern, "tcp://host:port, rtu+tcp://host:port or a device file such as /dev/ttyUSB0"),
+  ),
+  baudRate: integer({ description: "Serial line: bits per second.", default: 9600, min: 50, max: 4_000_000 }),
+  dataBits: choice([7, 8], { description: "Serial line: bits of a character.", default: 8 }),
+  parity: choice(["none", "even", "odd"], { description: "Serial line: parity of a character.", default: "none" }),
+  stopBits: choice([1, 2], { description: "Serial line: stop bits of a character.", default: 1 }),
+  timeout: duration({ description: "How long a unit has to answer.", default: 1000, min: 10 }),
+  connectTimeout: duration({ description: "Longest wait for a connection.", default: 5000, min: 10 }),
+  pause: duration({ description: "Least time between an answer and the next request.", default: 0 }),
+  delayAfterConnect: duration({ description: "Time between the connection and the first request.", default: 0 }),
+  closeAfterUse: choice(["never", "always"], {
+    description: "`always` closes the connection whenever no request waits, for devices that serve few masters.",
+    default: "never",
+  }),
+  longestRest: duration({
+    description: "A unit that does not answer is left alone, each time twice as long, up to this time.",
+    default: 30_000,
+  }),
+});
+
+export type ConnectionSettings = v.InferOutput<typeof connectionSettings>;
+
+/** The least silence that ends an answer that makes no sense: gateways and USB adapters pause within frames. */
+const quietMs = 50;
+
+/** The line, made when it is first used. */
+export class LazyLine {
+  readonly #line: Promise<Line>;
+
+  constructor(settings: ConnectionSettings, context: Pick<ConnectorContext, "clock" | "status">) {
+    this.#line = makeLine(settings, context);
+    // Whoever opens sees the failure; without anybody it must not end the process.
+    this.#line.catch(() => {});
+  }
+
+  open(): Promise<Line> {
+    return this.#line;
+  }
+
+  async close(): Promise<void> {
+    const line = await this.#line.catch(() => undefined);
+    await line?.close();
+  }
+}
+
+async function makeLine(
+  settings: ConnectionSettings,
+  context: Pick<ConnectorContext, "clock" | "status">,
+): Promise<Line> {
+  const { server, timeout: timeoutMs } = settings;
+  const { Line } = await import("./line.ts");
+  const isTcp = server.startsWith("tcp://");
+  const framing = isTcp
+    ? new (await import("./protocol/tcp_framing.ts")).TcpFraming()
+    : new (await import("./protocol/rtu_framing.ts")).RtuFraming();
+  const { open, gapMs } = await opener(settings, context);
+  return new Line({
+    open,
+    framing,
+    timeoutMs,
+    pauseMs: Math.max(settings.pause, gapMs),
+    delayAfterConnectMs: settings.delayAfterConnect,
+    close: settings.closeAfterUse === "always" ? "after requests" : "stay",
+    quietMs,
+    restMaxMs: settings.longestRest,
+  }, context);
+}
+
+async function opener(
+  settings: ConnectionSettings,
+  { clock }: Pick<ConnectorContext, "clock">,
+): Promise<{ readonly open: OpenPort; readonly gapMs: number }> {
+  const { server, connectTimeout: connectTimeoutMs } = settings;
+  if (server.startsWith("/")) {
+    const { frameGapMs, serialPort } = await import("./serial_port.ts");
+    const serial = { ...settings, path: server };
+    return { open: serialPort(serial), gapMs: Math.ceil(frameGapMs(serial)) };
+  }
+  const { tcpPort } = await import("./tcp_port.ts");
+  return { open: tcpPort({ ...addressOf(server), connectTimeoutMs }, clock), gapMs: 0 };
+}
+
+/** Host and port of a `tcp://` or `rtu+tcp://` server. */
+export function addressOf(server: string): { readonly host: string; readonly port: number } {
+  const [, host, port] = server.match(/^[a-z+]+:\/\/(.+?)(?::(\d+))?$/)!;
+  return { host: host!.replace(/^\[(.*)\]$/, "$1"), port: port === undefined ? portDefault : Number(port) };
+}

@@ -1,0 +1,286 @@
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { test } from "node:test";
+import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
+import type { LogFields } from "../../src/connector/context.ts";
+import { ItemsFailed, RetryLater } from "../../src/connector/errors.ts";
+import { readSettings } from "../../src/connector/settings.ts";
+import type { RowSink } from "../../src/connector/sink.ts";
+import type { Source, Struct } from "../../src/connector/source.ts";
+import { addressOf, connectionSettings, LazyLine } from "./connection.ts";
+import { modbus } from "./mod.ts";
+import { readRequest } from "./protocol/request.ts";
+import { startDevice } from "./scripted_device.ts";
+import { slaveIsMissing, startSlave } from "./slave_peer.ts";
+
+const tags = [{ name: "n", register: "holding", address: 1 }];
+
+// A real slave shows the same value until somebody changes it; this device shows each of a list once.
+conformance(modbus, {
+  losesConnection: true,
+  source: async () => {
+    let left: readonly number[] = [];
+    let last = 0;
+    let waiting: [request: Uint8Array, socket: Socket][] = [];
+    const answer = (request: Uint8Array, socket: Socket) => {
+      const [next, ...rest] = left;
+      left = rest;
+      last = next ?? last;
+      socket.write(Uint8Array.of(request[0]!, request[1]!, 0, 0, 0, 5, request[6]!, 3, 2, last >> 8, last & 255));
+    };
+    let sent = false;
+    const device = await startDevice((bytes, socket) => {
+      if (sent) answer(bytes, socket);
+      else waiting.push([bytes, socket]);
+    });
+    return {
+      connection: { server: `tcp://127.0.0.1:${device.port}`, timeout: 60_000 },
+      settings: () => ({ tags, interval: 1, report: "change" }),
+      send: (values) => {
+        left = values;
+        sent = true;
+        for (const [request, socket] of waiting) answer(request, socket);
+        waiting = [];
+      },
+      cut: () => Promise.resolve(device.cut()),
+      close: () => device.close(),
+    };
+  },
+  sink: async () => {
+    const received: number[] = [];
+    const device = await startDevice((bytes, socket) => {
+      received.push(bytes[10]! << 8 | bytes[11]!);
+      socket.write(bytes);
+    });
+    return {
+      connection: { server: `tcp://127.0.0.1:${device.port}` },
+      settings: { tags },
+      received: () => received,
+      cut: () => Promise.resolve(device.cut()),
+      close: () => device.close(),
+    };
+  },
+});
+
+interface World {
+  readonly line: LazyLine;
+  readonly logged: LogFields[];
+  source(settings: Record<string, unknown>): Promise<Source>;
+  sink(settings: Record<string, unknown>): Promise<RowSink>;
+}
+
+async function withSlave(units: readonly number[], work: (world: World) => Promise<void>): Promise<void> {
+  const slave = await startSlave({ units });
+  const raw = { server: `tcp://127.0.0.1:${slave.port}`, timeout: "500ms" };
+  const connection = readSettings(connectionSettings, raw, { path: "", where: "modbus connection" });
+  const line = new LazyLine(connection, { clock: realClock, status: () => {} });
+  const logged: LogFields[] = [];
+  const context = { name: "test", clock: realClock, log: recordingLogger(logged), status: () => {}, connection: line };
+  const open = async (role: "source" | "sink", raw: Record<string, unknown>) => {
+    const settings = readSettings(modbus[role]!.settings, raw, { path: "", where: `modbus ${role}` });
+    modbus[role]!.check?.(settings, {});
+    return await modbus[role]!.open(settings, context);
+  };
+  try {
+    await work({
+      line,
+      logged,
+      source: async (raw) => await open("source", raw) as Source,
+      sink: async (raw) => await open("sink", raw) as RowSink,
+    });
+  } finally {
+    await line.close();
+    await slave.kill();
+  }
+}
+
+const signal = () => AbortSignal.timeout(30_000);
+
+async function rowsOf(source: Source): Promise<readonly Struct[]> {
+  const batch = await source.read(signal());
+  assert.ok(batch.kind === "rows");
+  return batch.rows;
+}
+
+const options = { skip: slaveIsMissing };
+
+test(
+  "a source gives a row for each unit, a missing one with the reasons",
+  options,
+  () =>
+    withSlave([1, 2], async ({ source }) => {
+      const inverters = await source({
+        units: [1, 3, 2],
+        unitColumn: "device_id",
+        tags: [
+          { name: "voltage", register: "input", address: 30, scale: 0.1, unit: "V" },
+          { name: "state", register: "coil", address: 3 },
+          { name: "energy", register: "holding", address: 4, type: "uint32" },
+        ],
+      });
+      const rows = await rowsOf(inverters);
+      assert.deepEqual(rows[0], { device_id: 1n, voltage: 1103, state: true, energy: 10_004n * 65_536n + 10_005n });
+      assert.deepEqual(rows[2], { device_id: 2n, voltage: 2103, state: true, energy: 20_004n * 65_536n + 20_005n });
+      const { __quality: quality, ...values } = rows[1]!;
+      assert.deepEqual(values, { device_id: 3n, voltage: null, state: null, energy: null });
+      assert.deepEqual(Object.keys(quality as Struct), ["voltage", "state", "energy"]);
+      assert.match(String((quality as Struct).voltage), /^unit 3 does not answer within 500 ms$/);
+    }),
+);
+
+test(
+  "a source finds the one tag that the device does not have",
+  options,
+  () =>
+    withSlave([1], async ({ source, logged }) => {
+      const opened = await source({
+        interval: 1,
+        maxGap: 50,
+        tags: [195, 196, 197, 198, 199, 200].map((address) => ({ name: `r${address}`, register: "holding", address })),
+      });
+      for (let round = 0; round < 2; round++) {
+        const [row] = await rowsOf(opened);
+        assert.equal(row!.r195, 10_195n);
+        assert.equal(row!.r199, 10_199n);
+        assert.equal(row!.r200, null);
+        assert.deepEqual(row!.__quality, { r200: "the device does not have such an address (exception 2)" });
+      }
+      assert.equal(logged.length, 2, "six in halves, then three in two and one; and never again");
+    }),
+);
+
+test(
+  "a source reports what has changed by more than its deadband",
+  options,
+  () =>
+    withSlave([1], async ({ source, line }) => {
+      const { writeRegisterRequest } = await import("./protocol/request.ts");
+      const opened = await source({
+        interval: 5,
+        report: "change",
+        tags: [{ name: "a", register: "holding", address: 0, deadband: 10 }, {
+          name: "b",
+          register: "holding",
+          address: 1,
+        }],
+      });
+      const master = await line.open();
+      assert.deepEqual(await rowsOf(opened), [{ a: 10_000n, b: 10_001n }]);
+      const next = rowsOf(opened);
+      await master.send(1, writeRegisterRequest(0, 10_010));
+      await master.send(1, writeRegisterRequest(1, 5));
+      assert.deepEqual(await next, [{ a: 10_010n, b: 5n }]);
+      const after = rowsOf(opened);
+      await master.send(1, writeRegisterRequest(0, 10_021));
+      assert.deepEqual(await after, [{ a: 10_021n, b: 5n }]);
+    }),
+);
+
+test("tags with intervals of their own come in rows of their own", options, () =>
+  withSlave([1], async ({ source }) => {
+    const opened = await source({
+      interval: 20,
+      tags: [{ name: "fast", register: "holding", address: 0 }, {
+        name: "slow",
+        register: "holding",
+        address: 1,
+        interval: "1h",
+      }],
+    });
+    assert.deepEqual(await rowsOf(opened), [{ fast: 10_000n }, { slow: 10_001n }]);
+    assert.deepEqual(await rowsOf(opened), [{ fast: 10_000n }]);
+  }));
+
+test(
+  "a sink writes values, bits and coils, and nothing of a row with a bad one",
+  options,
+  () =>
+    withSlave([1, 2], async ({ sink, line }) => {
+      const opened = await sink({
+        verify: "read back",
+        unitColumn: "unit",
+        tags: [
+          { name: "setpoint", register: "holding", address: 0, type: "int16", scale: 0.1, min: 5, max: 80 },
+          { name: "limit", register: "holding", address: 1, type: "float32" },
+          { name: "alarm", register: "holding", address: 3, type: "bit", bit: 15 },
+          { name: "pump", register: "coil", address: 1 },
+        ],
+      });
+      const master = await line.open();
+      await opened.write([[{ unit: 2n, setpoint: 21.5, limit: 1.5, alarm: true, pump: true }]], signal());
+      assert.deepEqual(await master.send(2, readRequest("holding", 0, 4)), [215, 0x3fc0, 0, 20_003 | 0x8000]);
+      assert.deepEqual(await master.send(2, readRequest("coil", 0, 3)), [1, 1, 0]);
+      assert.deepEqual(await master.send(1, readRequest("holding", 0, 1)), [10_000]);
+      await opened.write([[{ unit: 1, alarm: 0n, other: 1 }]], signal());
+      assert.deepEqual(await master.send(1, readRequest("holding", 3, 1)), [10_003], "what has no column stays");
+      const rows = [
+        [{ unit: 1n, setpoint: 81 }],
+        [{ unit: 1n, setpoint: 20, limit: "high" }],
+        [{ unit: 300n, pump: true }],
+        [{ unit: 1n, setpoint: 30 }],
+      ];
+      await assert.rejects(opened.write(rows, signal()), (error) => {
+        assert.ok(error instanceof ItemsFailed);
+        assert.deepEqual([...error.failed], [
+          [0, 'Cannot write 81 to "setpoint": wanted 5 to 80'],
+          [1, 'Column "limit": Cannot write "high" as a float32: wanted a number in its range'],
+          [2, 'Column "unit" must be a unit, a whole number from 0 to 255'],
+        ]);
+        return true;
+      });
+      assert.deepEqual(await master.send(1, readRequest("holding", 0, 1)), [300]);
+    }),
+);
+
+test("a sink goes on with the row that failed, when the device answers again", async () => {
+  const written: number[] = [];
+  let busy = true;
+  const device = await startDevice((bytes, socket) => {
+    const value = bytes[11]!;
+    if (value === 2 && busy) {
+      busy = false;
+      return void socket.write(Uint8Array.of(bytes[0]!, bytes[1]!, 0, 0, 0, 3, 1, 0x86, 6));
+    }
+    written.push(value);
+    socket.write(bytes);
+  });
+  const raw = { server: `tcp://127.0.0.1:${device.port}` };
+  const line = new LazyLine(readSettings(connectionSettings, raw, { path: "", where: "c" }), {
+    clock: realClock,
+    status: () => {},
+  });
+  try {
+    const settings = readSettings(modbus.sink!.settings, { tags, rowInterval: 20 }, { path: "", where: "s" });
+    const context = { name: "t", clock: realClock, log: recordingLogger([]), status: () => {}, connection: line };
+    const sink = await modbus.sink!.open(settings, context) as RowSink;
+    const batch = [[{ n: 1n }], [{ n: 2n }, { n: 3n }]];
+    const begin = performance.now();
+    await assert.rejects(sink.write(batch, signal()), RetryLater);
+    await sink.write(batch, signal());
+    assert.deepEqual(written, [1, 2, 3]);
+    assert.ok(performance.now() - begin >= 55, "20 ms between rows, and before the one that is tried again");
+  } finally {
+    await line.close();
+    await device.close();
+  }
+});
+
+const refused: readonly [role: "source" | "sink", settings: Record<string, unknown>, message: RegExp][] = [
+  ["source", { tags: [{ ...tags[0], unitId: 3 }], units: [1, 2] }, /A tag cannot name a unit beside "units"/],
+  ["source", { tags, units: [1, 1] }, /A unit is named twice/],
+  ["source", { tags, unitColumn: "n" }, /The column "n" is that of the unit or the qualities/],
+  ["sink", { tags: [{ ...tags[0], register: "input" }] }, /Tag "n" cannot be written: wanted register coil or holding/],
+];
+
+for (const [role, raw, message] of refused) {
+  test(`modbus ${role} settings are refused: ${message.source}`, () => {
+    const settings = readSettings(modbus[role]!.settings, raw, { path: "", where: role });
+    assert.throws(() => modbus[role]!.check?.(settings, {}), { name: "DiagnosticError", message });
+  });
+}
+
+test("addressOf() reads servers, also with IPv6", () => {
+  assert.deepEqual(addressOf("tcp://plc"), { host: "plc", port: 502 });
+  assert.deepEqual(addressOf("rtu+tcp://10.0.0.7:4001"), { host: "10.0.0.7", port: 4001 });
+  assert.deepEqual(addressOf("tcp://[fe80::1]:1502"), { host: "fe80::1", port: 1502 });
+});

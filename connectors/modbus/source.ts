@@ -1,0 +1,160 @@
+/**
+ * Reads the tags of devices again and again, and gives a row for each cycle.
+ *
+ * A tag that cannot be read is null in its row, and the reason stands in the column of qualities; the others are as good
+ * as ever. Only the loss of the connection is an error of the source.
+ * @module
+ */
+import type { Clock, Logger } from "../../src/connector/context.ts";
+import { Disconnected } from "../../src/connector/errors.ts";
+import type { RowBatch, Source, Struct, Value } from "../../src/connector/source.ts";
+import { setOwn } from "../../src/value/value.ts";
+import type { Line } from "./line.ts";
+import { ModbusException } from "./protocol/failure.ts";
+import { readRequest } from "./protocol/request.ts";
+import { planReads, type Read, type ReadLimits, splitRead } from "./read_plan.ts";
+import type { Tag } from "./tag.ts";
+import { hasChanged, readTag } from "./tag_value.ts";
+
+export interface ModbusSourceOptions {
+  readonly line: Line;
+  /** The tags of each row: all of them, or those of one unit after the other. */
+  readonly rows: readonly { readonly unitId: number; readonly tags: readonly Tag[] }[];
+  readonly limits: ReadLimits;
+  /** The column that gets the unit; absent without. */
+  readonly unitColumn: string | undefined;
+  /** The column that gets the reasons of failed tags. */
+  readonly qualityColumn: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What a tag has come to: its value, or why there is none. */
+type Reading = { readonly value: Value; readonly failure?: undefined } | { readonly failure: string };
+
+/** Reads that make one row, and when. */
+interface Cycle {
+  readonly unitId: number;
+  readonly intervalMs: number;
+  readonly tags: readonly Tag[];
+  reads: readonly Read[];
+  due: number;
+  /** What was reported last, by tag. */
+  readonly last: Map<Tag, Reading>;
+}
+
+/** Exceptions that say something about the registers that were asked for, and nothing about the device. */
+const refusals: readonly number[] = [1, 2, 3];
+
+export class ModbusSource implements Source {
+  readonly #options: ModbusSourceOptions;
+  readonly #cycles: readonly Cycle[];
+
+  constructor(options: ModbusSourceOptions) {
+    this.#options = options;
+    const now = options.clock.now();
+    this.#cycles = options.rows.flatMap(({ unitId, tags }) =>
+      planReads(tags, options.limits).map(({ intervalMs, reads }): Cycle => ({
+        unitId,
+        intervalMs,
+        tags: tags.filter((tag) => tag.intervalMs === intervalMs),
+        reads,
+        due: now,
+        last: new Map(),
+      }))
+    );
+  }
+
+  async read(signal: AbortSignal): Promise<RowBatch> {
+    const { clock } = this.#options;
+    while (true) {
+      signal.throwIfAborted();
+      const now = clock.now();
+      // A clock that was set back would hold the next cycle up for as long as it was set back.
+      for (const cycle of this.#cycles) cycle.due = Math.min(cycle.due, now + cycle.intervalMs);
+      const wait = Math.min(...this.#cycles.map(({ due }) => due)) - now;
+      if (wait > 0) await clock.sleep(wait, signal);
+      const due = this.#cycles.filter((cycle) => cycle.due <= clock.now());
+      const rows = (await Promise.all(due.map((cycle) => this.#run(cycle, signal)))).filter((row) => row !== undefined);
+      if (rows.length > 0) return { kind: "rows", rows };
+    }
+  }
+
+  /** The row of one cycle; undefined when there is nothing to report. */
+  async #run(cycle: Cycle, signal: AbortSignal): Promise<Struct | undefined> {
+    const { clock } = this.#options;
+    const readings = new Map<Tag, Reading>();
+    const reads = await Promise.all(cycle.reads.map((read) => this.#readInto(readings, read, signal)));
+    cycle.reads = reads.flat();
+    // A device that is slower than its interval is asked again at once; cycles that were missed stay missed.
+    cycle.due = Math.max(cycle.due + cycle.intervalMs, clock.now());
+    return isNews(cycle, readings) ? this.#rowOf(cycle, readings) : undefined;
+  }
+
+  /** Fills in the tags of `read`; returns the reads to do next time instead of it. */
+  async #readInto(readings: Map<Tag, Reading>, read: Read, signal: AbortSignal): Promise<Read[]> {
+    const { line, limits, log } = this.#options;
+    const { unitId, register, address, count, tags } = read;
+    try {
+      const data = await line.send(unitId, readRequest(register, address, count), { signal });
+      for (const tag of tags) readings.set(tag, readingOf(tag, data, address));
+      return [read];
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Disconnected) throw error;
+      if (error instanceof ModbusException && refusals.includes(error.code) && tags.length > 1) {
+        log.warn("A device refuses to be asked for several tags at once", {
+          unit: unitId,
+          register,
+          address,
+          count,
+          reason: error.message,
+        });
+        const halves = splitRead(read, limits);
+        return (await Promise.all(halves.map((half) => this.#readInto(readings, half, signal)))).flat();
+      }
+      for (const tag of tags) readings.set(tag, { failure: (error as Error).message });
+      return [read];
+    }
+  }
+
+  #rowOf(cycle: Cycle, readings: ReadonlyMap<Tag, Reading>): Struct {
+    const { unitColumn, qualityColumn } = this.#options;
+    const row: Struct = {};
+    const reasons: Struct = {};
+    if (unitColumn !== undefined) setOwn(row, unitColumn, BigInt(cycle.unitId));
+    for (const tag of cycle.tags) {
+      const reading = readings.get(tag)!;
+      cycle.last.set(tag, reading);
+      setOwn(row, tag.name, reading.failure === undefined ? reading.value : null);
+      if (reading.failure !== undefined) setOwn(reasons, tag.name, reading.failure);
+    }
+    if (Object.keys(reasons).length > 0) setOwn(row, qualityColumn, reasons);
+    return row;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function readingOf(tag: Tag, data: readonly number[], start: number): Reading {
+  try {
+    return { value: readTag(tag, data, start) };
+  } catch (error) {
+    return { failure: (error as Error).message };
+  }
+}
+
+function isNews(cycle: Cycle, readings: ReadonlyMap<Tag, Reading>): boolean {
+  return cycle.tags.some((tag) => {
+    const last = cycle.last.get(tag);
+    if (tag.report === "cycle" || last === undefined) return true;
+    const reading = readings.get(tag)!;
+    // That a tag fails is news; the words of the reason, which may count down, are not.
+    if (reading.failure !== undefined || last.failure !== undefined) {
+      return (reading.failure === undefined) !== (last.failure === undefined);
+    }
+    return hasChanged(tag, reading.value, last.value);
+  });
+}
