@@ -250,8 +250,11 @@ export class Sender {
     this.#stopping = true;
     this.#back.wake();
     const cancel = this.#options.clock.after(graceMs, () => this.#abort.abort(new Error("The rule stops")));
-    // Waiting for a sink that is not even connected would only delay the stop.
-    if (this.connection.state === "disconnected") this.#abort.abort(new Error("The rule stops"));
+    // Waiting for a sink that is not even connected would only delay the stop; and so would one that connects, when nothing
+    // is lost without it.
+    const { state } = this.connection;
+    const isHopeless = state === "disconnected" || (state === "connecting" && this.#options.lane.finished);
+    if (isHopeless) this.#abort.abort(new Error("The rule stops"));
     await this.#finished;
     cancel();
   }

@@ -14,8 +14,7 @@ const dead = { mqtt: { server: "tcp://127.0.0.1:1", topic: "x", qos: 1, maxDiskC
 async function withBlocked(work: (world: World) => Promise<void>): Promise<void> {
   await World.with(async (world) => {
     world.streams.execute('CREATE STREAM s () WITH (DATASOURCE="t", TYPE="tape", SHARED="true")');
-    // A sink that is about to connect would be waited for.
-    await world.define("SELECT n FROM s", { qos: 1, forceExitTimeout: 200 }, "blocked", [dead]);
+    await world.define("SELECT n FROM s", { qos: 1 }, "blocked", [dead]);
     await world.define("SELECT n FROM s", { qos: 1 }, "well");
     world.tape.add(rows(0, 2), rows(2, 2));
     await eventually(() => /is full/.test(String(world.engine.rules.status("blocked").delivery_trouble)));
