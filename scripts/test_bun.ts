@@ -1,6 +1,6 @@
 /**
- * Runs every `*_test.ts` of the repository under Bun: `deno task test:bun [FILTER…]`, where a filter is a part of a
- * path. The files are named one by one, as Bun's own search would go through `node_modules` too.
+ * Runs every `*_test.ts` of the repository under Bun: `deno task test:bun [FILTER…] [--without=FILTER…]`, where a filter
+ * is a part of a path. The files are named one by one, as Bun's own search would go through `node_modules` too.
  * @module
  */
 import process from "node:process";
@@ -10,10 +10,15 @@ import { sourceFiles } from "./source_files.ts";
 /** A test may wait for a broker or a busy machine; Bun's own limit is 5 seconds. */
 const TEST_TIMEOUT_MS = 60_000;
 
-export async function testBun(filters: readonly string[] = []): Promise<Outcome> {
+const without = "--without=";
+
+export async function testBun(args: readonly string[] = []): Promise<Outcome> {
   await ensureInstalled();
-  const all = sourceFiles("_test.ts");
-  const files = filters.length === 0 ? all : all.filter((path) => filters.some((filter) => path.includes(filter)));
+  const filters = args.filter((arg) => !arg.startsWith(without));
+  const unwanted = args.filter((arg) => arg.startsWith(without)).map((arg) => arg.slice(without.length));
+  const files = sourceFiles("_test.ts")
+    .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+    .filter((path) => !unwanted.some((filter) => path.includes(filter)));
   if (files.length === 0) return { code: 1, output: `Cannot find tests matching "${filters.join(" ")}"\n` };
   return await run(findBun(), ["test", `--timeout=${TEST_TIMEOUT_MS}`, ...files.map((path) => `./${path}`)]);
 }

@@ -115,6 +115,8 @@ test("the status has every metric of every node, in the order of the topology", 
       "slow_batches_total",
       "longest_batch_ms",
       "state_bytes",
+      "delivery",
+      "delivery_limited_by",
     ]);
     assert.equal(status.source_demo_0_connection_status, 1);
     assert.ok(Number(status.source_demo_0_last_invocation) > 1_600_000_000_000);
