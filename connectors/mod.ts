@@ -7,8 +7,9 @@ import type { Connector } from "../src/connector/declare.ts";
 import { file } from "./file/mod.ts";
 import { log } from "./log/mod.ts";
 import { memory } from "./memory/mod.ts";
+import { modbus } from "./modbus/mod.ts";
 import { mqtt } from "./mqtt/mod.ts";
 import { nop } from "./nop/mod.ts";
 import { simulator } from "./simulator/mod.ts";
 
-export const connectors: readonly Connector[] = [file, log, memory, mqtt, nop, simulator];
+export const connectors: readonly Connector[] = [file, log, memory, modbus, mqtt, nop, simulator];

@@ -7,6 +7,7 @@ import { defineConnector } from "../../src/connector/declare.ts";
 import { choice, duration, integer, list, refuseSetting, text } from "../../src/connector/settings.ts";
 import { connectionSettings, LazyLine } from "./connection.ts";
 import { protocolBitsMax, protocolRegistersMax } from "./read_plan.ts";
+import { tagTable } from "./tag_docs.ts";
 import { resolveTags, type Tag, tagList } from "./tag.ts";
 import { isWritable } from "./tag_value.ts";
 
@@ -112,20 +113,25 @@ function sinkTags(settings: SinkSettings): Tag[] {
   return tags;
 }
 
+const prose =
+  "Modbus TCP, RTU frames over TCP, and RTU on serial lines, which need the program `stty` of the system. All streams " +
+  "and actions with the same connection settings share one line, and so do those that select the same named " +
+  "connection; on it there is one request at a time, and writes go before reads. Neighbouring registers are read " +
+  "with one request. A unit that does not answer costs the others one time-out and is then left alone, each time " +
+  "twice as long.\n\n" +
+  "Tags may also be written as KubeEdge's visitors: `register: HoldingRegister`, `offset` (the address, from 0), " +
+  "`limit` (the number of registers), `scale`, `isSwap`, `isRegisterSwap`.\n\n" +
+  "On RTU, answers have no number: one that comes later than the time-out and the rest of its unit together may be " +
+  "taken for the answer to a like request. Choose a `timeout` that the slowest device keeps.";
+
 export const modbus = defineConnector({
   name: "modbus",
   status: "experimental",
   summary: "Reads and writes the registers and coils of Modbus devices.",
-  description:
-    "Modbus TCP, RTU frames over TCP, and RTU on serial lines, which need the program `stty` of the system. All streams " +
-    "and actions with the same connection settings share one line, and so do those that select the same named " +
-    "connection; on it there is one request at a time, and writes go before reads. Neighbouring registers are read " +
-    "with one request. A unit that does not answer costs the others one time-out and is then left alone, each time " +
-    "twice as long.\n\n" +
-    "Tags may also be written as KubeEdge's visitors: `register: HoldingRegister`, `offset` (the address, from 0), " +
-    "`limit` (the number of registers), `scale`, `isSwap`, `isRegisterSwap`.\n\n" +
-    "On RTU, answers have no number: one that comes later than the time-out and the rest of its unit together may be " +
-    "taken for the answer to a like request. Choose a `timeout` that the slowest device keeps.",
+  // The table is made for those who print it, not whenever an agent starts.
+  get description() {
+    return `${prose}\n\n${tagTable()}`;
+  },
   connection: {
     summary: "One line: a socket, or a serial port.",
     settings: connectionSettings,

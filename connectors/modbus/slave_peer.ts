@@ -3,7 +3,7 @@
  * RTU on a serial line.
  *
  * Each of its units has 200 of every kind: holding register n is n, input register n is 1000 + n, plus 10000 times the
- * unit from unit 1 on up to 6; coils and discrete inputs are on where n is a multiple of three.
+ * unit, modulo 65536; coils and discrete inputs are on where n is a multiple of three.
  * @module
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -29,7 +29,7 @@ where, framing, units = sys.argv[1], sys.argv[2], [int(unit) for unit in sys.arg
 
 def unit(number):
     bits = [n % 3 == 0 for n in range(200)]
-    words = lambda base: ModbusSequentialDataBlock(0, [base + number * 10000 + n for n in range(200)])
+    words = lambda base: ModbusSequentialDataBlock(0, [(base + number * 10000 + n) % 65536 for n in range(200)])
     return ModbusSlaveContext(
         co=ModbusSequentialDataBlock(0, list(bits)), di=ModbusSequentialDataBlock(0, list(bits)),
         hr=words(0), ir=words(1000), zero_mode=True)
