@@ -344,3 +344,25 @@ test("a Feed that is left does not acknowledge a batch that nobody got", async (
   await end(consumer);
   assert.deepEqual([consumer.rows, source.acknowledged, source.closed], [[], [], 1]);
 });
+
+test("while a rule that must miss nothing is about to join, a stream hands nothing on, and is not given up", async () => {
+  const { source, feed } = setUp();
+  const [careless, durable] = [new Consumer(), new Consumer()];
+  const release = feed.hold();
+  feed.add(careless);
+  source.payloads('{"a":1}');
+  await settled();
+  assert.deepEqual(careless.rows, []);
+  feed.remove(careless);
+  assert.equal(feed.closed, false);
+  feed.add(durable);
+  release();
+  await settled();
+  assert.deepEqual(durable.rows, [{ a: 1 }]);
+  const again = feed.hold();
+  feed.remove(durable);
+  again();
+  await settled();
+  assert.equal(feed.closed, true);
+  assert.equal(source.closed, 1);
+});
