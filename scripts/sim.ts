@@ -1,6 +1,6 @@
 /**
- * Runs simulations: `deno task sim [SEEDS] [FROM]`, 100,000 without a number, from seed 1 on. The first seed that breaks a
- * promise ends it, with all that happened.
+ * Runs simulations: `deno task sim [SEEDS] [FROM]`, 100,000 without a number, from seed 1 on. The first seed that breaks
+ * a promise ends it, with all that happened.
  * @module
  */
 import process from "node:process";

@@ -114,7 +114,7 @@ function checkExact(rule: SimRule, { scenario, engine, delivery, history, receiv
   return problems;
 }
 
-/** Windows that are empty because nothing has come yet are as many as the rule is old, which kills before that change. */
+/** Windows that are empty because nothing has come yet are as many as the rule is old, and kills change that. */
 function fromFirstRow(texts: readonly string[]): readonly string[] {
   const first = texts.findIndex((text) => !/"ns":null/.test(text));
   return first === -1 ? [] : texts.slice(first);

@@ -1,5 +1,5 @@
 /**
- * What a seed makes happen: which rules there are, what their streams bring and when, and what people do with the rules.
+ * What a seed makes happen: which rules there are, what their streams bring and when, what people do with the rules.
  * @module
  */
 import type { Struct } from "../../src/value/value.ts";

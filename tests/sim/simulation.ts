@@ -1,6 +1,6 @@
 /**
- * A simulation: one seed drives rules, what their streams bring, failures of sources, sinks and disk, and the moments at
- * which the agent is killed. What came out is compared with a run that nothing interrupted.
+ * A simulation: one seed drives rules, what their streams bring, failures of sources, sinks and disk, and the moments
+ * at which the agent is killed. What came out is compared with a run that nothing interrupted.
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";

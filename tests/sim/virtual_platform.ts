@@ -1,6 +1,6 @@
 /**
- * What the engine takes from the platform without being handed it, made part of a simulation: chance, the time that work
- * takes, turns of the event loop.
+ * What the engine takes from the platform without being handed it, made part of a simulation: chance, the time that
+ * work takes, turns of the event loop.
  * @module
  */
 import type { SeededRandom } from "../../src/value/seeded_random.ts";

@@ -1,6 +1,6 @@
 /**
- * How badly the world around the agent behaves, drawn by the seed; in the end it calms down, so that everything that was
- * promised can come true.
+ * How badly the world around the agent behaves, drawn by the seed; in the end it calms down, so that everything that
+ * was promised can come true.
  * @module
  */
 import type { SeededRandom } from "../../src/value/seeded_random.ts";
