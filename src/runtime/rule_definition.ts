@@ -14,7 +14,7 @@ import {
   text,
   unsupported,
 } from "../connector/settings.ts";
-import { type Diagnostic, diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
+import { type Diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { PlanOptions } from "../sql/plan.ts";
 import { type Graph, propsPath } from "../sql/graph/graph.ts";
 import { readGraph } from "../sql/graph/read_graph.ts";

@@ -233,7 +233,8 @@ async function main(): Promise<void> {
   for (const qos of values.qos.split(",").map(Number)) {
     const figure = await measure(qos, options);
     figures.push(figure);
-    const { received, messagesPerSecond, cpuUsPerMessage, writtenBytesPerMessage, residentPeakBytes, latencyMs } = figure;
+    const { received, messagesPerSecond, cpuUsPerMessage, writtenBytesPerMessage, residentPeakBytes, latencyMs } =
+      figure;
     console.log(
       `qos ${qos}: ${received} of ${options.messages} messages, ${messagesPerSecond} a second, ` +
         `${cpuUsPerMessage} µs CPU and ${writtenBytesPerMessage} bytes written a message, ` +

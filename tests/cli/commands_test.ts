@@ -96,7 +96,12 @@ test("streams, tables, rules and confKeys of a running agent", async () => {
     await says(/^\{\n {2}"status": "running"/, "rule", "status", "r1", "--json");
     await says(/^\{\n {2}"id": "r1"/, "rule", "get", "r1");
     await says(`${rule}\n`, "rule", "get", "r1", "--json");
-    await says("rule r1: running\ndelivery: at most once; a message may be lost when weir is killed\nselect  *\n└─ stream  demo: all columns\n", "rule", "explain", "r1");
+    await says(
+      "rule r1: running\ndelivery: at most once; a message may be lost when weir is killed\nselect  *\n└─ stream  demo: all columns\n",
+      "rule",
+      "explain",
+      "r1",
+    );
     await says(/^\{\n {2}"id": "r1",\n {2}"state": "running"/, "rule", "explain", "r1", "--json");
 
     const used = await remote("stream", "rm", "demo");
