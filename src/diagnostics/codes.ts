@@ -216,6 +216,13 @@ export const codes = {
     explanation: "The setting exists in the dialect, but this version of weir cannot honour it.",
     provokes: "an action with dataTemplate",
   },
+  E409: {
+    stage: "config",
+    title: "Bad template",
+    explanation:
+      "A template is not what Go's text/template reads, or names a function, a variable or a template that does not exist.",
+    provokes: "an action with dataTemplate {{.a | uper}}",
+  },
   // ---- rows
   E501: {
     stage: "row",
@@ -314,6 +321,14 @@ export const codes = {
       "A step of the rule failed in a way that no step should: a mistake in weir, not in the rule. As its state cannot be " +
       "trusted any more, the rule is stopped; other rules go on. Please report it with the lines of the log.",
     provokes: "a mistake in weir",
+  },
+  E516: {
+    stage: "row",
+    title: "Template failed",
+    explanation:
+      "A template could not make a text of a row: a function refused a value, or the text or the work was too much. The " +
+      "message names the line and column in the template.",
+    provokes: "an action with dataTemplate {{upper .a}} -- with a number in a",
   },
   // ---- store
   E601: {
