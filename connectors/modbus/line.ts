@@ -3,7 +3,8 @@
  * those that read.
  *
  * What a device does wrong fails its own request and nobody else's: an exception, a bad answer, silence. A unit that is
- * silent rests before it is asked again (see `unit_rests.ts`), and its requests fail at once in the meantime. Only what
+ * silent rests before it is asked again (see `unit_rests.ts`), after all others that wait, and its requests fail at once
+ * in the meantime. Only what
  * concerns all, a connection that is lost or cannot be made, fails all that wait.
  * @module
  */
@@ -55,6 +56,8 @@ interface Exchange {
 
 /** So many urgent requests may go before one that is not, so that a flood of writes does not stop all reading. */
 const urgentRunMax = 8;
+/** So many requests may go before one to a unit that was silent, so that it is not forgotten on a busy line. */
+const overtakenMax = 200;
 /** So many requests in a row without a single byte in answer, and the connection is taken for dead. */
 const silencesMax = 3;
 const connectRestMs = 250;
@@ -71,6 +74,7 @@ export class Line {
   readonly #urgent: Job[] = [];
   readonly #closing = new AbortController();
   #urgentRun = 0;
+  #overtaken = 0;
   #port: Port | undefined;
   #exchange: Exchange | undefined;
   #silences = 0;
@@ -141,6 +145,8 @@ export class Line {
   }
 
   async #serve(): Promise<void> {
+    // Requests that come together are all there before the first is chosen.
+    await Promise.resolve();
     for (let job = this.#next(); job !== undefined; job = this.#next()) {
       try {
         job.resolve(await this.#answer(job));
@@ -158,7 +164,18 @@ export class Line {
   #next(): Job | undefined {
     const turn = this.#urgent.length > 0 && (this.#urgentRun < urgentRunMax || this.#queue.length === 0);
     this.#urgentRun = turn ? this.#urgentRun + 1 : 0;
-    return (turn ? this.#urgent : this.#queue).shift();
+    return turn ? this.#urgent.shift() : this.#nextOf(this.#queue);
+  }
+
+  /** The first request that goes to a unit from which an answer can be hoped for, so that the others need not wait. */
+  #nextOf(queue: Job[]): Job | undefined {
+    const hopeful = queue.findIndex(({ unitId }) => !this.#rests.isSilent(unitId));
+    if (hopeful <= 0 || this.#overtaken >= overtakenMax) {
+      this.#overtaken = 0;
+      return queue.shift();
+    }
+    this.#overtaken++;
+    return queue.splice(hopeful, 1)[0];
   }
 
   #failAll(error: Disconnected): void {

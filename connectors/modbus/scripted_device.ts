@@ -13,6 +13,8 @@ export interface ScriptedDevice {
   readonly port: number;
   /** Connections so far. */
   readonly connections: number;
+  /** Connections that are open now. */
+  readonly open: number;
   script: Script;
   cut(): void;
   close(): Promise<void>;
@@ -38,6 +40,9 @@ export async function startDevice(script: Script): Promise<ScriptedDevice> {
     port: (server.address() as { port: number }).port,
     get connections() {
       return connections;
+    },
+    get open() {
+      return sockets.size;
     },
     script,
     cut,

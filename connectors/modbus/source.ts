@@ -3,6 +3,8 @@
  *
  * A tag that cannot be read is null in its row, and the reason stands in the column of qualities; the others are as good
  * as ever. Only the loss of the connection is an error of the source.
+ *
+ * Rows come as soon as their reads are done: a unit that lets others wait for its time-out holds up its own row only.
  * @module
  */
 import type { Clock, Logger } from "../../src/connector/context.ts";
@@ -39,16 +41,24 @@ interface Cycle {
   readonly tags: readonly Tag[];
   reads: readonly Read[];
   due: number;
+  isRunning: boolean;
   /** What was reported last, by tag. */
   readonly last: Map<Tag, Reading>;
 }
 
 /** Exceptions that say something about the registers that were asked for, and nothing about the device. */
 const refusals: readonly number[] = [1, 2, 3];
+/** A row that is done waits so long for others, so that many units give one batch. */
+const companyMs = 10;
 
 export class ModbusSource implements Source {
   readonly #options: ModbusSourceOptions;
   readonly #cycles: readonly Cycle[];
+  readonly #closing = new AbortController();
+  #ready: Struct[] = [];
+  #running = 0;
+  #failure: unknown;
+  #wake = () => {};
 
   constructor(options: ModbusSourceOptions) {
     this.#options = options;
@@ -60,6 +70,7 @@ export class ModbusSource implements Source {
         tags: tags.filter((tag) => tag.intervalMs === intervalMs),
         reads,
         due: now,
+        isRunning: false,
         last: new Map(),
       }))
     );
@@ -69,22 +80,64 @@ export class ModbusSource implements Source {
     const { clock } = this.#options;
     while (true) {
       signal.throwIfAborted();
+      // Nothing is asked for while nobody reads.
       const now = clock.now();
-      // A clock that was set back would hold the next cycle up for as long as it was set back.
-      for (const cycle of this.#cycles) cycle.due = Math.min(cycle.due, now + cycle.intervalMs);
-      const wait = Math.min(...this.#cycles.map(({ due }) => due)) - now;
-      if (wait > 0) await clock.sleep(wait, signal);
-      const due = this.#cycles.filter((cycle) => cycle.due <= clock.now());
-      const rows = (await Promise.all(due.map((cycle) => this.#run(cycle, signal)))).filter((row) => row !== undefined);
-      if (rows.length > 0) return { kind: "rows", rows };
+      for (const cycle of this.#cycles) {
+        // A clock that was set back would hold the next cycle up for as long as it was set back.
+        cycle.due = Math.min(cycle.due, now + cycle.intervalMs);
+        if (!cycle.isRunning && cycle.due <= now) this.#start(cycle);
+      }
+      if (this.#ready.length > 0) {
+        if (this.#running > 0) await this.#pause(companyMs, signal, () => this.#running === 0);
+        return { kind: "rows", rows: this.#ready.splice(0) };
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      const idle = this.#cycles.filter(({ isRunning }) => !isRunning);
+      await this.#pause(Math.min(...idle.map(({ due }) => due)) - now, signal, () => true);
     }
   }
 
+  /**
+   * Resolves after a time, which may be infinite, or when a cycle has ended and `enough` says so.
+   *
+   * @throws the signal's reason when it aborts
+   */
+  #pause(ms: number, signal: AbortSignal, enough: () => boolean): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const settle = (done: () => void) => {
+        cancel();
+        signal.removeEventListener("abort", abort);
+        this.#wake = () => {};
+        done();
+      };
+      const abort = () => settle(() => reject(signal.reason));
+      const cancel = ms === Infinity ? () => {} : this.#options.clock.after(ms, () => settle(resolve));
+      signal.addEventListener("abort", abort, { once: true });
+      this.#wake = () => {
+        if (this.#failure !== undefined || enough()) settle(resolve);
+      };
+    });
+  }
+
+  #start(cycle: Cycle): void {
+    cycle.isRunning = true;
+    this.#running++;
+    void this.#run(cycle).then((row) => {
+      if (row !== undefined) this.#ready.push(row);
+    }, (error) => {
+      this.#failure ??= error;
+    }).finally(() => {
+      cycle.isRunning = false;
+      this.#running--;
+      this.#wake();
+    });
+  }
+
   /** The row of one cycle; undefined when there is nothing to report. */
-  async #run(cycle: Cycle, signal: AbortSignal): Promise<Struct | undefined> {
+  async #run(cycle: Cycle): Promise<Struct | undefined> {
     const { clock } = this.#options;
     const readings = new Map<Tag, Reading>();
-    const reads = await Promise.all(cycle.reads.map((read) => this.#readInto(readings, read, signal)));
+    const reads = await Promise.all(cycle.reads.map((read) => this.#readInto(readings, read)));
     cycle.reads = reads.flat();
     // A device that is slower than its interval is asked again at once; cycles that were missed stay missed.
     cycle.due = Math.max(cycle.due + cycle.intervalMs, clock.now());
@@ -92,7 +145,8 @@ export class ModbusSource implements Source {
   }
 
   /** Fills in the tags of `read`; returns the reads to do next time instead of it. */
-  async #readInto(readings: Map<Tag, Reading>, read: Read, signal: AbortSignal): Promise<Read[]> {
+  async #readInto(readings: Map<Tag, Reading>, read: Read): Promise<Read[]> {
+    const { signal } = this.#closing;
     const { line, limits, log } = this.#options;
     const { unitId, register, address, count, tags } = read;
     try {
@@ -111,7 +165,7 @@ export class ModbusSource implements Source {
           reason: error.message,
         });
         const halves = splitRead(read, limits);
-        return (await Promise.all(halves.map((half) => this.#readInto(readings, half, signal)))).flat();
+        return (await Promise.all(halves.map((half) => this.#readInto(readings, half)))).flat();
       }
       for (const tag of tags) readings.set(tag, { failure: (error as Error).message });
       return [read];
@@ -134,6 +188,7 @@ export class ModbusSource implements Source {
   }
 
   close(): Promise<void> {
+    this.#closing.abort(new Disconnected("the source is closed"));
     return Promise.resolve();
   }
 }

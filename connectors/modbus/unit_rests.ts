@@ -34,6 +34,11 @@ export class UnitRests {
     this.#rests.delete(unitId);
   }
 
+  /** True from its first silence until it answers. */
+  isSilent(unitId: number): boolean {
+    return this.#rests.has(unitId);
+  }
+
   /** Milliseconds until the unit may be asked again; 0 when it may. */
   left(unitId: number, now: number): number {
     const rest = this.#rests.get(unitId);
