@@ -118,7 +118,7 @@ const prose =
   "and actions with the same connection settings share one line, and so do those that select the same named " +
   "connection; on it there is one request at a time, and writes go before reads. Neighbouring registers are read " +
   "with one request. A unit that does not answer costs the others one time-out and is then left alone, each time " +
-  "twice as long.\n\n" +
+  "twice as long. Two masters disturb each other on a serial line, so use a named connection for all its users.\n\n" +
   "Tags may also be written as KubeEdge's visitors: `register: HoldingRegister`, `offset` (the address, from 0), " +
   "`limit` (the number of registers), `scale`, `isSwap`, `isRegisterSwap`.\n\n" +
   "On RTU, answers have no number: one that comes later than the time-out and the rest of its unit together may be " +
