@@ -235,7 +235,11 @@ class Compiler {
       run.spend(2);
       const values = new Array<Value>(inputs.length);
       for (let i = 0; i < inputs.length; i++) values[i] = inputs[i]!(run, dot, variables);
-      return called.call(run, acceptArguments(called, values));
+      // Reading a text costs more the longer it is, whatever the function does with it.
+      for (const value of values) if (typeof value === "string") run.spend(value.length >> 3);
+      const result = called.call(run, acceptArguments(called, values));
+      if (typeof result === "string") run.spendText(result.length);
+      return result;
     });
   }
 

@@ -105,7 +105,7 @@ class Format {
       result += format.slice(this.#at, percent);
       this.#at = percent + 1;
       result += this.#verb();
-      this.#run.spend(2);
+      this.#run.spend(5);
       this.#run.spendText(result.length);
     }
     if (!this.#reordered && this.#next < this.#values.length) {

@@ -9,7 +9,7 @@ import type { Re2 } from "../sql/functions/re2.ts";
 import type { Value } from "../value/value.ts";
 
 /** Steps of one evaluation: some tens of milliseconds. Work on long values costs more than one. */
-const stepsMax = 1_000_000;
+const stepsMax = 500_000;
 
 /** Template bodies inside each other, those called by name included. */
 const depthMax = 250;

@@ -36,7 +36,7 @@ export function isTemplate(text: string): boolean {
  * Compiles `text` once, to be evaluated for many rows.
  *
  * The closure throws a {@linkcode RowError} E516 with the place in the template when a function refuses a value or the
- * result is out of bounds: over 4 Mi characters, a million steps or 250 bodies inside each other.
+ * result is out of bounds: over 4 Mi characters, half a million steps or 250 bodies inside each other.
  *
  * @throws {DiagnosticError} E409 with every place that is wrong.
  */

@@ -54,7 +54,7 @@ export function deepEqual(a: Value, b: Value, run: Run, depth = 0): boolean {
 
 /** A copy that the template owns with all its maps. */
 export function deepCopy(value: Value, run: Run, depth = 0): Value {
-  run.spend(1);
+  run.spend(2);
   if (isLeaf(value)) return value;
   if (depth > depthMax) tooDeep();
   if (Array.isArray(value)) return value.map((item) => deepCopy(item, run, depth + 1));

@@ -15,7 +15,18 @@ const category: Category = "text";
 
 /** A function from text to text. */
 function map(name: string, doc: string, example: Example, run: (text: string) => string): TemplateFunction {
-  return defineFunction({ name, category, doc, example, params: ["string"], run: (_run, text) => run(text) });
+  return defineFunction({
+    name,
+    category,
+    doc,
+    example,
+    params: ["string"],
+    run: (state, text) => {
+      // Most of these search with a pattern.
+      state.spend(text.length >> 1);
+      return run(text);
+    },
+  });
 }
 
 /** A question about a text and a part of it, in that unusual order, which suits pipelines. */
@@ -101,7 +112,10 @@ function withoutNil(values: readonly Value[]): Value[] {
 
 /** As `html` and its kin read their arguments: a single text as it is, others as `print` joins them. */
 function joined(values: readonly Value[], run: Run): string {
-  return values.length === 1 ? printed(values[0], run) : print(values.map((value) => value ?? "<no value>"), run);
+  const text = values.length === 1 ? printed(values[0], run) : print(values.map((value) => value ?? "<no value>"), run);
+  // All who ask escape what they get.
+  run.spend(text.length >> 1);
+  return text;
 }
 
 const htmlEscapes: Readonly<Record<string, string>> = {
