@@ -16,7 +16,9 @@ import { eventually } from "../../../tests/eventually.ts";
 const heldBytesMax = 2 * 1024 * 1024;
 const payload = "x".repeat(1000);
 const mebibyte = 1024 * 1024;
-const passedBytes: Record<Qos, number> = { 0: 100 * mebibyte, 1: 40 * mebibyte, 2: 40 * mebibyte };
+/** Several times of what may be resident, part of which is garbage that has not been collected yet. */
+const passedBytes: Record<Qos, number> = { 0: 1200 * mebibyte, 1: 100 * mebibyte, 2: 100 * mebibyte };
+const residentBytesMax: Record<Qos, number> = { 0: 500 * mebibyte, 1: 80 * mebibyte, 2: 80 * mebibyte };
 
 /** Writes messages whenever the socket has room, until it is stopped. */
 class Flood {
@@ -111,7 +113,7 @@ for (const qos of [0, 1, 2] as Qos[]) {
         clearInterval(release);
       }
       assert.ok(heldBytes < 1.5 * heldBytesMax, `${heldBytes} bytes were held`);
-      assert.ok(peak < 100 * mebibyte, `${peak} bytes more were resident`);
+      assert.ok(peak < residentBytesMax[qos], `${peak} bytes more were resident`);
       assert.equal(client.counters.droppedOverLimit, 0);
       console.log(
         `QoS ${qos}: ${Math.round(taken / mebibyte)} MiB went through, ${
