@@ -166,6 +166,8 @@ class Compiler {
       const value = entries(run, dot, variables);
       const keys = isStruct(value) ? keysOf(value).sort(compareByteOrder) : undefined;
       const count = keys?.length ?? lengthOf(value);
+      // Sorting the keys takes its time too.
+      if (keys !== undefined) run.spend(count * 4);
       run.enter();
       let signal: Signal = goesOn;
       if (count === 0) signal = otherwise(run, dot, variables);

@@ -31,7 +31,11 @@ function moved(date: DateTime, ms: number, name: string): DateTime {
   return isTimestamp(target) ? new DateTime(target, date.zone) : fail(`${name}: no calendar reaches so far`);
 }
 
-function format(layout: string, value: Value, zone: string, name: string): string {
+/** What finding the offset of a zone costs. */
+const zoneSteps = 300;
+
+function format(run: Run, layout: string, value: Value, zone: string, name: string): string {
+  run.spend(zoneSteps);
   return writeLayout(goLayout(layout), new DateTime(dateOf(value, name).ms, knownZone(zone)));
 }
 
@@ -100,7 +104,7 @@ export const dateFunctions: readonly TemplateFunction[] = [
       "you want dates to look.",
     example: { template: '{{date "2006-01-02" .ts}}', data: { ts: 1500033600n }, gives: "2017-07-14" },
     params: ["string", "any"],
-    run: (_run, layout, date) => format(layout, date, "Local", "date"),
+    run: (run, layout, date) => format(run, layout, date, "Local", "date"),
   }),
   defineFunction({
     name: "dateInZone",
@@ -109,7 +113,7 @@ export const dateFunctions: readonly TemplateFunction[] = [
     doc: "As `date`, in a zone.",
     example: { template: `{{dateInZone "15:04 MST" ${noon} "Europe/Berlin"}}`, gives: "14:00 CEST" },
     params: ["string", "any", "string"],
-    run: (_run, layout, date, zone) => format(layout, date, zone, "dateInZone"),
+    run: (run, layout, date, zone) => format(run, layout, date, zone, "dateInZone"),
   }),
   defineFunction({
     name: "htmlDate",
@@ -117,7 +121,7 @@ export const dateFunctions: readonly TemplateFunction[] = [
     doc: "The date as year-month-day, in the zone of the agent.",
     example: { template: `{{htmlDate ${noon}}}`, gives: "2017-07-14" },
     params: ["any"],
-    run: (_run, date) => format(day, date, "Local", "htmlDate"),
+    run: (run, date) => format(run, day, date, "Local", "htmlDate"),
   }),
   defineFunction({
     name: "htmlDateInZone",
@@ -125,7 +129,7 @@ export const dateFunctions: readonly TemplateFunction[] = [
     doc: "The date as year-month-day, in a zone.",
     example: { template: `{{htmlDateInZone ${noon} "UTC"}}`, gives: "2017-07-14" },
     params: ["any", "string"],
-    run: (_run, date, zone) => format(day, date, zone, "htmlDateInZone"),
+    run: (run, date, zone) => format(run, day, date, zone, "htmlDateInZone"),
   }),
   defineFunction({
     name: "toDate",
@@ -135,7 +139,7 @@ export const dateFunctions: readonly TemplateFunction[] = [
     example: { template: '{{toDate "2006-01-02" "2017-12-31" | date "02/01/2006"}}', gives: "31/12/2017" },
     params: ["string", "string"],
     run: (run, layout, text) => {
-      run.spend(50);
+      run.spend(zoneSteps);
       const read = text.length > 200 ? undefined : layoutReader(goLayout(layout))(text, "Local", zeroMs);
       return read ?? new DateTime(zeroMs, "UTC");
     },

@@ -27,7 +27,7 @@ export function initials(text: string): string {
 /** `HTTPServer ID2x` as `http_server_id_2x`: digits begin a word when small letters follow them. */
 export function separated(text: string, separator: string): string {
   const parted = text.replace(/[\s_-]/gu, separator)
-    .replace(/(\p{Lu}+)(\p{Lu}\p{Ll})/gu, `$1${separator}$2`)
+    .replace(/(?<=\p{Lu})(?=\p{Lu}\p{Ll})/gu, separator)
     .replace(/([\p{Ll}\p{N}])(\p{Lu})/gu, `$1${separator}$2`)
     .replace(/(\p{L})(\p{N}+\p{Ll}[\p{Ll}\p{N}]*)/gu, `$1${separator}$2`);
   return parted.toLowerCase();
@@ -37,6 +37,9 @@ export function separated(text: string, separator: string): string {
 export function camelCase(text: string): string {
   const lead = /^[\s_-]*/.exec(text)![0];
   const words = text.slice(lead.length)
-    .replace(/([\s_-]+)([^\s_-])/gu, (_, signs: string, letter: string) => signs.slice(1) + letter.toUpperCase());
+    .replace(
+      /(?<![\s_-])([\s_-]+)([^\s_-])/gu,
+      (_, signs: string, letter: string) => signs.slice(1) + letter.toUpperCase(),
+    );
   return lead + words.replace(/^\p{L}/u, (letter) => letter.toUpperCase());
 }

@@ -79,8 +79,9 @@ export const listFunctions: readonly TemplateFunction[] = [
     doc: "How many items a list or map has, or bytes of UTF-8 a text.",
     example: { template: "{{len .}}", data: [{ a: 1n }, { a: 2n }], gives: "2" },
     params: ["any"],
-    run: (_run, value) => {
+    run: (run, value) => {
       if (typeof value === "string") return BigInt(byteLength(value));
+      if (isDict(value)) run.spend(Object.keys(value).length);
       if (Array.isArray(value) || value instanceof Uint8Array) return BigInt(value.length);
       return isDict(value) ? BigInt(keysOf(value).length) : fail(`len of ${typeOf(value)}`);
     },

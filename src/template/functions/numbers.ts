@@ -63,7 +63,7 @@ function floats(
     params: ["any"],
     rest: "any",
     run: (run, ...values) => {
-      run.spend(values.length * 10);
+      run.spend(values.length * 40);
       const decimals = values.map((value) => decimalOf(toFloat(value, name)));
       // Rounding to a float after each step keeps the digits from growing without end.
       return decimals.map(numberOf).reduce((sum, value) => numberOf(fold(decimalOf(sum), decimalOf(value))));

@@ -114,7 +114,7 @@ function withoutNil(values: readonly Value[]): Value[] {
 function joined(values: readonly Value[], run: Run): string {
   const text = values.length === 1 ? printed(values[0], run) : print(values.map((value) => value ?? "<no value>"), run);
   // All who ask escape what they get.
-  run.spend(text.length >> 1);
+  run.spend(text.length * 2);
   return text;
 }
 
@@ -374,7 +374,12 @@ export const textFunctions: readonly TemplateFunction[] = [
     example: { template: "{{quote .id 5}}", data: { id: 'a"b' }, gives: '"a\\"b" "5"' },
     params: [],
     rest: "any",
-    run: (run, ...values) => withoutNil(values).map((value) => quoted(plain(value, run))).join(" "),
+    run: (run, ...values) =>
+      withoutNil(values).map((value) => {
+        const text = plain(value, run);
+        run.spend(text.length >> 1);
+        return quoted(text);
+      }).join(" "),
   }),
   defineFunction({
     name: "squote",
