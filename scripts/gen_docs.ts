@@ -17,6 +17,7 @@ import { connectorPage, connectorsPage } from "./gen_docs_connectors.ts";
 import { diagnosticsPage } from "./gen_docs_diagnostics.ts";
 import { functionsPage } from "./gen_docs_functions.ts";
 import { rulesPage } from "./gen_docs_rules.ts";
+import { templatesPage } from "./gen_docs_templates.ts";
 import { root } from "./source_files.ts";
 
 const connectorFolder = "docs/reference/connectors";
@@ -26,6 +27,7 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["docs/reference/functions.md", functionsPage()],
     ["docs/reference/rules.md", rulesPage()],
+    ["docs/reference/templates.md", templatesPage()],
     ["docs/reference/diagnostics.md", diagnosticsPage()],
     ["docs/reference/cli.md", await cliPage()],
     [`${connectorFolder}/README.md`, connectorsPage()],

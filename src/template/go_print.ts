@@ -276,6 +276,7 @@ class Printer {
       const items = Array.from(value, (byte) => this.#part(this.#int(BigInt(byte), verb, flags)));
       text = go ? `[]byte{${items.join(", ")}}` : `[${items.join(" ")}]`;
     } else {
+      this.#run.spend(Object.keys(value).length * 2);
       const items = keysOf(value).sort(compareByteOrder).map((key) =>
         this.#part(`${this.#text(key, verb, flags)}:${inside(value[key])}`)
       );

@@ -81,7 +81,7 @@ export const listFunctions: readonly TemplateFunction[] = [
     params: ["any"],
     run: (run, value) => {
       if (typeof value === "string") return BigInt(byteLength(value));
-      if (isDict(value)) run.spend(Object.keys(value).length);
+      if (isDict(value)) run.spend(Object.keys(value).length * 3);
       if (Array.isArray(value) || value instanceof Uint8Array) return BigInt(value.length);
       return isDict(value) ? BigInt(keysOf(value).length) : fail(`len of ${typeOf(value)}`);
     },
