@@ -3,7 +3,8 @@
  *
  * ```
  * deno task bench durable [--messages 200000] [--inflight 1000] [--rate 2000] [--seconds 5] [--qos 0,1,2]
- *   [--sql 'SELECT * FROM demo WHERE temperature > 50'] [--power] [--binary dist/weir] [--json FILE]
+ *   [--sql 'SELECT * FROM demo WHERE temperature > 50'] [--power] [--brokers 1|2] [--binary dist/weir]
+ *   [--json FILE]
  * ```
  *
  * Throughput: the broker keeps all messages for a session while weir is away; then weir starts, and the time from the
@@ -35,6 +36,8 @@ export interface DurableOptions {
   readonly sql: string;
   readonly durability: "process" | "power";
   readonly binary: string;
+  /** 2: one to read from and one to publish to. */
+  readonly brokers: number;
 }
 
 export interface DurableFigure {
@@ -116,15 +119,20 @@ function writtenBytes(pid: number): number {
   return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))![1]);
 }
 
-async function define(weir: WeirProcess, broker: Mosquitto, qos: number, options: DurableOptions): Promise<void> {
-  const session = { server: broker.url, qos: 1, clientid: "bench-in", enableClientSession: true };
+interface Brokers {
+  readonly in: Mosquitto;
+  readonly out: Mosquitto;
+}
+
+async function define(weir: WeirProcess, brokers: Brokers, qos: number, options: DurableOptions): Promise<void> {
+  const session = { server: brokers.in.url, qos: 1, clientid: "bench-in", enableClientSession: true };
   await weir.call("PUT", "/metadata/sources/mqtt/confKeys/bench", 200, session);
   const sql = `CREATE STREAM demo () WITH (DATASOURCE="${input}", FORMAT="JSON", TYPE="mqtt", CONF_KEY="bench")`;
   await weir.call("POST", "/streams", 201, { sql });
   await weir.call("POST", "/rules", 201, {
     id: "bench",
     sql: options.sql,
-    actions: [{ mqtt: { server: broker.url, topic: output, qos: 1, sendSingle: true } }],
+    actions: [{ mqtt: { server: brokers.out.url, topic: output, qos: 1, sendSingle: true } }],
     options: { qos, durability: options.durability },
   });
 }
@@ -132,26 +140,26 @@ async function define(weir: WeirProcess, broker: Mosquitto, qos: number, options
 async function measure(qos: number, options: DurableOptions): Promise<DurableFigure> {
   const directory = mkdtempSync(join(tmpdir(), "weir-bench-"));
   const kept = { dataDir: directory };
-  const broker = await startMosquitto({
-    lines: [
-      "log_type none",
-      "set_tcp_nodelay true",
-      "max_queued_messages 0",
-      `max_inflight_messages ${options.inflight}`,
-    ],
-  });
+  const lines = [
+    "log_type none",
+    "set_tcp_nodelay true",
+    "max_queued_messages 0",
+    `max_inflight_messages ${options.inflight}`,
+  ];
+  const first = await startMosquitto({ lines });
+  const brokers: Brokers = { in: first, out: options.brokers === 2 ? await startMosquitto({ lines }) : first };
   try {
-    const first = await WeirProcess.start([resolve(options.binary)], kept);
-    await define(first, broker, qos, options);
+    const before = await WeirProcess.start([resolve(options.binary)], kept);
+    await define(before, brokers, qos, options);
     await pause(1000);
-    await first.stop();
+    await before.stop();
 
-    const publisher = new Publisher(await openConnection(broker.port, "bench-load"));
+    const publisher = new Publisher(await openConnection(brokers.in.port, "bench-load"));
     await publisher.sendAll(options.messages, payload);
     const seen: number[] = [];
     const latencies: number[] = [];
     let times = { first: 0, last: 0 };
-    const collector = await openConnection(broker.port, "bench-out");
+    const collector = await openConnection(brokers.out.port, "bench-out");
     await subscribe(collector, output, (bytes) => {
       const now = performance.now();
       if (seen.length === 0) times = { first: now, last: now };
@@ -186,7 +194,8 @@ async function measure(qos: number, options: DurableOptions): Promise<DurableFig
       collector.end();
     }
   } finally {
-    await broker.stop();
+    await brokers.out.stop();
+    if (brokers.in !== brokers.out) await brokers.in.stop();
     rmSync(directory, { recursive: true });
   }
 }
@@ -216,6 +225,7 @@ async function main(): Promise<void> {
       qos: { type: "string", default: "0,1,2" },
       sql: { type: "string", default: "SELECT * FROM demo WHERE temperature > 50" },
       power: { type: "boolean", default: false },
+      brokers: { type: "string", default: "1" },
       binary: { type: "string", default: "dist/weir" },
       json: { type: "string" },
     },
@@ -228,6 +238,7 @@ async function main(): Promise<void> {
     sql: values.sql,
     durability: values.power ? "power" : "process",
     binary: values.binary,
+    brokers: Number(values.brokers),
   };
   const figures: DurableFigure[] = [];
   for (const qos of values.qos.split(",").map(Number)) {
