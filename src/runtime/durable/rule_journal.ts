@@ -20,6 +20,7 @@ import {
   type OutboxWork,
   type Payload,
 } from "../../store/delivery_store.ts";
+import { messagesBytes } from "../../store/delivery_unit.ts";
 import { StoreError } from "../../store/store_error.ts";
 import { Backoff } from "../backoff.ts";
 import type { Delivery } from "../delivery.ts";
@@ -227,7 +228,7 @@ export class RuleJournal {
     signal.throwIfAborted();
     if (error instanceof OutboxFullError) {
       const messages = unit.messages.get(error.action) ?? [];
-      const bytes = messages.reduce((sum, { payload }) => sum + payload.length, 0);
+      const bytes = messagesBytes(messages);
       this.#trouble = `the outbox of action ${error.action} is full`;
       this.#idle.wake();
       await untilAborted(delivery.outbox(rule, error.action).whenRoom(messages.length, bytes), signal);
