@@ -79,6 +79,8 @@ export class LiveRule implements InletOwner {
   #ending = false;
   /** All streams have ended, and what stood in open windows has come out: nothing can be lost any more. */
   #complete = false;
+  /** All of it is delivered, too: the rule is done. */
+  #done = false;
   /** The state of the run before is back, if there was any. */
   #recovered = false;
   /** What ends the watching of lookup tables. */
@@ -387,7 +389,9 @@ export class LiveRule implements InletOwner {
     if (this.durable === undefined) this.#flush(undefined);
     else this.durable.complete(this.#queue(undefined));
     await Promise.all(this.actions.map((action) => action.idle()));
-    if (!this.#stopped) this.#options.onEnded(reason);
+    if (this.#stopped) return;
+    this.#done = true;
+    this.#options.onEnded(reason);
   }
 
   // ---------------------------------------------------------------- results go out
@@ -517,8 +521,9 @@ export class LiveRule implements InletOwner {
   #leaveState(isBetweenBatches: boolean): void {
     if (this.durable !== undefined) {
       if (!this.#recovered) return;
-      if (this.#complete) this.durable.forgetPositions();
-      else this.durable.close(isBetweenBatches);
+      // Before that, the next start has to find that there is nothing more to read.
+      if (this.#done) this.durable.forgetPositions();
+      else if (!this.#complete) this.durable.close(isBetweenBatches);
       return;
     }
     const held = this.#complete ? 0 : this.pipeline.abandon("stopped");
