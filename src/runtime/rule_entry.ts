@@ -23,6 +23,8 @@ export class RuleEntry {
   json: string;
   triggered: boolean;
   state: RuleState = "stopped";
+  /** Of a rule stopped by an error: the next patrol starts it again. */
+  restarts = false;
   /** Why it last stopped. */
   message = "";
   lastStart = 0;

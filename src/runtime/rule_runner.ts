@@ -7,6 +7,7 @@
  */
 import type { Clock, Logger } from "../connector/context.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { StoreError } from "../store/store_error.ts";
 import type { LiveRule } from "./live_rule.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
@@ -99,8 +100,7 @@ export class RuleRunner {
     entry.cancelPatrol = undefined;
     const now = clock.now();
     const slot = entry.slotAt(now);
-    const mayRestart = (entry.definition?.options.restartStrategy.attempts ?? 0) > 0;
-    if (slot === undefined && !(entry.state === "stopped by error" && mayRestart)) return;
+    if (slot === undefined && !(entry.state === "stopped by error" && entry.restarts)) return;
     const cancel = clock.after(
       Math.min((slot?.until ?? Infinity) - now, patrolMs),
       () =>
@@ -119,7 +119,9 @@ export class RuleRunner {
     entry.lastStop = clock.now();
     log.error("A rule cannot run", { rule: entry.id, reason: entry.message });
     const { attempts } = entry.definition?.options.restartStrategy ?? { attempts: 0 };
-    if (attempts === 0) entry.heldFrom = entry.slotAt(entry.lastStop)?.from;
+    // A disk that fails is no fault of the rule, and what it has promised to keep waits for it.
+    entry.restarts = attempts > 0 || isStoreFailure(error);
+    if (!entry.restarts) entry.heldFrom = entry.slotAt(entry.lastStop)?.from;
   }
 
   /** All sources have ended. */
@@ -198,6 +200,11 @@ export class RuleRunner {
     entry.message = message;
     entry.lastStop = this.#parts.clock.now();
   }
+}
+
+function isStoreFailure(error: unknown): boolean {
+  if (error instanceof DiagnosticError) return error.diagnostics.some(({ code }) => code === "E604");
+  return error instanceof StoreError;
 }
 
 export function messageOf(error: unknown): string {

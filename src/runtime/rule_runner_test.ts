@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settled } from "../../tests/hand_clock.ts";
 import { probeRule, type ProbeWorld, probeWorld, withProbes } from "../../tests/probe_world.ts";
+import type { Checkpoint } from "../store/delivery_store.ts";
 import { MemoryStore } from "../store/memory.ts";
+import { MemoryDelivery } from "../store/memory_delivery.ts";
+import { StoreError } from "../store/store_error.ts";
 
 const second = 1000;
 const minute = 60 * second;
@@ -358,3 +361,30 @@ test("a definition that cannot be stored as done ends all the same", () =>
     assert.deepEqual(stateOf(world), ["stopped", "duration terminated", 0]);
     assert.ok(logged.some((line) => line.rule === "r" && String(line.reason).includes("no space left")));
   }, { now: at(7) }));
+
+/** Its first reads of a checkpoint fail. */
+class Unreadable extends MemoryDelivery {
+  failures = 2;
+
+  override checkpoint(rule: string): Checkpoint | undefined {
+    if (this.failures-- > 0) throw new StoreError("read a checkpoint", new Error("disk I/O error"));
+    return super.checkpoint(rule);
+  }
+}
+
+test("a rule whose state cannot be read starts again by itself, until it can", () =>
+  withProbes(async (world) => {
+    const { create, clock, probe } = world;
+    await create("r", sql, { options: { qos: 1 } });
+    await settled();
+    const [state, message] = stateOf(world);
+    assert.equal(state, "stopped by error");
+    assert.match(String(message), /^E604: .*disk I\/O error/);
+    await clock.advance(10 * second);
+    assert.equal(stateOf(world)[0], "stopped by error");
+    await clock.advance(10 * second);
+    assert.deepEqual(stateOf(world), ["running", "", 0]);
+    probe.give("own", '{"a":1}');
+    for (let turn = 0; turn < 5; turn++) await settled();
+    assert.deepEqual(probe.written.r, ['{"a":1}']);
+  }, { delivery: new Unreadable() }));
