@@ -133,8 +133,8 @@ export class RuleRegistry implements Rules {
   /** Lets go of what is kept of rules that do not exist any more. To be called before rules start. */
   removeOrphans(): void {
     const { delivery, log } = this.#parts;
-    if (!delivery.isInUse()) return;
     try {
+      if (!delivery.isInUse()) return;
       for (const rule of delivery.removeOrphans((id) => this.#entries.has(id))) {
         log.info("What was kept of a rule that is gone was removed", { rule });
       }

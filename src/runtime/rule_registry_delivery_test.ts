@@ -4,6 +4,7 @@ import { settled } from "../../tests/hand_clock.ts";
 import { probeRule, probeWorld, withProbes } from "../../tests/probe_world.ts";
 import { MemoryDelivery } from "../store/memory_delivery.ts";
 import { MemoryStore } from "../store/memory.ts";
+import { StoreError } from "../store/store_error.ts";
 
 /** As a rule does that promises delivery. */
 function keepSomething(delivery: MemoryDelivery, rule: string): Promise<unknown> {
@@ -203,3 +204,17 @@ test("a command that comes while a rule forgets has its turn after it", () =>
     assert.deepEqual(delivery.rules(), []);
     assert.equal(probe.sources.size, 0);
   }));
+
+/** Cannot even tell whether a rule uses it. */
+class Unusable extends MemoryDelivery {
+  override isInUse(): boolean {
+    throw new StoreError("read the store", new Error("disk I/O error"));
+  }
+}
+
+test("an agent starts also when what rules have kept cannot be read", () =>
+  withProbes(({ engine, logged }) => {
+    assert.deepEqual(engine.rules.list(), []);
+    assert.ok(logged.some(({ reason }) => String(reason).includes("disk I/O error")));
+    return Promise.resolve();
+  }, { delivery: new Unusable() }));

@@ -92,7 +92,12 @@ export class SqliteDelivery implements DeliveryStore {
   }
 
   whenInUse(): Promise<void> {
-    if (this.isInUse()) this.#inUse.resolve();
+    try {
+      if (this.isInUse()) this.#inUse.resolve();
+    } catch (error) {
+      // Nobody waits for that; the first use tells.
+      if (!(error instanceof StoreError)) throw error;
+    }
     return this.#inUse.promise;
   }
 
