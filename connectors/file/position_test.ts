@@ -408,7 +408,9 @@ test("file reads the next file at a path whose file it had read, also when it lo
     source = await open(raw, { clock, position: end.position, logged });
     const reading = source.read(signal);
     await realClock.sleep(20);
-    await writeFile(path, "a\nb\n");
+    // Whole at once: the source may look at any moment.
+    await writeFile(`${path}.new`, "a\nb\n");
+    await rename(`${path}.new`, path);
     assert.deepEqual(itemsOf(await reading), ["a", "b"]);
     await source.close();
     // A file that came while nobody read.
