@@ -197,12 +197,6 @@ export class Action {
     return true;
   }
 
-  /** Forgets what was collected and not queued: its batch is not through, and will come again. */
-  forgetCollected(): void {
-    this.transformMetrics.drop("returned", this.#collected.length);
-    this.#collected = [];
-  }
-
   /** Somebody else has put messages into what the queue reads from. */
   wake(): void {
     this.#queue.wake?.();
