@@ -43,6 +43,7 @@ test("an empty file gives the defaults", async () => {
     limits: { requestBodyBytesMax: 8388608 },
     rule: {
       qos: 0,
+      durability: "process",
       checkpointInterval: 300000,
       sendError: false,
       bufferLength: 1024,

@@ -71,6 +71,7 @@ const namedSettings = v.record(
 /** Defaults of rule options; the meaning of each is that of the option in a rule. */
 const rule = v.strictObject({
   qos: v.optional(oneOf([0, 1, 2]), 0),
+  durability: v.optional(oneOf(["process", "power"]), "process"),
   checkpointInterval: v.optional(durationMs, 300_000),
   sendError: v.optional(bool, false),
   bufferLength: v.optional(atLeast(1), 1024),

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as v from "valibot";
+import { configSchema } from "../config/schema.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { readRule, type RuleDefinition } from "./rule_definition.ts";
 
@@ -261,4 +263,12 @@ test("readRule() keeps name, tags, version, temp and triggered, and ignores unkn
   const rule = read({ ...minimal, ...fields, comment: "x", ui: { x: 1 } });
   const { name, tags, version, temp, triggered } = rule;
   assert.deepEqual({ name, tags, version, temp, triggered }, fields);
+});
+
+test("readRule() and the configuration have the same defaults", () => {
+  const { rule } = v.parse(configSchema, {});
+  const { options } = read(minimal);
+  const own = Object.fromEntries(Object.keys(rule).map((name) => [name, options[name as keyof typeof options]]));
+  // What is ignored has no value.
+  assert.deepEqual({ ...own, concurrency: rule.concurrency }, rule);
 });
