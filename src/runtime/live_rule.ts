@@ -15,7 +15,7 @@ import type { Struct } from "../value/value.ts";
 import type { Action } from "./action.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DurableRun } from "./durable/durable_run.ts";
-import { planKeys, textHash } from "./durable/plan_keys.ts";
+import { textHash } from "./durable/plan_keys.ts";
 import type { Feed, FeedRows } from "./feed.ts";
 import { nextTurn, ruleBroken, RuleWork } from "./limits/rule_work.ts";
 import { turnMs } from "./limits/work_pace.ts";
@@ -128,10 +128,7 @@ export class LiveRule implements InletOwner {
     });
     const { stateBytesMax, batchTimeMax } = definition.options;
     this.work = new RuleWork({ steps: this.pipeline.nodes, stateBytesMax, batchTimeMax });
-    options.durable?.attach(this.pipeline, rule, {
-      plan: planKeys(plan.root).get(plan.root)!,
-      text: textHash(options.prepared),
-    });
+    options.durable?.attach(this.pipeline, rule, () => textHash(options.prepared));
     this.inlets = options.prepared.inputs.map(({ positions, source, columns }, i) =>
       new RuleInlet(this, {
         stream: source.stream.name,

@@ -18,6 +18,8 @@ export class Pipeline {
   readonly sources: readonly SourcePlan[];
   /** Where rows are recorded; none without a recorder, or without state. */
   readonly taps: readonly Tap[];
+  /** Of the plan as a whole; see `planKeys`. Empty without a recorder. */
+  readonly key: string;
   readonly root: Plan;
   /** What each source, operator and case of a switch has given. */
   readonly givens: ReadonlyMap<Plan, Given>;
@@ -32,7 +34,8 @@ export class Pipeline {
     this.#rule = parts.rule;
     this.root = plan.root;
     this.sources = sourcesOf(plan.root);
-    const { nodes, heads, givens, taps } = wirePlan(plan, parts);
+    const { key, nodes, heads, givens, taps } = wirePlan(plan, parts);
+    this.key = key;
     this.nodes = nodes;
     this.givens = givens;
     this.taps = taps;

@@ -112,6 +112,8 @@ type OperatorPlan = Exclude<Plan, SourcePlan | MergePlan | CasePlan | OutputsPla
 
 /** Builds the operators of a plan, from the result back to the sources. */
 export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
+  /** That of the plan as a whole; see `planKeys`. */
+  readonly key: string;
   readonly nodes: PipelineNode[];
   readonly heads: (Output | undefined)[];
   /** What each source, operator and case of a switch gives. */
@@ -187,7 +189,7 @@ export function wirePlan(plan: StatementPlan, parts: PipelineParts): {
       }
     }
   }
-  return { nodes: nodes.reverse(), heads, givens, taps: activeTaps(tapped, nodes) };
+  return { key: keys?.get(plan.root) ?? "", nodes: nodes.reverse(), heads, givens, taps: activeTaps(tapped, nodes) };
 }
 
 interface Tapped {

@@ -73,12 +73,12 @@ export class DurableRun implements Recorder {
     this.journal = options.journal;
   }
 
-  /** @param names the key of the whole plan, and what the rule was written as; see `planKeys` and `textHash` */
-  attach(pipeline: Pipeline, context: RuleContext, names: { readonly plan: string; readonly text: string }): void {
+  /** @param textHash what the rule was written as; asked only of a rule that keeps state */
+  attach(pipeline: Pipeline, context: RuleContext, textHash: () => string): void {
     this.#pipeline = pipeline;
     this.#context = context;
-    this.#plan = names.plan;
-    this.#text = names.text;
+    this.#plan = pipeline.key;
+    if (this.#keepsState) this.#text = textHash();
   }
 
   /** False for a rule without state: nothing is logged then. */
