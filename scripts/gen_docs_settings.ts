@@ -48,13 +48,14 @@ function entriesOf(schema: SettingsSchema, prefix: string): Entry[] {
 }
 
 function settingLine({ name, block }: Entry): string {
-  const { aliases = [], unsupportedChoices = [], secret } = factsOf(block);
+  const { aliases = [], unsupportedChoices = [], secret, dynamic } = factsOf(block);
   const names = [name, ...aliases].map((each) => `\`${each}\``).join(", also ");
   const refused = unsupportedChoices.map((each) => `\`${each}\``).join(", ");
   const meaning = [
     descriptionOf(block),
     refused === "" ? "" : `Not supported yet: ${refused}.`,
     secret === true ? "Never shown." : "",
+    dynamic === true ? "May be a [template](../templates.md) over the data." : "",
   ];
   return `| ${names} | ${cell(describe(block))} | ${defaultText(block)} | ${cell(meaning.filter(Boolean).join(" "))} |`;
 }

@@ -1,70 +1,50 @@
 /**
  * Runs the tests under Deno: `deno task test [ARGUMENT…]`, arguments as for `deno test`.
  *
- * Tests against a real broker need mosquitto and openssl. On a machine without them, which a fresh one is, their files
- * are left out and named, so that what ran is what was promised; with `CI` set, as it is where everything must run, that
- * is a failure.
+ * Many tests need programs that others have written: a broker, a database. On a machine without them, which a fresh one
+ * is, their files are left out and named, so that what ran is what was promised; with `CI` set, as it is where everything
+ * must run, that is a failure.
  * @module
  */
-import { existsSync, readFileSync } from "node:fs";
-import { delimiter, dirname, join, normalize } from "node:path";
 import process from "node:process";
-import { findMosquitto } from "../tests/mosquitto.ts";
-import { findImports, withoutComments } from "./check_imports.ts";
 import { ensureInstalled, runDeno } from "./engines.ts";
-import { root, sourceFiles } from "./source_files.ts";
+import { missingOf, type Peer, peers, testsWith } from "./peers.ts";
 
-/** What brings a real broker into a test. */
-const brokerModule = "tests/mosquitto.ts";
-
-/** The programs that tests with a broker need and this machine lacks. */
-export function missingPrograms(searchPath: string = process.env.PATH ?? ""): string[] {
-  const missing: string[] = [];
-  try {
-    findMosquitto(searchPath);
-  } catch {
-    missing.push("mosquitto");
-  }
-  for (const program of ["mosquitto_pub", "mosquitto_sub", "mosquitto_passwd", "openssl"]) {
-    if (!searchPath.split(delimiter).some((folder) => existsSync(join(folder, program)))) missing.push(program);
-  }
-  return missing;
+/** Files that cannot run here, with what they need. */
+interface LeftOut {
+  readonly files: readonly string[];
+  readonly missing: readonly string[];
+  readonly packages: readonly string[];
 }
 
-/** The test files that import the broker, themselves or through others. Paths are relative to the repository. */
-export function brokerTests(files: readonly string[] = sourceFiles("_test.ts")): string[] {
-  const known = new Map<string, boolean>([[brokerModule, true]]);
-  const needsBroker = (path: string): boolean => {
-    const answer = known.get(path);
-    if (answer !== undefined) return answer;
-    // A circle of imports must end; the answer is corrected below.
-    known.set(path, false);
-    const file = join(root, path);
-    const imports = existsSync(file) ? findImports(withoutComments(readFileSync(file, "utf8"))) : [];
-    const result = imports.some(({ specifier }) =>
-      specifier.startsWith(".") && needsBroker(normalize(join(dirname(path), specifier)))
-    );
-    known.set(path, result);
-    return result;
-  };
-  return files.filter(needsBroker);
+/** What has to be left out on this machine. */
+export function leftOut(all: readonly Peer[] = peers): LeftOut[] {
+  return all.map((peer) => ({ files: testsWith(peer.module), missing: missingOf(peer), packages: peer.packages }))
+    .filter(({ files, missing }) => files.length > 0 && missing.length > 0);
 }
 
 async function main(args: readonly string[]): Promise<number> {
   await ensureInstalled();
-  const missing = missingPrograms();
+  const left = leftOut();
   const command = ["test", "--allow-all", "--no-check", "--parallel"];
-  if (missing.length === 0) return (await runDeno([...command, ...args])).code;
-  const install = "apt-get install mosquitto mosquitto-clients openssl";
+  if (left.length === 0) return (await runDeno([...command, ...args])).code;
   if (process.env.CI !== undefined) {
-    console.error(`Cannot run all tests: ${missing.join(", ")} not found: ${install}`);
+    for (const { missing, packages } of left) {
+      console.error(`Cannot run all tests: ${missing.join(", ")} not found: apt-get install ${packages.join(" ")}`);
+    }
     return 1;
   }
-  const left = brokerTests();
-  const { code } = await runDeno([...command, `--ignore=${left.join(",")}`, ...args]);
-  console.log(
-    `NOT RUN, for want of ${missing.join(", ")} (${install}):\n${left.map((path) => `  ${path}\n`).join("")}`,
-  );
+  // Of two options of the name the last one would count.
+  const ignored = args.filter((arg) => arg.startsWith("--ignore=")).map((arg) => arg.slice("--ignore=".length));
+  const files = new Set([...ignored, ...left.flatMap(({ files }) => files)]);
+  const rest = args.filter((arg) => !arg.startsWith("--ignore="));
+  const { code } = await runDeno([...command, `--ignore=${[...files].join(",")}`, ...rest]);
+  for (const { files, missing, packages } of left) {
+    console.log(
+      `NOT RUN, for want of ${missing.join(", ")} (apt-get install ${packages.join(" ")}):\n` +
+        files.map((path) => `  ${path}\n`).join(""),
+    );
+  }
   return code;
 }
 

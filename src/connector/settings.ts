@@ -35,6 +35,11 @@ export interface SettingOptions<T> {
   readonly aliases?: readonly string[];
   /** True: the value is never shown. Names such as `password` are recognised without it. */
   readonly secret?: boolean;
+  /**
+   * Of a sink: a text with `{{…}}`, here or inside, is a template over the data. The engine fills it in for each message
+   * and hands the result to `write`.
+   */
+  readonly dynamic?: true;
 }
 
 /** A block whose value is a `T`. */
@@ -49,6 +54,8 @@ export type SettingOf<T, Options> = Options extends { readonly default: T } ? v.
 export interface SettingFacts {
   readonly aliases?: readonly string[];
   readonly secret?: boolean;
+  /** Texts with `{{…}}` in it are templates over the data. */
+  readonly dynamic?: boolean;
   /** Numbers in milliseconds that may be written as a Go duration. */
   readonly duration?: boolean;
   /** Of a duration: what a number without a unit counts; milliseconds when absent. */
@@ -67,8 +74,13 @@ function finish<T, Options extends SettingOptions<T>>(
   facts: SettingFacts = {},
 ): SettingOf<T, Options> {
   // Only facts that say something: the generator of JSON schemas copies them.
-  const { aliases = [], secret = false } = options;
-  const all = { ...facts, ...(aliases.length > 0 ? { aliases } : {}), ...(secret ? { secret } : {}) };
+  const { aliases = [], secret = false, dynamic = false } = options;
+  const all = {
+    ...facts,
+    ...(aliases.length > 0 ? { aliases } : {}),
+    ...(secret ? { secret } : {}),
+    ...(dynamic ? { dynamic } : {}),
+  };
   const block = v.pipe(schema, v.description(options.description), v.metadata({ ...all }));
   const optional = options.default !== undefined || options.optional === true;
   return (optional ? v.optional(block, options.default) : block) as unknown as SettingOf<T, Options>;
@@ -194,6 +206,8 @@ export function readSettings<const Schema extends SettingsSchema>(
   if ("pipe" in schema) {
     const result = v.safeParse(schema, output);
     for (const issue of result.issues ?? []) {
+      // A template in place of a choice.
+      if (dynamicNames(schema).includes(String(issue.path?.[0]?.key))) continue;
       problems.push(diagnostic("E403", `Bad settings of the ${place.where}: ${issue.message}`, { path: place.path }));
     }
     throwIfAny(problems);
@@ -279,6 +293,11 @@ export function acceptedNames(schema: SettingsSchema): ReadonlySet<string> {
   return tableOf(schema).accepted;
 }
 
+/** The settings that may hold templates over the data. */
+export function dynamicNames(schema: SettingsSchema): string[] {
+  return tableOf(schema).entries.filter(({ facts }) => facts.dynamic === true).map(({ name }) => name);
+}
+
 /** The facts of a setting's block, also behind `optional`. */
 export function factsOf(block: v.GenericSchema): SettingFacts {
   return v.getMetadata(unwrap(block as Block) as v.GenericSchema) as SettingFacts;
@@ -343,6 +362,8 @@ function readEntry(
     problems.push(diagnostic("E408", message, { path }));
     return undefined;
   }
+  // What it becomes is for the sink to check, message by message.
+  if (facts.dynamic === true && typeof given.value === "string" && given.value.includes("{{")) return given.value;
   const inner = unwrap(entry);
   if (inner.type === "strict_object" && isPlainObject(given.value)) {
     const where = `"${name}" of the ${place.where}`;

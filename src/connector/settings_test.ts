@@ -6,6 +6,7 @@ import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import {
   choice,
   duration,
+  dynamicNames,
   flag,
   ignored,
   integer,
@@ -232,6 +233,22 @@ test("readSettings() runs the checks of the whole object and their own words", (
 test("readSettings() takes no harm from odd keys", () => {
   const raw = JSON.parse('{"__proto__": {"server": "x"}, "constructor": 1}');
   assert.deepEqual(problemsOf(raw).map((p) => p.code), ["E402", "E402", "E404", "E404"]);
+});
+
+test("dynamic settings may hold templates, whatever their kind", () => {
+  const dynamic = v.strictObject({
+    method: choice(["get", "post"], { description: "Method.", default: "get", dynamic: true }),
+    url: text({ description: "Where to.", dynamic: true }),
+    qos: choice([0, 1], { description: "QoS.", default: 0 }),
+  });
+  assert.deepEqual(dynamicNames(dynamic), ["method", "url"]);
+  assert.deepEqual(readSettings(dynamic, { method: "{{.m}}", url: "http://{{.host}}" }, place), {
+    method: "{{.m}}",
+    url: "http://{{.host}}",
+    qos: 0,
+  });
+  assert.throws(() => readSettings(dynamic, { method: "put", url: "a" }, place), /E403.*found "put"/);
+  assert.throws(() => readSettings(dynamic, { url: "a", qos: "{{.q}}" }, place), /E403.*setting "qos"/);
 });
 
 test("mergeSettings() lets later layers win in any spelling", () => {

@@ -10,6 +10,12 @@ import type { Struct } from "../value/value.ts";
 /** One message of an encoded batch. Text stays text, so that a sink can write it into its own buffer without a copy. */
 export type Payload = string | Uint8Array;
 
+/**
+ * Of one message: those `dynamic` settings that hold a template, filled in from its data. A sink names the ones it knows:
+ * `readonly Partial<MySettings>[]`. They are texts of any kind, for the sink to check; `ItemsFailed` says what is wrong.
+ */
+export type MessageSettings = Readonly<Record<string, unknown>>;
+
 /** Messages for a sink that accepts payloads. */
 export interface PayloadSink {
   /**
@@ -23,14 +29,27 @@ export interface PayloadSink {
    *
    * `ids` has one text for each message, the same when the message is written again, also after a restart, and never
    * that of another message: what a receiver needs to leave out repeats. Absent for rules that keep no outbox.
+   *
+   * `settings` has one entry for each message, and is absent when no setting of the action holds a template. It wins over
+   * the settings that `open` got, which hold the text of the template.
    */
-  write(batch: readonly Payload[], signal: AbortSignal, ids?: readonly string[]): Promise<void>;
+  write(
+    batch: readonly Payload[],
+    signal: AbortSignal,
+    ids?: readonly string[],
+    settings?: readonly MessageSettings[],
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Rows for a sink that accepts rows; each item is what one result of the rule gave. */
 export interface RowSink {
   /** As {@linkcode PayloadSink.write}. */
-  write(batch: readonly (readonly Struct[])[], signal: AbortSignal, ids?: readonly string[]): Promise<void>;
+  write(
+    batch: readonly (readonly Struct[])[],
+    signal: AbortSignal,
+    ids?: readonly string[],
+    settings?: readonly MessageSettings[],
+  ): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,99 @@
+/**
+ * The programs that tests run against: brokers, databases and devices that others have written, each started by a module
+ * of its own. `deno run -A scripts/peers.ts` prints the Debian packages that this machine lacks.
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { delimiter, dirname, join, normalize } from "node:path";
+import process from "node:process";
+import { findImports, withoutComments } from "./check_imports.ts";
+import { root, sourceFiles } from "./source_files.ts";
+
+export interface Peer {
+  /** What starts it; tests need the peer when they import this, themselves or through others. */
+  readonly module: string;
+  readonly programs: readonly string[];
+  /** Modules of Debian's Python. */
+  readonly python?: readonly string[];
+  /** Debian packages that bring all of it. */
+  readonly packages: readonly string[];
+}
+
+export const peers: readonly Peer[] = [
+  {
+    module: "tests/mosquitto.ts",
+    programs: ["mosquitto", "mosquitto_pub", "mosquitto_sub", "mosquitto_passwd", "openssl"],
+    packages: ["mosquitto", "mosquitto-clients", "openssl"],
+  },
+  {
+    module: "connectors/modbus/slave_peer.ts",
+    programs: ["socat"],
+    python: ["pymodbus", "serial_asyncio"],
+    packages: ["python3-pymodbus", "python3-serial-asyncio", "socat"],
+  },
+  {
+    module: "tests/peers/redis.ts",
+    programs: ["redis-server", "redis-cli"],
+    packages: ["redis-server", "redis-tools"],
+  },
+  { module: "tests/peers/postgres.ts", programs: ["initdb", "postgres", "psql"], packages: ["postgresql"] },
+  {
+    module: "tests/peers/mariadb.ts",
+    programs: ["mariadbd", "mariadb", "mariadb-install-db"],
+    packages: ["mariadb-server"],
+  },
+  { module: "tests/peers/influxdb.ts", programs: ["influxd"], packages: ["influxdb"] },
+  {
+    module: "tests/peers/coap.ts",
+    programs: ["coap-client-notls", "coap-server-notls"],
+    packages: ["libcoap3-bin"],
+  },
+];
+
+/** Where a program stands, or undefined. Servers are often kept off the PATH. */
+export function findProgram(name: string, searchPath: string = process.env.PATH ?? ""): string | undefined {
+  const postgres = "/usr/lib/postgresql";
+  const versions = existsSync(postgres) ? readdirSync(postgres).map((version) => join(postgres, version, "bin")) : [];
+  const folders = [...searchPath.split(delimiter), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", ...versions];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** What of a peer this machine lacks: names of programs and Python modules. */
+export function missingOf({ programs, python = [] }: Peer, find: (name: string) => unknown = findProgram): string[] {
+  const missing = programs.filter((name) => find(name) === undefined);
+  const absent = python.filter((name) => spawnSync("/usr/bin/python3", ["-c", `import ${name}`]).status !== 0);
+  return [...missing, ...absent];
+}
+
+/** The test files that need a peer: they import its module, themselves or through others. */
+export function testsWith(module: string, files: readonly string[] = sourceFiles("_test.ts")): string[] {
+  const known = new Map<string, boolean>([[module, true]]);
+  const needs = (path: string): boolean => {
+    const answer = known.get(path);
+    if (answer !== undefined) return answer;
+    // A circle of imports must end; the answer is corrected below.
+    known.set(path, false);
+    const result = importsOf(path).some((specifier) => needs(normalize(join(dirname(path), specifier))));
+    known.set(path, result);
+    return result;
+  };
+  return files.filter(needs);
+}
+
+const imports = new Map<string, readonly string[]>();
+
+function importsOf(path: string): readonly string[] {
+  let found = imports.get(path);
+  if (found === undefined) {
+    const file = join(root, path);
+    const all = existsSync(file) ? findImports(withoutComments(readFileSync(file, "utf8"))) : [];
+    imports.set(path, found = all.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith(".")));
+  }
+  return found;
+}
+
+if (import.meta.main) {
+  const lacking = peers.filter((peer) => missingOf(peer).length > 0);
+  for (const name of new Set(lacking.flatMap(({ packages }) => packages))) console.log(name);
+}
