@@ -13,7 +13,7 @@ import * as v from "valibot";
 import { type Diagnostic, diagnostic, DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { environmentOverrides, type Override } from "./environment.ts";
-import { type AgentConfig, configSchema, namesAt } from "./schema.ts";
+import { type AgentConfig, configSchema, namesAt, secretSettings } from "./schema.ts";
 import type { YamlDocument } from "./yaml_document.ts";
 
 export const defaultConfigFile = "/etc/weir/weir.yaml";
@@ -83,7 +83,9 @@ function mistake(
   const parent = path.slice(0, -1);
   const isUnknown = issue.expected === "never";
   const override = overrides.findLast((each) => each.path.every((step, i) => i >= path.length || step === path[i]));
-  const span = override === undefined ? document?.place(path, isUnknown ? "key" : "value") : undefined;
+  const isSecret = secretSettings.has(shown);
+  // A span would show its line.
+  const span = override === undefined && !isSecret ? document?.place(path, isUnknown ? "key" : "value") : undefined;
   const origin = override === undefined ? {} : { path: `${override.origin} (${shown})` };
   const place = { path: shown, ...origin, ...(span === undefined ? {} : { span }) };
   if (isUnknown) {
@@ -94,7 +96,8 @@ function mistake(
   const expected = issue.message.startsWith("expected")
     ? issue.message
     : `expected ${issue.expected ?? "another value"}`;
-  return diagnostic("E403", `Bad value of "${shown}": ${expected}, found ${issue.received}`, place);
+  const found = isSecret ? "another value" : issue.received;
+  return diagnostic("E403", `Bad value of "${shown}": ${expected}, found ${found}`, place);
 }
 
 function inFileOrder(a: Diagnostic, b: Diagnostic): number {

@@ -223,3 +223,16 @@ test("defaultDataDir() falls back to a folder of the user's and says so", () => 
   assert.deepEqual(defaultDataDir({ XDG_STATE_HOME: "/s", HOME: "/h" }, () => false), { path: "/s/weir", reason });
   assert.deepEqual(defaultDataDir({}, () => false), { path: ".weir", reason });
 });
+
+test("aesKey is base64 of a key of AES, and no message shows what it is", async () => {
+  assert.deepEqual(
+    (await load("aesKey: AAECAwQFBgcICQoLDA0ODw==")).aesKey,
+    Uint8Array.from({ length: 16 }, (_, i) => i),
+  );
+  for (const key of ["c2VjcmV0LWtleQ==", "secret-key!", "12345"]) {
+    for (const text of [await refusal(`aesKey: ${key}`), await refusal("", { environment: { WEIR__AESKEY: key } })]) {
+      assert.match(text, /E403: Bad value of "aesKey": expected (the base64 of 16, 24 or 32 bytes|text)/);
+      assert.ok(!text.includes(key), text);
+    }
+  }
+});

@@ -61,6 +61,22 @@ function oneOf<const Names extends readonly (string | number)[]>(names: Names) {
   return v.picklist(names, `expected one of ${names.join(", ")}`);
 }
 
+/** The message never shows what was found. */
+const aesKey = v.pipe(
+  text,
+  v.check((key) => bytesOfKey(key) !== undefined, "expected the base64 of 16, 24 or 32 bytes"),
+  v.transform((key) => bytesOfKey(key)!),
+);
+
+function bytesOfKey(base64: string): Uint8Array | undefined {
+  try {
+    const bytes = Uint8Array.fromBase64(base64);
+    return [16, 24, 32].includes(bytes.length) ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Type → key → settings. */
 const namedSettings = v.record(
   v.string(),
@@ -121,6 +137,8 @@ export const configSchema = v.strictObject({
     v.record(v.string(), v.union([text, v.number(), bool], "expected a text, a number, true or false")),
     {},
   ),
+  /** What actions with `encryption` encrypt payloads with. */
+  aesKey: v.optional(aesKey),
   /** A column that a row has not is taken from one that differs in the case of its letters only. */
   ignoreCase: v.optional(bool, false),
   /** What `GET /` shows as `version`: tools written for eKuiper decide on features by it. */
@@ -158,6 +176,9 @@ export const configSchema = v.strictObject({
   /** Named connections, by type. */
   connections: v.optional(namedSettings, {}),
 });
+
+/** Settings whose values must never reach a message. */
+export const secretSettings: ReadonlySet<string> = new Set(["aesKey"]);
 
 /** Checked settings with all defaults filled in, apart from `dataDir`. */
 export type AgentConfig = v.InferOutput<typeof configSchema>;

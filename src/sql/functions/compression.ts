@@ -2,41 +2,23 @@
  * Compressing and decompressing bytes, with the platform's libraries: a computation without effects.
  * @module
  */
-import * as zlib from "node:zlib";
 import { RowError } from "../../diagnostics/row_error.ts";
+import * as compression from "../../value/compression.ts";
 import type { Value } from "../../value/value.ts";
 import { describe } from "./arguments.ts";
 import { any, defineFunction, string } from "./declare.ts";
 
-const methods = ["zlib", "gzip", "flate", "zstd"] as const;
-
 /** A small input may hold a huge output; more than this is refused instead of filling the memory. */
 const outputMax = 64 * 1024 * 1024;
 
-type Coder = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
-
-const compressors: Readonly<Record<string, Coder>> = {
-  zlib: zlib.deflateSync,
-  gzip: zlib.gzipSync,
-  flate: zlib.deflateRawSync,
-  zstd: zlib.zstdCompressSync,
-};
-
-const decompressors: Readonly<Record<string, Coder>> = {
-  zlib: zlib.inflateSync,
-  gzip: zlib.gunzipSync,
-  flate: zlib.inflateRawSync,
-  zstd: zlib.zstdDecompressSync,
-};
-
-function run(functionName: string, coder: Coder | undefined, x: Value): Uint8Array {
+function run(functionName: string, coder: (input: Uint8Array) => Uint8Array, x: Value): Uint8Array {
   const input = typeof x === "string" ? new TextEncoder().encode(x) : x;
   if (!(input instanceof Uint8Array)) {
     throw new RowError("E506", `${functionName}() needs a string or bytes, found ${describe(x)}`);
   }
   try {
     // A copy of its own: the platform may hand out a part of a larger buffer.
-    return Uint8Array.from(coder!(input, { maxOutputLength: outputMax }));
+    return Uint8Array.from(coder(input));
   } catch (error) {
     throw new RowError("E506", `${functionName}() failed: ${(error as Error).message}`, { cause: error });
   }
@@ -47,7 +29,7 @@ export const compress = defineFunction({
   category: "transform",
   returns: "bytea",
   nulls: "propagate",
-  params: [any("x"), string("method", { constant: true, oneOf: methods })],
+  params: [any("x"), string("method", { constant: true, oneOf: compression.compressionMethods })],
   doc: "The string or bytes `x` compressed by `zlib`, `gzip`, `flate` or `zstd`.",
   examples: [
     { sql: "compress(x, 'zlib')", gives: null },
@@ -55,8 +37,8 @@ export const compress = defineFunction({
     { sql: "compress(x, 'lzma')", fails: "E214" },
   ],
   compile: (constants) => {
-    const coder = compressors[constants.method ?? ""];
-    return (x) => run("compress", coder, x);
+    const method = constants.method as compression.CompressionMethod;
+    return (x) => run("compress", (input) => compression.compress(method, input, { sizeMax: outputMax }), x);
   },
 });
 
@@ -65,7 +47,7 @@ export const decompress = defineFunction({
   category: "transform",
   returns: "bytea",
   nulls: "propagate",
-  params: [any("x"), string("method", { constant: true, oneOf: methods })],
+  params: [any("x"), string("method", { constant: true, oneOf: compression.compressionMethods })],
   doc: "The bytes that `compress` made `x` of. Results of more than 64 MiB are refused.",
   examples: [
     {
@@ -77,7 +59,7 @@ export const decompress = defineFunction({
     { sql: "decompress('a', 'zlib')", fails: "E506" },
   ],
   compile: (constants) => {
-    const coder = decompressors[constants.method ?? ""];
-    return (x) => run("decompress", coder, x);
+    const method = constants.method as compression.CompressionMethod;
+    return (x) => run("decompress", (input) => compression.decompress(method, input, outputMax), x);
   },
 });
