@@ -67,6 +67,11 @@ export interface Encoder {
   encodeRow(row: Struct): string | Uint8Array;
   /** All rows as one payload. Throws as `encodeRow`. */
   encodeRows(rows: readonly Struct[]): string | Uint8Array;
+  /**
+   * One payload out of payloads of `encodeRow`, the same as `encodeRows` makes of their rows. Absent where the format
+   * has no payload of several rows.
+   */
+  joinRows?(rows: readonly (string | Uint8Array)[]): string | Uint8Array;
 }
 
 /** A payload format. */

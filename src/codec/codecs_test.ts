@@ -23,6 +23,28 @@ test("json encodes one row or all", () => {
   assert.throws(() => encoder.encodeRow({ a: NaN }), (e) => e instanceof RowError && e.code === "E508");
 });
 
+test("joinRows() makes of single rows what encodeRows() makes of all", () => {
+  const rows = [{ b: 1n, a: "x\n" }, { a: "y", b: 2.5 }, { a: null }];
+  const delimitedRows = [{ b: 1n, a: "x" }, { a: "y", b: 2.5 }, { a: null }];
+  for (
+    const [encoder, input] of [
+      [codecOf("json").createEncoder({}), rows],
+      [codecOf("delimited").createEncoder({}), delimitedRows],
+      [codecOf("delimited").createEncoder({ hasHeader: true, delimiter: ";" }), delimitedRows],
+    ] as const
+  ) {
+    const single = input.map((row) => encoder.encodeRow(row));
+    assert.equal(encoder.joinRows!(single), encoder.encodeRows(input));
+    assert.equal(encoder.joinRows!(single.map((text) => bytes(text as string))), encoder.encodeRows(input));
+    assert.equal(encoder.joinRows!([single[0]!]), encoder.encodeRows([input[0]!]));
+    assert.equal(encoder.joinRows!([]), encoder.encodeRows([]));
+  }
+  assert.equal(codecOf("binary").createEncoder({}).joinRows, undefined);
+  const headed = codecOf("delimited").createEncoder({ hasHeader: true, fields: ["a"] });
+  assert.equal(headed.joinRows!(["of a template", headed.encodeRow({ a: 1n })]), "a\nof a template\n1");
+  assert.equal(headed.joinRows!(["of a template", "of another"]), "of a template\nof another");
+});
+
 test("binary carries one value", () => {
   const codec = codecOf("binary");
   const payload = new Uint8Array([1, 2]);

@@ -11,6 +11,7 @@ import { floatText } from "../value/float_text.ts";
 import { nestedText } from "../value/plain_text.ts";
 import { setOwn, type Struct, type Value } from "../value/value.ts";
 import type { Codec, Decoder, DecoderOptions, Encoder, EncoderOptions } from "./codec.ts";
+import { payloadText } from "./payload_text.ts";
 
 const utf8 = new TextDecoder();
 
@@ -71,7 +72,15 @@ function createEncoder({ fields, delimiter, hasHeader = false }: EncoderOptions)
     const lines = rows.map((row) => toLine(row, columns));
     return (hasHeader ? [columns.join(separator), ...lines] : lines).join("\n");
   };
-  return { encodeRow: (row) => encodeRows([row]), encodeRows };
+  const joinRows = (rows: readonly (string | Uint8Array)[]): string => {
+    const texts = rows.map(payloadText);
+    if (!hasHeader || names === undefined) return texts.join("\n");
+    const header = names.join(separator) + "\n";
+    // A text that a template made has no header.
+    const lines = texts.map((text) => text.startsWith(header) ? text.slice(header.length) : text);
+    return (lines.some((line, i) => line !== texts[i]) ? header : "") + lines.join("\n");
+  };
+  return { encodeRow: (row) => encodeRows([row]), encodeRows, joinRows };
 }
 
 function valueText(value: Value): string {
