@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { choice, duration, integer, list, refuseSetting, text } from "../../src/connector/settings.ts";
 import { connectionSettings, LazyLine } from "./connection.ts";
-import { protocolBitsMax, protocolRegistersMax } from "./read_plan.ts";
+import { protocolBitsMax, protocolRegistersMax, type ReadLimits } from "./read_plan.ts";
 import { tagTable } from "./tag_docs.ts";
 import { resolveTags, type Tag, tagList } from "./tag.ts";
 import { isWritable } from "./tag_value.ts";
@@ -24,24 +24,8 @@ const commonEntries = {
   wordOrder: choice(orders, { description: "Which register of a value comes first.", default: "big" }),
 };
 
-/** Settings of the source. */
-export const sourceSettings = v.strictObject({
-  tags: tagList({ description: "What to read: the columns of the rows." }),
-  ...commonEntries,
-  units: list(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255)), {
-    description: "Units that all have the tags: each gives rows of its own.",
-    default: [],
-  }),
-  unitColumn: text({ description: "Column that gets the id of the unit.", optional: true }),
-  qualityColumn: text({
-    description: "Column that gets, for each tag that could not be read, the reason. The tag itself is null then.",
-    default: "__quality",
-  }),
-  interval: duration({ description: "How often tags are read that do not say it.", default: 1000, min: 1 }),
-  report: choice(["cycle", "change"], {
-    description: "`cycle`: a row each time; `change`: a row when a tag has changed by more than its deadband.",
-    default: "cycle",
-  }),
+/** What a device can give with one request. */
+const limitEntries = {
   maxRegisters: integer({
     description: "Most registers that the device gives at once.",
     default: protocolRegistersMax,
@@ -60,6 +44,43 @@ export const sourceSettings = v.strictObject({
     min: 0,
     max: protocolBitsMax,
   }),
+};
+
+const unitList = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
+
+/** Settings of the source. */
+export const sourceSettings = v.strictObject({
+  tags: tagList({ description: "What to read: the columns of the rows." }),
+  ...commonEntries,
+  units: list(unitList, { description: "Units that all have the tags: each gives rows of its own.", default: [] }),
+  unitColumn: text({ description: "Column that gets the id of the unit.", optional: true }),
+  qualityColumn: text({
+    description: "Column that gets, for each tag that could not be read, the reason. The tag itself is null then.",
+    default: "__quality",
+  }),
+  interval: duration({ description: "How often tags are read that do not say it.", default: 1000, min: 1 }),
+  report: choice(["cycle", "change"], {
+    description: "`cycle`: a row each time; `change`: a row when a tag has changed by more than its deadband.",
+    default: "cycle",
+  }),
+  ...limitEntries,
+});
+
+/** Settings of the lookup. */
+export const lookupSettings = v.strictObject({
+  tags: tagList({ description: "What can be asked for." }),
+  ...commonEntries,
+  units: list(unitList, { description: "Units that all have the tags.", default: [] }),
+  unitColumn: text({
+    description: "Column with the id of the unit. With it the table has a row for each unit, whose columns are the " +
+      "tags; without it a row for each tag.",
+    optional: true,
+  }),
+  qualityColumn: text({
+    description: "Of rows of units: column that gets the reasons of tags that are null.",
+    default: "__quality",
+  }),
+  ...limitEntries,
 });
 
 /** Settings of the sink. */
@@ -81,25 +102,57 @@ export const sinkSettings = v.strictObject({
 });
 
 type SourceSettings = v.InferOutput<typeof sourceSettings>;
+type LookupSettings = v.InferOutput<typeof lookupSettings>;
 type SinkSettings = v.InferOutput<typeof sinkSettings>;
 
 function sourceTags(settings: SourceSettings): Tag[] {
-  const { interval: intervalMs, units } = settings;
-  settings.tags.forEach(({ unitId, slaveID }, index) => {
+  checkUnits(settings);
+  checkColumns(settings);
+  const addressBase = settings.addressBase as 0 | 1;
+  return resolveTags(settings.tags, { ...settings, addressBase, intervalMs: settings.interval });
+}
+
+/** The tags of a lookup: each of every unit, or those of one unit for all. */
+function lookupTags(settings: LookupSettings): Tag[] {
+  checkUnits(settings);
+  const { unitColumn, units } = settings;
+  if (unitColumn !== undefined) {
+    checkColumns(settings);
+    settings.tags.forEach(({ unitId, slaveID }, index) => {
+      if ((unitId ?? slaveID) !== undefined) {
+        refuseSetting(`tags.${index}.unitId`, 'A tag cannot name a unit beside "unitColumn"');
+      }
+    });
+  }
+  const addressBase = settings.addressBase as 0 | 1;
+  // Nobody is told of a change, and nothing is read before somebody asks.
+  const own = settings.tags.map((tag) => ({ ...tag, deadband: undefined }));
+  const tags = resolveTags(own, { ...settings, addressBase, report: "cycle", intervalMs: 0 });
+  if (unitColumn !== undefined || units.length === 0) return tags;
+  return units.flatMap((unitId) => tags.map((tag) => ({ ...tag, unitId })));
+}
+
+function checkUnits({ tags, units }: Pick<SourceSettings, "tags" | "units">): void {
+  tags.forEach(({ unitId, slaveID }, index) => {
     if (units.length > 0 && (unitId ?? slaveID) !== undefined) {
       refuseSetting(`tags.${index}.unitId`, 'A tag cannot name a unit beside "units"');
     }
   });
   if (units.length > 0 && new Set(units).size < units.length) refuseSetting("units", "A unit is named twice");
-  const own = [settings.unitColumn, settings.qualityColumn];
-  const taken = settings.tags.findIndex(({ name }) => own.includes(name));
+}
+
+function checkColumns({ tags, unitColumn, qualityColumn }: Omit<LookupSettings, "units">): void {
+  const taken = tags.findIndex(({ name }) => [unitColumn, qualityColumn].includes(name));
   if (taken !== -1) {
     refuseSetting(
       `tags.${taken}.name`,
-      `The column "${settings.tags[taken]!.name}" is that of the unit or the qualities`,
+      `The column "${tags[taken]!.name}" is that of the unit or the qualities`,
     );
   }
-  return resolveTags(settings.tags, { ...settings, addressBase: settings.addressBase as 0 | 1, intervalMs });
+}
+
+function limitsOf(settings: Pick<SourceSettings, "maxRegisters" | "maxBits" | "maxGap">): ReadLimits {
+  return { registersMax: settings.maxRegisters, bitsMax: settings.maxBits, gapMax: settings.maxGap };
 }
 
 function sinkTags(settings: SinkSettings): Tag[] {
@@ -153,12 +206,30 @@ export const modbus = defineConnector({
         rows: settings.units.length === 0
           ? [{ unitId: settings.unitId, tags }]
           : settings.units.map((unitId) => ({ unitId, tags: tags.map((tag) => ({ ...tag, unitId })) })),
-        limits: { registersMax: settings.maxRegisters, bitsMax: settings.maxBits, gapMax: settings.maxGap },
+        limits: limitsOf(settings),
         unitColumn: settings.unitColumn,
         qualityColumn: settings.qualityColumn,
         clock,
         log,
       });
+    },
+  },
+  lookup: {
+    summary:
+      "Reads from the devices when a row asks, and only the tags that the rule uses. Without `unitColumn` the table " +
+      "has a row for each tag: `name`, `value`, `unit`, `unitId`, and `quality`, which is `good` or the reason why " +
+      "`value` is null. Units that do not answer fail the row that asks.",
+    opens: "with rule",
+    settings: lookupSettings,
+    check: (settings) => void lookupTags(settings),
+    open: async (settings, { connection, log }) => {
+      const tags = lookupTags(settings);
+      const { TagLookup, UnitLookup } = await import("./lookup.ts");
+      const { unitColumn, qualityColumn, units } = settings;
+      const options = { line: await connection.open(), tags, limits: limitsOf(settings), log };
+      return unitColumn === undefined
+        ? new TagLookup(options)
+        : new UnitLookup({ ...options, unitColumn, qualityColumn, units });
     },
   },
   sink: {
@@ -197,6 +268,17 @@ export const modbus = defineConnector({
         tags: [
           { name: "voltage", register: "input", address: 30, type: "uint16", scale: 0.1, unit: "V" },
           { name: "current", register: "input", address: 32, type: "float32", wordOrder: "little", unit: "A" },
+        ],
+      },
+    },
+    {
+      title: "Nameplates that are read when a rule asks for them, and then kept",
+      role: "lookup",
+      settings: {
+        unitColumn: "device_id",
+        tags: [
+          { name: "serial", register: "holding", address: 100, type: "string", length: 16 },
+          { name: "nominal", register: "holding", address: 108, type: "uint16", scale: 0.1, unit: "kW" },
         ],
       },
     },

@@ -46,6 +46,29 @@ conformance(modbus, {
       close: () => device.close(),
     };
   },
+  lookup: async () => {
+    const kinds = new Map<number, string>();
+    const device = await startDevice((bytes, socket) => {
+      for (let at = 0; at < bytes.length; at += 12) {
+        const request = bytes.subarray(at, at + 12);
+        const text = new TextEncoder().encode((kinds.get(request[6]!) ?? "").padEnd(8, "\0"));
+        socket.write(Uint8Array.of(request[0]!, request[1]!, 0, 0, 0, 11, request[6]!, 3, 8, ...text));
+      }
+    });
+    return {
+      connection: { server: `tcp://127.0.0.1:${device.port}`, timeout: 60_000 },
+      settings: {
+        units: [1, 2, 3],
+        unitColumn: "id",
+        tags: [{ name: "kind", register: "holding", address: 1, type: "string", length: 8 }],
+      },
+      fill: (rows) => {
+        for (const { id, kind } of rows) kinds.set(Number(id), String(kind));
+      },
+      cut: () => Promise.resolve(device.cut()),
+      close: () => device.close(),
+    };
+  },
   sink: async () => {
     const received: number[] = [];
     const device = await startDevice((bytes, socket) => {
@@ -291,9 +314,12 @@ test("a sink goes on with the row that failed, when the device answers again", a
   }
 });
 
-const refused: readonly [role: "source" | "sink", settings: Record<string, unknown>, message: RegExp][] = [
+const refused: readonly [role: "source" | "lookup" | "sink", settings: Record<string, unknown>, message: RegExp][] = [
   ["source", { tags: [{ ...tags[0], unitId: 3 }], units: [1, 2] }, /A tag cannot name a unit beside "units"/],
   ["source", { tags, units: [1, 1] }, /A unit is named twice/],
+  ["lookup", { tags, unitColumn: "n" }, /The column "n" is that of the unit or the qualities/],
+  ["lookup", { tags: [{ ...tags[0], unitId: 3 }], unitColumn: "u" }, /A tag cannot name a unit beside "unitColumn"/],
+  ["lookup", { tags: [{ ...tags[0], unitId: 3 }], units: [1, 2] }, /A tag cannot name a unit beside "units"/],
   ["source", { tags, unitColumn: "n" }, /The column "n" is that of the unit or the qualities/],
   ["sink", { tags: [{ ...tags[0], register: "input" }] }, /Tag "n" cannot be written: wanted register coil or holding/],
 ];

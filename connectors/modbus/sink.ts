@@ -11,7 +11,7 @@ import type { RowSink } from "../../src/connector/sink.ts";
 import type { Struct } from "../../src/connector/source.ts";
 import { getOwn, type Value } from "../../src/value/value.ts";
 import type { Line } from "./line.ts";
-import { BadAnswer, ModbusException, NoAnswer } from "./protocol/failure.ts";
+import { isPassing, ModbusException } from "./protocol/failure.ts";
 import {
   type ModbusRequest,
   readRequest,
@@ -50,7 +50,6 @@ const registersMax = 123;
 const bitsMax = 1968;
 /** A device that is busy, or gives no good answer, gets the same row again after so long. */
 const retryMs = 1000;
-const busyCodes: readonly number[] = [5, 6, 10, 11];
 
 export class ModbusSink implements RowSink {
   readonly #options: ModbusSinkOptions;
@@ -136,12 +135,6 @@ export class ModbusSink implements RowSink {
   close(): Promise<void> {
     return Promise.resolve();
   }
-}
-
-/** Silence, noise on the line, and a device that is busy: the same row may well be taken later. */
-function isPassing(error: unknown): boolean {
-  if (error instanceof ModbusException) return busyCodes.includes(error.code);
-  return error instanceof NoAnswer || error instanceof BadAnswer;
 }
 
 function unitOf(column: string, value: Value): number {

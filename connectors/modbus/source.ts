@@ -9,14 +9,13 @@
  */
 import type { Clock, Logger } from "../../src/connector/context.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
-import type { RowBatch, Source, Struct, Value } from "../../src/connector/source.ts";
+import type { RowBatch, Source, Struct } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
 import type { Line } from "./line.ts";
-import { ModbusException } from "./protocol/failure.ts";
-import { readRequest } from "./protocol/request.ts";
-import { planReads, type Read, type ReadLimits, splitRead } from "./read_plan.ts";
+import { planReads, type Read, type ReadLimits } from "./read_plan.ts";
 import type { Tag } from "./tag.ts";
-import { hasChanged, readTag } from "./tag_value.ts";
+import { type Reading, TagReader } from "./tag_reader.ts";
+import { hasChanged } from "./tag_value.ts";
 
 export interface ModbusSourceOptions {
   readonly line: Line;
@@ -31,9 +30,6 @@ export interface ModbusSourceOptions {
   readonly log: Logger;
 }
 
-/** What a tag has come to: its value, or why there is none. */
-type Reading = { readonly value: Value; readonly failure?: undefined } | { readonly failure: string };
-
 /** Reads that make one row, and when. */
 interface Cycle {
   readonly unitId: number;
@@ -46,13 +42,12 @@ interface Cycle {
   readonly last: Map<Tag, Reading>;
 }
 
-/** Exceptions that say something about the registers that were asked for, and nothing about the device. */
-const refusals: readonly number[] = [1, 2, 3];
 /** A row that is done waits so long for others, so that many units give one batch. */
 const companyMs = 10;
 
 export class ModbusSource implements Source {
   readonly #options: ModbusSourceOptions;
+  readonly #reader: TagReader;
   readonly #cycles: readonly Cycle[];
   readonly #closing = new AbortController();
   #ready: Struct[] = [];
@@ -62,6 +57,7 @@ export class ModbusSource implements Source {
 
   constructor(options: ModbusSourceOptions) {
     this.#options = options;
+    this.#reader = new TagReader(options);
     const now = options.clock.now();
     this.#cycles = options.rows.flatMap(({ unitId, tags }) =>
       planReads(tags, options.limits).map(({ intervalMs, reads }): Cycle => ({
@@ -137,39 +133,10 @@ export class ModbusSource implements Source {
   async #run(cycle: Cycle): Promise<Struct | undefined> {
     const { clock } = this.#options;
     const readings = new Map<Tag, Reading>();
-    const reads = await Promise.all(cycle.reads.map((read) => this.#readInto(readings, read)));
-    cycle.reads = reads.flat();
+    cycle.reads = await this.#reader.readInto(readings, cycle.reads, this.#closing.signal);
     // A device that is slower than its interval is asked again at once; cycles that were missed stay missed.
     cycle.due = Math.max(cycle.due + cycle.intervalMs, clock.now());
     return isNews(cycle, readings) ? this.#rowOf(cycle, readings) : undefined;
-  }
-
-  /** Fills in the tags of `read`; returns the reads to do next time instead of it. */
-  async #readInto(readings: Map<Tag, Reading>, read: Read): Promise<Read[]> {
-    const { signal } = this.#closing;
-    const { line, limits, log } = this.#options;
-    const { unitId, register, address, count, tags } = read;
-    try {
-      const data = await line.send(unitId, readRequest(register, address, count), { signal });
-      for (const tag of tags) readings.set(tag, readingOf(tag, data, address));
-      return [read];
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof Disconnected) throw error;
-      if (error instanceof ModbusException && refusals.includes(error.code) && tags.length > 1) {
-        log.warn("A device refuses to be asked for several tags at once", {
-          unit: unitId,
-          register,
-          address,
-          count,
-          reason: error.message,
-        });
-        const halves = splitRead(read, limits);
-        return (await Promise.all(halves.map((half) => this.#readInto(readings, half)))).flat();
-      }
-      for (const tag of tags) readings.set(tag, { failure: (error as Error).message });
-      return [read];
-    }
   }
 
   #rowOf(cycle: Cycle, readings: ReadonlyMap<Tag, Reading>): Struct {
@@ -181,7 +148,7 @@ export class ModbusSource implements Source {
       const reading = readings.get(tag)!;
       cycle.last.set(tag, reading);
       setOwn(row, tag.name, reading.failure === undefined ? reading.value : null);
-      if (reading.failure !== undefined) setOwn(reasons, tag.name, reading.failure);
+      if (reading.failure !== undefined) setOwn(reasons, tag.name, reading.failure.message);
     }
     if (Object.keys(reasons).length > 0) setOwn(row, qualityColumn, reasons);
     return row;
@@ -190,14 +157,6 @@ export class ModbusSource implements Source {
   close(): Promise<void> {
     this.#closing.abort(new Disconnected("the source is closed"));
     return Promise.resolve();
-  }
-}
-
-function readingOf(tag: Tag, data: readonly number[], start: number): Reading {
-  try {
-    return { value: readTag(tag, data, start) };
-  } catch (error) {
-    return { failure: (error as Error).message };
   }
 }
 

@@ -56,3 +56,12 @@ export class LostFraming extends Error {
     this.name = "LostFraming";
   }
 }
+
+/** The device cannot serve now, and says so. */
+const busyCodes: readonly number[] = [5, 6, 10, 11];
+
+/** Silence, noise on the line, and a device that is busy: the same request may well succeed later. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof ModbusException) return busyCodes.includes(error.code);
+  return error instanceof NoAnswer || error instanceof BadAnswer;
+}

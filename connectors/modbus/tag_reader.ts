@@ -1,0 +1,80 @@
+/**
+ * Reads tags from a line: what each has come to, and how to ask better next time.
+ *
+ * A tag that cannot be read has a reason instead of a value; only the loss of the connection is an error. A device that
+ * refuses to be asked for several tags at once is asked for half of them, again and again, until the one is found that
+ * it does not have.
+ * @module
+ */
+import type { Logger } from "../../src/connector/context.ts";
+import { Disconnected } from "../../src/connector/errors.ts";
+import type { Value } from "../../src/value/value.ts";
+import type { Line } from "./line.ts";
+import { ModbusException } from "./protocol/failure.ts";
+import { readRequest } from "./protocol/request.ts";
+import { type Read, type ReadLimits, splitRead } from "./read_plan.ts";
+import type { Tag } from "./tag.ts";
+import { readTag } from "./tag_value.ts";
+
+/** What a tag has come to: its value, or why there is none. */
+export type Reading = { readonly value: Value; readonly failure?: undefined } | { readonly failure: Error };
+
+export interface TagReaderOptions {
+  readonly line: Line;
+  readonly limits: ReadLimits;
+  readonly log: Logger;
+}
+
+/** Exceptions that say something about the registers that were asked for, and nothing about the device. */
+const refusals: readonly number[] = [1, 2, 3];
+
+export class TagReader {
+  readonly #options: TagReaderOptions;
+
+  constructor(options: TagReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Fills in `readings` for all tags of `reads`; resolves with the reads to do next time instead of them.
+   *
+   * @throws {Disconnected} there is no connection
+   */
+  async readInto(readings: Map<Tag, Reading>, reads: readonly Read[], signal: AbortSignal): Promise<Read[]> {
+    const better = await Promise.all(reads.map((read) => this.#readOne(readings, read, signal)));
+    return better.flat();
+  }
+
+  async #readOne(readings: Map<Tag, Reading>, read: Read, signal: AbortSignal): Promise<Read[]> {
+    const { line, limits, log } = this.#options;
+    const { unitId, register, address, count, tags } = read;
+    try {
+      const data = await line.send(unitId, readRequest(register, address, count), { signal });
+      for (const tag of tags) readings.set(tag, readingOf(tag, data, address));
+      return [read];
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Disconnected) throw error;
+      if (error instanceof ModbusException && refusals.includes(error.code) && tags.length > 1) {
+        log.warn("A device refuses to be asked for several tags at once", {
+          unit: unitId,
+          register,
+          address,
+          count,
+          reason: error.message,
+        });
+        return await this.readInto(readings, splitRead(read, limits), signal);
+      }
+      for (const tag of tags) readings.set(tag, { failure: error as Error });
+      return [read];
+    }
+  }
+}
+
+function readingOf(tag: Tag, data: readonly number[], start: number): Reading {
+  try {
+    return { value: readTag(tag, data, start) };
+  } catch (error) {
+    return { failure: error as Error };
+  }
+}
