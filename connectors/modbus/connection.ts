@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { ConnectorContext } from "../../src/connector/context.ts";
-import { choice, duration, integer, text } from "../../src/connector/settings.ts";
+import { choice, duration, integer, refuseSetting, text } from "../../src/connector/settings.ts";
 import type { Line } from "./line.ts";
 import type { OpenPort } from "./port.ts";
 
@@ -13,21 +13,38 @@ const portDefault = 502;
 
 /** Settings of the connection to devices. */
 export const connectionSettings = v.strictObject({
-  server: v.pipe(
+  server: v.optional(v.pipe(
     text({
       description:
         "Where the devices are: `tcp://host:502` for Modbus TCP, `rtu+tcp://host:port` for RTU frames over " +
-        "TCP, or the device file of a serial line, such as `/dev/ttyUSB0`.",
+        "TCP, or the device file of a serial line, such as `/dev/ttyUSB0`. Required, unless `ip` or `serialPort` " +
+        "says it.",
     }),
     v.regex(serverPattern, "tcp://host:port, rtu+tcp://host:port or a device file such as /dev/ttyUSB0"),
-  ),
+  )),
+  ip: text({ description: "KubeEdge: host of Modbus TCP, instead of `server`.", optional: true }),
+  port: integer({ description: "KubeEdge: port beside `ip`, 502 without.", optional: true, min: 1, max: 65_535 }),
+  serialPort: text({
+    description: "KubeEdge: device file of a serial line, instead of `server`.",
+    optional: true,
+  }),
   baudRate: integer({ description: "Serial line: bits per second.", default: 9600, min: 50, max: 4_000_000 }),
   dataBits: choice([7, 8], { description: "Serial line: bits of a character.", default: 8 }),
   parity: choice(["none", "even", "odd"], { description: "Serial line: parity of a character.", default: "none" }),
   stopBits: choice([1, 2], { description: "Serial line: stop bits of a character.", default: 1 }),
-  timeout: duration({ description: "How long a unit has to answer.", default: 1000, min: 10 }),
+  timeout: duration({
+    description: "How long a unit has to answer.",
+    default: 1000,
+    min: 10,
+    aliases: ["timeoutMs"],
+  }),
   connectTimeout: duration({ description: "Longest wait for a connection.", default: 5000, min: 10 }),
   pause: duration({ description: "Least time between an answer and the next request.", default: 0 }),
+  broadcastPause: duration({
+    description:
+      "Time that devices get for a write to unit 0 on an RTU line, which goes to all and which none answers.",
+    default: 100,
+  }),
   delayAfterConnect: duration({ description: "Time between the connection and the first request.", default: 0 }),
   closeAfterUse: choice(["never", "always"], {
     description: "`always` closes the connection whenever no request waits, for devices that serve few masters.",
@@ -40,6 +57,34 @@ export const connectionSettings = v.strictObject({
 });
 
 export type ConnectionSettings = v.InferOutput<typeof connectionSettings>;
+
+/**
+ * Where the devices are, as `server` has it, whichever setting says it.
+ *
+ * @throws {DiagnosticError} E403, E404 when not exactly one does
+ */
+export function serverOf({ server, ip, port, serialPort }: ConnectionSettings): string {
+  if (port !== undefined && ip === undefined) refuseSetting("port", 'A "port" goes with an "ip"');
+  if ([server, ip, serialPort].filter((each) => each !== undefined).length > 1) {
+    refuseSetting(server === undefined ? "serialPort" : "server", 'Only one of "server", "ip" and "serialPort" can be');
+  }
+  if (ip !== undefined) {
+    const made = `tcp://${ip.includes(":") && !ip.startsWith("[") ? `[${ip}]` : ip}:${port ?? portDefault}`;
+    return serverPattern.test(made) ? made : refuseSetting("ip", `Bad host "${ip}"`);
+  }
+  if (serialPort !== undefined) {
+    if (serialPort.startsWith("/")) return serialPort;
+    refuseSetting("serialPort", `Bad serial port "${serialPort}": wanted a device file such as /dev/ttyUSB0`);
+  }
+  return server ?? refuseSetting("server", 'Setting "server" is missing: tcp://host:port or a device file', "E404");
+}
+
+/** What makes two lines the same, however it is spelled. */
+export function identityOf(settings: ConnectionSettings): string {
+  const { server: _server, ip: _ip, port: _port, serialPort: _serialPort, ...rest } = settings;
+  const made = serverOf(settings);
+  return JSON.stringify([made.startsWith("/") ? made : { kind: made.split(":")[0], ...addressOf(made) }, rest]);
+}
 
 /** The least silence that ends an answer that makes no sense: gateways and USB adapters pause within frames. */
 const quietMs = 50;
@@ -68,18 +113,20 @@ async function makeLine(
   settings: ConnectionSettings,
   context: Pick<ConnectorContext, "clock" | "status">,
 ): Promise<Line> {
-  const { server, timeout: timeoutMs } = settings;
+  const { timeout: timeoutMs } = settings;
+  const server = serverOf(settings);
   const { Line } = await import("./line.ts");
   const isTcp = server.startsWith("tcp://");
   const framing = isTcp
     ? new (await import("./protocol/tcp_framing.ts")).TcpFraming()
     : new (await import("./protocol/rtu_framing.ts")).RtuFraming();
-  const { open, gapMs } = await opener(settings, context);
+  const { open, gapMs } = await opener(server, settings, context);
   return new Line({
     open,
     framing,
     timeoutMs,
     pauseMs: Math.max(settings.pause, gapMs),
+    broadcastPauseMs: settings.broadcastPause,
     delayAfterConnectMs: settings.delayAfterConnect,
     close: settings.closeAfterUse === "always" ? "after requests" : "stay",
     quietMs,
@@ -88,10 +135,11 @@ async function makeLine(
 }
 
 async function opener(
+  server: string,
   settings: ConnectionSettings,
   { clock }: Pick<ConnectorContext, "clock">,
 ): Promise<{ readonly open: OpenPort; readonly gapMs: number }> {
-  const { server, connectTimeout: connectTimeoutMs } = settings;
+  const { connectTimeout: connectTimeoutMs } = settings;
   if (server.startsWith("/")) {
     const { frameGapMs, serialPort } = await import("./serial_port.ts");
     const serial = { ...settings, path: server };

@@ -11,7 +11,7 @@
 import type { Clock, ConnectorContext } from "../../src/connector/context.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
 import type { OpenPort, Port } from "./port.ts";
-import { BadAnswer, LostFraming, ModbusException, NoAnswer } from "./protocol/failure.ts";
+import { BadAnswer, BroadcastRead, LostFraming, ModbusException, NoAnswer } from "./protocol/failure.ts";
 import type { Framing } from "./protocol/framing.ts";
 import type { ModbusRequest } from "./protocol/request.ts";
 import { UnitRests } from "./unit_rests.ts";
@@ -23,6 +23,8 @@ export interface LineOptions {
   readonly timeoutMs: number;
   /** Least time between an answer and the next request. */
   readonly pauseMs: number;
+  /** Time after a write to all units, which none answers. */
+  readonly broadcastPauseMs: number;
   /** Time between the connection and the first request, for gateways that are slow to wake up. */
   readonly delayAfterConnectMs: number;
   /** `stay`: the connection is kept; `after requests`: it is closed whenever nobody waits for an answer. */
@@ -96,12 +98,14 @@ export class Line {
    * @throws {ModbusException} the device refuses
    * @throws {BadAnswer} what it answers is no answer
    * @throws {NoAnswer} it does not answer, or rests because it has not
+   * @throws {BroadcastRead} a read from the unit that is all units
    * @throws {Disconnected} there is no connection; whether a request that writes has had its effect is unknown
    */
   send<T>(unitId: number, request: ModbusRequest<T>, { urgent = false, signal }: SendOptions = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closing.signal.aborted) return reject(new Disconnected("the line is closed"));
       if (signal?.aborted === true) return reject(signal.reason);
+      if (this.isBroadcast(unitId) && request.kind === "read") return reject(new BroadcastRead());
       const queue = urgent ? this.#urgent : this.#queue;
       const job: Job = {
         unitId,
@@ -120,6 +124,11 @@ export class Line {
       queue.push(job);
       this.#work();
     });
+  }
+
+  /** Whether a write to the unit goes to all, and none answers. */
+  isBroadcast(unitId: number): boolean {
+    return unitId === this.#options.framing.broadcastUnit;
   }
 
   /** Requests that wait for their turn. */
@@ -189,6 +198,7 @@ export class Line {
     const left = this.#rests.left(unitId, this.#clock.now());
     if (left > 0) throw new NoAnswer(`unit ${unitId} has not answered and is asked again in ${left} ms`);
     await this.#connect();
+    if (this.isBroadcast(unitId)) return await this.#broadcast(unitId, request);
     try {
       const answer = await this.#ask(unitId, request);
       const value = request.read(answer);
@@ -198,6 +208,14 @@ export class Line {
       await this.#afterFailure(unitId, error);
       throw error;
     }
+  }
+
+  async #broadcast(unitId: number, request: ModbusRequest<unknown>): Promise<void> {
+    const { framing, broadcastPauseMs } = this.#options;
+    this.#port!.write(framing.begin(unitId, request));
+    framing.abandon();
+    await this.#sleep(broadcastPauseMs);
+    if (this.#port === undefined) throw new Disconnected(this.#refusal);
   }
 
   async #afterFailure(unitId: number, error: unknown): Promise<void> {

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { choice, duration, integer, list, refuseSetting, text } from "../../src/connector/settings.ts";
-import { connectionSettings, LazyLine } from "./connection.ts";
+import { connectionSettings, identityOf, LazyLine, serverOf } from "./connection.ts";
 import { protocolBitsMax, protocolRegistersMax, type ReadLimits } from "./read_plan.ts";
 import { tagTable } from "./tag_docs.ts";
 import { resolveTags, type Tag, tagList } from "./tag.ts";
@@ -15,7 +15,13 @@ const orders = ["big", "little"] as const;
 
 /** What tags that do not say it themselves are like, in both roles. */
 const commonEntries = {
-  unitId: integer({ description: "Unit of tags that name none.", default: 1, min: 0, max: 255 }),
+  unitId: integer({
+    description: "Unit of tags that name none.",
+    default: 1,
+    min: 0,
+    max: 255,
+    aliases: ["slaveID"],
+  }),
   addressBase: choice([0, 1], {
     description: "The number that the documentation of the device gives to the first register of each kind.",
     default: 0,
@@ -188,14 +194,16 @@ export const modbus = defineConnector({
   connection: {
     summary: "One line: a socket, or a serial port.",
     settings: connectionSettings,
-    identity: (settings) => JSON.stringify(settings),
+    identity: identityOf,
+    check: (settings) => void serverOf(settings),
     open: (settings, context) => new LazyLine(settings, context),
   },
   source: {
     summary: "Reads tags at intervals; each cycle gives a row.",
     delivery: "at-most-once",
     emits: "rows",
-    meta: [],
+    // The unit of the row, and the unit texts of its tags by their names.
+    meta: ["unitId", "units"],
     settings: sourceSettings,
     check: (settings) => void sourceTags(settings),
     open: async (settings, { connection, clock, log }) => {

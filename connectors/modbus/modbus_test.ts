@@ -7,11 +7,11 @@ import { ItemsFailed, RetryLater } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import type { RowSink } from "../../src/connector/sink.ts";
 import type { Source, Struct } from "../../src/connector/source.ts";
-import { addressOf, connectionSettings, LazyLine } from "./connection.ts";
+import { addressOf, connectionSettings, identityOf, LazyLine, serverOf } from "./connection.ts";
 import { modbus } from "./mod.ts";
 import { readRequest } from "./protocol/request.ts";
 import { startDevice } from "./scripted_device.ts";
-import { slaveIsMissing, startSlave } from "./slave_peer.ts";
+import { startSlave } from "./slave_peer.ts";
 
 const tags = [{ name: "n", register: "holding", address: 1 }];
 
@@ -125,11 +125,8 @@ async function rowsOf(source: Source): Promise<readonly Struct[]> {
   return batch.rows;
 }
 
-const options = { skip: slaveIsMissing };
-
 test(
   "a source gives a row for each unit, a missing one with the reasons",
-  options,
   () =>
     withSlave([1, 2], async ({ source }) => {
       const inverters = await source({
@@ -156,9 +153,27 @@ test(
     }),
 );
 
+test("the metadata of a row has its unit, and the unit texts of its tags", () =>
+  withSlave([1, 2], async ({ source }) => {
+    const opened = await source({
+      interval: "1h",
+      units: [2, 1],
+      tags: [
+        { name: "voltage", register: "input", address: 30, unit: "V" },
+        { name: "state", register: "coil", address: 3 },
+      ],
+    });
+    const found: unknown[] = [];
+    while (found.length < 2) {
+      const batch = await opened.read(signal());
+      assert.ok(batch.kind === "rows");
+      found.push(...batch.rows.map((_, index) => batch.meta?.(index)));
+    }
+    assert.deepEqual(found, [2n, 1n].map((unitId) => ({ unitId, units: { voltage: "V" } })));
+  }));
+
 test(
   "the rows of a unit that answers go on while another does not",
-  options,
   () =>
     withSlave([1], async ({ source }) => {
       const inverters = await source({
@@ -179,7 +194,6 @@ test(
 
 test(
   "a source finds the one tag that the device does not have",
-  options,
   () =>
     withSlave([1], async ({ source, logged }) => {
       const opened = await source({
@@ -200,7 +214,6 @@ test(
 
 test(
   "a source reports what has changed by more than its deadband",
-  options,
   () =>
     withSlave([1], async ({ source, line }) => {
       const { writeRegisterRequest } = await import("./protocol/request.ts");
@@ -225,7 +238,7 @@ test(
     }),
 );
 
-test("tags with intervals of their own come in rows of their own", options, () =>
+test("tags with intervals of their own come in rows of their own", () =>
   withSlave([1], async ({ source }) => {
     const opened = await source({
       interval: 20,
@@ -242,7 +255,6 @@ test("tags with intervals of their own come in rows of their own", options, () =
 
 test(
   "a sink writes values, bits and coils, and nothing of a row with a bad one",
-  options,
   () =>
     withSlave([1, 2], async ({ sink, line }) => {
       const opened = await sink({
@@ -330,6 +342,68 @@ for (const [role, raw, message] of refused) {
     assert.throws(() => modbus[role]!.check?.(settings, {}), { name: "DiagnosticError", message });
   });
 }
+
+test("a sink writes to all units of an RTU line at once, but no bits, and verifies nothing", async () => {
+  const slave = await startSlave({ units: [1, 2], framing: "rtu" });
+  const raw = { server: `rtu+tcp://127.0.0.1:${slave.port}`, broadcastPause: 10 };
+  const line = new LazyLine(readSettings(connectionSettings, raw, { path: "", where: "c" }), {
+    clock: realClock,
+    status: () => {},
+  });
+  try {
+    const tags = [
+      { name: "limit", register: "holding", address: 3, unitId: 0 },
+      { name: "alarm", register: "holding", address: 4, unitId: 0, type: "bit", bit: 1 },
+    ];
+    const settings = readSettings(modbus.sink!.settings, { tags, verify: "read back" }, { path: "", where: "s" });
+    const context = { name: "t", clock: realClock, log: recordingLogger([]), status: () => {}, connection: line };
+    const sink = await modbus.sink!.open(settings, context) as RowSink;
+    await sink.write([[{ limit: 55n }]], signal());
+    const master = await line.open();
+    for (const unit of [1, 2]) assert.deepEqual(await master.send(unit, readRequest("holding", 3, 1)), [55]);
+    await assert.rejects(sink.write([[{ alarm: true }]], signal()), {
+      name: "ItemsFailed",
+      message: "Bit 1 of holding 4 cannot be written to all units at once",
+    });
+  } finally {
+    await line.close();
+    await slave.kill();
+  }
+});
+
+const read = (raw: Record<string, unknown>) => readSettings(connectionSettings, raw, { path: "", where: "c" });
+
+test("serverOf() takes the keys of KubeEdge too, and spelling makes no other line", () => {
+  assert.equal(serverOf(read({ ip: "10.0.0.7" })), "tcp://10.0.0.7:502");
+  assert.equal(serverOf(read({ ip: "fe80::1", port: "1502" })), "tcp://[fe80::1]:1502");
+  assert.equal(serverOf(read({ serialPort: "/dev/ttyS1", baudRate: "19200", parity: "even" })), "/dev/ttyS1");
+  assert.equal(identityOf(read({ ip: "plc", port: 502 })), identityOf(read({ server: "tcp://plc:502" })));
+  assert.equal(identityOf(read({ server: "tcp://plc" })), identityOf(read({ server: "tcp://plc:502" })));
+  assert.notEqual(identityOf(read({ ip: "plc" })), identityOf(read({ ip: "plc", timeoutMs: 800 })));
+});
+
+const wrongServers: readonly [raw: Record<string, unknown>, message: RegExp][] = [
+  [{}, /"server" is missing/],
+  [{ server: "tcp://a", ip: "a" }, /Only one of "server", "ip" and "serialPort"/],
+  [{ server: "tcp://a", port: 5 }, /A "port" goes with an "ip"/],
+  [{ ip: "a b" }, /Bad host "a b"/],
+  [{ serialPort: "COM1" }, /Bad serial port "COM1": wanted a device file/],
+  [{ server: "plc:502" }, /"server".*found "plc:502", wanted tcp:\/\/host:port/],
+];
+
+for (const [raw, message] of wrongServers) {
+  test(`a connection ${JSON.stringify(raw)} is refused`, () => {
+    assert.throws(() => serverOf(read(raw)), { name: "DiagnosticError", message });
+  });
+}
+
+test("a source takes all the keys of a device of KubeEdge", () => {
+  const settings = readSettings(modbus.source!.settings, {
+    slaveID: "3",
+    tags: [{ name: "temp", register: "HoldingRegister", offset: 12, limit: 1, scale: 0.1, isSwap: true }],
+  }, { path: "", where: "source" }) as { readonly unitId: number };
+  assert.equal(settings.unitId, 3);
+});
 
 test("addressOf() reads servers, also with IPv6", () => {
   assert.deepEqual(addressOf("tcp://plc"), { host: "plc", port: 502 });

@@ -118,7 +118,7 @@ export class ModbusSink implements RowSink {
     const { line, verify, functions } = this.#options;
     const { register, address, data } = piece;
     await line.send(unitId, writeRequest(piece, functions === "multiple"), { urgent: true, signal });
-    if (verify === "no") return;
+    if (verify === "no" || line.isBroadcast(unitId)) return;
     const found = await line.send(unitId, readRequest(register, address, data.length), { urgent: true, signal });
     const wrong = data.findIndex((word, i) => word !== found[i]);
     if (wrong !== -1) {
@@ -128,6 +128,9 @@ export class ModbusSink implements RowSink {
 
   async #writeBit(unitId: number, { register, address, format }: Tag, on: boolean, signal: AbortSignal): Promise<void> {
     if (format?.type !== "bit") throw new TypeError("the tag is no bit");
+    if (this.#options.line.isBroadcast(unitId)) {
+      throw new BadValue(`Bit ${format.bit} of ${register} ${address} cannot be written to all units at once`);
+    }
     const [word] = await this.#options.line.send(unitId, readRequest(register, address, 1), { urgent: true, signal });
     await this.#writePiece(unitId, { register, address, data: [withBit(word!, on, format)] }, signal);
   }

@@ -6,18 +6,11 @@
  * unit, modulo 65536; coils and discrete inputs are on where n is a multiple of three.
  * @module
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { once } from "node:events";
 
 const python = "/usr/bin/python3";
-
-/** Why there can be no slave here; undefined when there can. A value for `skip` of a test. */
-export const slaveIsMissing: string | false = !existsSync(python) ||
-    spawnSync(python, ["-c", "import pymodbus, serial_asyncio"]).status !== 0
-  ? "python3-pymodbus is not installed: apt-get install python3-pymodbus"
-  : false;
 
 const program = `
 import asyncio, sys
@@ -38,13 +31,14 @@ async def main():
     context = ModbusServerContext(slaves={number: unit(number) for number in units}, single=False)
     framer = ModbusRtuFramer if framing == "rtu" else ModbusSocketFramer
     if where.startswith("/"):
-        server = ModbusSerialServer(context, framer, port=where, baudrate=115200, ignore_missing_slaves=True)
+        server = ModbusSerialServer(context, framer, port=where, baudrate=115200, ignore_missing_slaves=True,
+                                    broadcast_enable=True)
         await server.start()
         print("ready", flush=True)
         await server.serve_forever()
     else:
         server = ModbusTcpServer(context, framer, address=("127.0.0.1", int(where)), allow_reuse_address=True,
-                                 ignore_missing_slaves=True)
+                                 ignore_missing_slaves=True, broadcast_enable=framing == "rtu")
         serving = asyncio.ensure_future(server.serve_forever())
         await server.serving
         print("ready", flush=True)
@@ -101,7 +95,8 @@ export async function startSlave(
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -40,6 +40,8 @@ interface Cycle {
   isRunning: boolean;
   /** What was reported last, by tag. */
   readonly last: Map<Tag, Reading>;
+  /** The metadata of its rows. */
+  readonly meta: Struct;
 }
 
 /** A row that is done waits so long for others, so that many units give one batch. */
@@ -50,7 +52,7 @@ export class ModbusSource implements Source {
   readonly #reader: TagReader;
   readonly #cycles: readonly Cycle[];
   readonly #closing = new AbortController();
-  #ready: Struct[] = [];
+  #ready: { readonly row: Struct; readonly meta: Struct }[] = [];
   #running = 0;
   #failure: unknown;
   #wake = () => {};
@@ -68,6 +70,7 @@ export class ModbusSource implements Source {
         due: now,
         isRunning: false,
         last: new Map(),
+        meta: { unitId: BigInt(unitId), units: unitTexts(tags) },
       }))
     );
   }
@@ -85,7 +88,8 @@ export class ModbusSource implements Source {
       }
       if (this.#ready.length > 0) {
         if (this.#running > 0) await this.#pause(companyMs, signal, () => this.#running === 0);
-        return { kind: "rows", rows: this.#ready.splice(0) };
+        const ready = this.#ready.splice(0);
+        return { kind: "rows", rows: ready.map(({ row }) => row), meta: (index) => ready[index]?.meta };
       }
       if (this.#failure !== undefined) throw this.#failure;
       const idle = this.#cycles.filter(({ isRunning }) => !isRunning);
@@ -119,7 +123,7 @@ export class ModbusSource implements Source {
     cycle.isRunning = true;
     this.#running++;
     void this.#run(cycle).then((row) => {
-      if (row !== undefined) this.#ready.push(row);
+      if (row !== undefined) this.#ready.push({ row, meta: cycle.meta });
     }, (error) => {
       this.#failure ??= error;
     }).finally(() => {
@@ -158,6 +162,15 @@ export class ModbusSource implements Source {
     this.#closing.abort(new Disconnected("the source is closed"));
     return Promise.resolve();
   }
+}
+
+/** What the tags count, for those that say it. */
+function unitTexts(tags: readonly Tag[]): Struct {
+  const texts: Struct = {};
+  for (const { name, unit } of tags) {
+    if (unit !== "") setOwn(texts, name, unit);
+  }
+  return texts;
 }
 
 function isNews(cycle: Cycle, readings: ReadonlyMap<Tag, Reading>): boolean {

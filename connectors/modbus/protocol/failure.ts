@@ -49,6 +49,14 @@ export class NoAnswer extends Error {
   }
 }
 
+/** A read from all units at once, of which none would answer. */
+export class BroadcastRead extends Error {
+  constructor() {
+    super("unit 0 is all devices of the line, and none of them answers: it can only be written to");
+    this.name = "BroadcastRead";
+  }
+}
+
 /** What came cannot be told apart any more: the connection has to be made again. */
 export class LostFraming extends Error {
   constructor(message: string) {

@@ -5,6 +5,8 @@
 import type { ModbusRequest } from "./request.ts";
 
 export interface Framing {
+  /** The unit that stands for all, so that none of them answers; undefined where each unit is one. */
+  readonly broadcastUnit: number | undefined;
   /** Begins an exchange, which ends the one before; returns the bytes to send. */
   begin(unitId: number, request: ModbusRequest<unknown>): Uint8Array;
   /**

@@ -16,6 +16,7 @@ import { BadAnswer, ModbusException } from "./failure.ts";
 export interface ModbusRequest<T> {
   /** Function code and data. */
   readonly pdu: Uint8Array;
+  readonly kind: "read" | "write";
   /** Bytes of the answer when it is no exception. */
   readonly answerBytes: number;
   /**
@@ -39,6 +40,7 @@ export function readRequest(register: RegisterKind, address: number, count: numb
   const bytes = bits ? Math.ceil(count / 8) : count * 2;
   return {
     pdu: pduOf(code, address, count),
+    kind: "read",
     answerBytes: 2 + bytes,
     read(answer) {
       check(answer, code, 2 + bytes);
@@ -97,6 +99,7 @@ export function maskRegisterRequest(address: number, mask: number, word: number)
 function echoed(pdu: Uint8Array, bytes = 5): ModbusRequest<void> {
   return {
     pdu,
+    kind: "write",
     answerBytes: bytes,
     read(answer) {
       check(answer, pdu[0]!, bytes);

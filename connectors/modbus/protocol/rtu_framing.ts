@@ -17,6 +17,7 @@ const envelopeBytes = 3;
 const frameBytesMax = 256;
 
 export class RtuFraming implements Framing {
+  readonly broadcastUnit = 0;
   #unitId = 0;
   #code = 0;
   #answerBytes = 0;

@@ -14,6 +14,8 @@ const lengthMax = 254;
 const lengthMin = 3;
 
 export class TcpFraming implements Framing {
+  /** Unit 0 is the device itself here, and it answers. */
+  readonly broadcastUnit = undefined;
   readonly fault = undefined;
   #transaction: number;
   #unitId = 0;
