@@ -11,9 +11,10 @@ const heads = ["WHAT", "IN", "CARRIED", "OUT", "FILTERED", "LATE", "DROPPED", "F
 export function ledgerText(ledger: RuleLedger): string {
   const { streams, rows, lists, actions } = ledger;
   const table = [
-    ...streams.flatMap(({ stream, shared, payloads, rows, taken }) => [
+    ...streams.flatMap(({ stream, shared, payloads, envelopes, rows, taken }) => [
       ...(payloads === undefined ? [] : [line(`stream ${stream}: payloads`, payloads, shared ? ["shared"] : [])]),
-      ...(payloads === undefined || sum(rows.failed) > 0
+      ...(envelopes === undefined ? [] : [line(`stream ${stream}: envelopes`, envelopes, shared ? ["shared"] : [])]),
+      ...(payloads === undefined || sum(rows.failed) + sum(rows.dropped) + rows.held > 0
         ? [line(`stream ${stream}: rows`, rows, shared ? ["shared"] : [])]
         : []),
       line(`stream ${stream}: rows for the rule`, taken),

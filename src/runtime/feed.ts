@@ -9,18 +9,19 @@
  * because of one sink. So each of several is done with a batch as soon as it has taken it.
  * @module
  */
-import type { Decoder } from "../codec/codec.ts";
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
 import { Disconnected, EndOfInput, RetryLater } from "../connector/errors.ts";
-import type { PayloadSlice, Source, SourceBatch } from "../connector/source.ts";
+import type { Source, SourceBatch } from "../connector/source.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
-import { RowError } from "../diagnostics/row_error.ts";
+import type { RowError } from "../diagnostics/row_error.ts";
 import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Struct } from "../value/value.ts";
 import { Backoff } from "./backoff.ts";
 import { Delivery } from "./delivery.ts";
+import { DownSampler } from "./intake/down_sampler.ts";
+import { Intake, type IntakeOptions, type TakenRows } from "./intake/intake.ts";
 import { Waiters } from "./waiters.ts";
 
 /** Rows of one batch, with the metadata of each when a consumer wants it. */
@@ -63,7 +64,7 @@ export interface FeedConsumer {
   failed(error: DiagnosticError): void;
 }
 
-export interface FeedOptions {
+export interface FeedOptions extends Omit<IntakeOptions, "onBad"> {
   readonly stream: string;
   readonly open: (
     onStatus: (state: ConnectionState, message?: string) => void,
@@ -73,10 +74,10 @@ export interface FeedOptions {
   readonly private: boolean;
   /** True when the source stands on a connection that reports its own state. */
   readonly reportsStatus: boolean;
-  /** Undefined for sources whose rows arrive decoded. */
-  readonly createDecoder: ((columns: ReadonlySet<string> | "all") => Decoder) | undefined;
-  /** Strict validation, when the stream asks for it; throws RowError. */
-  readonly createValidator: ((columns: ReadonlySet<string> | "all") => (row: Struct) => Struct) | undefined;
+  /** Down-sampling; see {@linkcode DownSampler}. */
+  readonly sampling?: { readonly intervalMs: number; readonly mergeField: string } | undefined;
+  /** A pause between one row and the next, milliseconds. */
+  readonly sendIntervalMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called when no rule reads the stream any more, and the source is closed. */
@@ -85,18 +86,19 @@ export interface FeedOptions {
 
 export class Feed {
   readonly sourceMetrics = new NodeMetrics();
-  readonly decoderMetrics: NodeMetrics | undefined;
-  readonly validatorMetrics: NodeMetrics | undefined;
+  readonly intake: Intake;
+  /** Undefined for a stream that takes everything. */
+  readonly sampler: DownSampler | undefined;
   readonly connection: ConnectionMetrics;
   /** Rows handed on so far, to each of the rules that read the stream at that moment. */
   rowsGiven = 0;
+  /** Rows that wait for the pause before them to end. */
+  rowsWaiting = 0;
   readonly #options: FeedOptions;
   readonly #abort = new AbortController();
   #consumers: readonly FeedConsumer[] = [];
-  #decode: Decoder | undefined;
-  #validate: ((row: Struct) => Struct) | undefined;
   #wantsMeta = false;
-  /** Decoder, validator and metadata are what the consumers need. */
+  /** The intake and metadata are what the consumers need. */
   #isFitted = false;
   #finished: Promise<void> | undefined;
   #allowClose: () => void = () => {};
@@ -111,12 +113,14 @@ export class Feed {
   /** Whether its rule keeps positions, and where the source stands behind what the rule has taken. */
   #keepsPosition = false;
   #position: string | undefined;
+  /** When the last row was given of a stream with pauses. */
+  #lastGiven = -Infinity;
 
   constructor(options: FeedOptions) {
     this.#options = options;
     this.connection = new ConnectionMetrics(options.clock);
-    this.decoderMetrics = options.createDecoder === undefined ? undefined : new NodeMetrics();
-    this.validatorMetrics = options.createValidator === undefined ? undefined : new NodeMetrics();
+    this.intake = new Intake({ ...options, onBad: (error) => this.#undecodable(error) });
+    this.sampler = options.sampling === undefined ? undefined : this.#createSampler(options.sampling);
   }
 
   /**
@@ -179,6 +183,11 @@ export class Feed {
     return this.#consumers.length === 0 && this.#holds === 0;
   }
 
+  /** True when rows are merged while they are down-sampled: it is rows then, and not payloads, that are left out. */
+  get merges(): boolean {
+    return (this.#options.sampling?.mergeField ?? "") !== "";
+  }
+
   /** True while several rules read it. */
   get shared(): boolean {
     return this.#consumers.length > 1;
@@ -206,10 +215,23 @@ export class Feed {
       if (consumer.columns === "all") all = true;
       else for (const column of consumer.columns) columns.add(column);
     }
-    const wanted = all ? "all" as const : columns;
-    this.#decode = this.#options.createDecoder?.(wanted);
-    this.#validate = this.#options.createValidator?.(wanted);
+    this.intake.fit(all || this.merges ? "all" : columns);
     this.#wantsMeta = this.#consumers.some((consumer) => consumer.wantsMeta);
+  }
+
+  #createSampler({ intervalMs, mergeField }: NonNullable<FeedOptions["sampling"]>): DownSampler {
+    const decode = (batch: SourceBatch): TakenRows => {
+      if (!this.#isFitted) this.#fit();
+      return this.intake.take(batch, this.#wantsMeta, this.#options.clock.now());
+    };
+    return new DownSampler({
+      intervalMs,
+      clock: this.#options.clock,
+      keeps: () => this.#consumers.some((consumer) => consumer.durable),
+      wantsMeta: () => this.#consumers.some((consumer) => consumer.wantsMeta),
+      onBatch: (batch) => this.#count(batch, this.#options.clock.now()),
+      ...(mergeField === "" ? {} : { merge: { field: mergeField, decode } }),
+    });
   }
 
   async #run(): Promise<void> {
@@ -222,7 +244,7 @@ export class Feed {
         if (!this.#options.reportsStatus) this.connection.report("connecting");
         source = await this.#options.open((state, message) => this.#onStatus(state, message), this.#resume());
         if (!this.#options.reportsStatus) this.#onStatus("connected");
-        await this.#readAll(source, backoff);
+        await this.#readAll(this.sampler?.sample(source) ?? source, backoff);
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof EndOfInput) {
@@ -267,7 +289,7 @@ export class Feed {
       signal.throwIfAborted();
       backoff.reset();
       this.#regained();
-      this.#deliver(batch);
+      await this.#deliver(batch);
       await this.#room();
       signal.throwIfAborted();
     }
@@ -287,88 +309,67 @@ export class Feed {
     }
   }
 
-  #deliver(batch: SourceBatch): void {
+  #deliver(batch: SourceBatch): Promise<void> | void {
     const time = this.#options.clock.now();
+    if (this.sampler === undefined) this.#count(batch, time);
     const rows = this.#rowsOf(batch, time);
     const delivery = new Delivery(this, () => batch.ack?.());
     if (this.#keepsPosition) this.#position = batch.position ?? this.#position;
-    this.rowsGiven += rows.rows.length;
-    if (rows.rows.length > 0 || (this.#keepsPosition && batch.position !== undefined)) {
-      for (const consumer of this.#consumers) {
-        delivery.hold();
-        consumer.accept(rows, delivery);
-      }
-    }
+    if ((this.#options.sendIntervalMs ?? 0) > 0) return this.#giveSlowly(rows, delivery);
+    this.#give(rows, delivery);
     delivery.release();
+  }
+
+  #give(rows: FeedRows, delivery: Delivery): void {
+    this.rowsGiven += rows.rows.length;
+    if (rows.rows.length === 0 && rows.position === undefined) return;
+    for (const consumer of this.#consumers) {
+      delivery.hold();
+      consumer.accept(rows, delivery);
+    }
+  }
+
+  /** One by one, with a pause between each and the next; the position of the batch belongs to the last. */
+  async #giveSlowly({ rows, meta, position }: FeedRows, delivery: Delivery): Promise<void> {
+    const { clock, sendIntervalMs = 0 } = this.#options;
+    const { signal } = this.#abort;
+    this.rowsWaiting = rows.length;
+    for (let i = 0; i < rows.length; i++) {
+      // A clock that was set back makes no pause longer than it should be.
+      const pause = Math.min(this.#lastGiven + sendIntervalMs - clock.now(), sendIntervalMs);
+      if (pause > 0) await clock.sleep(pause, signal);
+      while (this.#holds > 0 && !signal.aborted) await this.#released.wait();
+      signal.throwIfAborted();
+      this.#lastGiven = clock.now();
+      this.rowsWaiting--;
+      const own = { rows: [rows[i]!], meta: meta === undefined ? undefined : [meta[i]], time: this.#lastGiven };
+      this.#give({ ...own, position: i === rows.length - 1 ? position : undefined }, delivery);
+      await this.#room();
+      signal.throwIfAborted();
+    }
+    if (rows.length === 0) this.#give({ rows, meta, time: clock.now(), position }, delivery);
+    delivery.release();
+  }
+
+  #count(batch: SourceBatch, time: number): void {
+    const { length } = batch.kind === "payloads" ? batch.payloads : batch.rows;
+    const source = this.sourceMetrics;
+    source.recordsIn += length;
+    source.recordsOut += length;
+    source.processed += length;
+    source.lastInvocation = time;
   }
 
   #rowsOf(batch: SourceBatch, time: number): FeedRows {
     if (!this.#isFitted) this.#fit();
-    const items = batch.kind === "payloads" ? batch.payloads : batch.rows;
-    const source = this.sourceMetrics;
-    source.recordsIn += items.length;
-    source.recordsOut += items.length;
-    source.processed += items.length;
-    source.lastInvocation = time;
-    const rows: Struct[] = [];
-    const meta: (Struct | undefined)[] | undefined = this.#wantsMeta ? [] : undefined;
-    const started = performance.now();
-    for (let i = 0; i < items.length; i++) {
-      const before = rows.length;
-      if (batch.kind === "payloads") this.#decodeInto(rows, batch.payloads[i]!, time);
-      else this.#validateInto(rows, batch.rows[i]!, time);
-      if (meta !== undefined && rows.length > before) {
-        const own = batch.meta?.(i);
-        for (let j = before; j < rows.length; j++) meta.push(own);
-      }
-    }
-    const last = this.validatorMetrics ?? this.decoderMetrics;
-    if (last !== undefined) last.latencyUs = Math.round((performance.now() - started) * 1000);
+    const taken = this.merges ? decodedRows(batch, this.#wantsMeta) : this.intake.take(batch, this.#wantsMeta, time);
+    const { rows, meta } = this.intake.valid(taken, time);
     return { rows, meta, time, position: this.#keepsPosition ? batch.position : undefined };
   }
 
-  #decodeInto(rows: Struct[], payload: Uint8Array | PayloadSlice, time: number): void {
-    const metrics = this.decoderMetrics!;
-    metrics.recordsIn++;
-    metrics.lastInvocation = time;
-    try {
-      const decoder = this.#decode!;
-      const decoded = payload instanceof Uint8Array
-        ? decoder.decode(payload)
-        : decoder.decode(payload.bytes, payload.start, payload.end);
-      metrics.recordsOut += decoded.length;
-      metrics.passed++;
-      for (const row of decoded) this.#validateInto(rows, row, time);
-    } catch (error) {
-      this.#undecodable(error, metrics, time);
-    }
-    metrics.processed++;
-  }
-
-  #validateInto(rows: Struct[], row: Struct, time: number): void {
-    if (this.#validate === undefined) {
-      rows.push(row);
-      return;
-    }
-    const metrics = this.validatorMetrics!;
-    metrics.recordsIn++;
-    metrics.lastInvocation = time;
-    try {
-      rows.push(this.#validate(row));
-      metrics.recordsOut++;
-      metrics.passed++;
-    } catch (error) {
-      this.#undecodable(error, metrics, time);
-    }
-    metrics.processed++;
-  }
-
-  #undecodable(error: unknown, metrics: NodeMetrics, time: number): void {
-    const rowError = error instanceof RowError ? error : new RowError("E501", String(error), { cause: error });
-    metrics.fail(`${rowError.code}: ${rowError.message}`, time);
-    metrics.lose(rowError.code, 1);
-    this.#options.log.warn("A message was dropped", { reason: `${rowError.code}: ${rowError.message}` });
-    for (const consumer of this.#consumers) consumer.undecodable(rowError);
+  #undecodable(error: RowError): void {
+    this.#options.log.warn("A message was dropped", { reason: `${error.code}: ${error.message}` });
+    for (const consumer of this.#consumers) consumer.undecodable(error);
   }
 
   #onStatus(state: ConnectionState, message?: string): void {
@@ -406,4 +407,10 @@ export class Feed {
     this.#ended = reason;
     for (const consumer of this.#consumers) consumer.ended(reason);
   }
+}
+
+/** The rows of a batch that the sampler has decoded. */
+function decodedRows(batch: SourceBatch, wantsMeta: boolean): TakenRows {
+  const rows = batch.kind === "rows" ? [...batch.rows] : [];
+  return { rows, meta: wantsMeta ? rows.map((_, i) => batch.meta?.(i)) : undefined };
 }

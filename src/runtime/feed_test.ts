@@ -157,7 +157,7 @@ test("a Feed hands rows on with their arrival, and acknowledges when every consu
   assert.deepEqual(source.acknowledged, []);
   two.release();
   assert.deepEqual(source.acknowledged, ['{"a":1}']);
-  assert.deepEqual([feed.sourceMetrics.recordsIn, feed.decoderMetrics!.recordsOut], [2, 3]);
+  assert.deepEqual([feed.sourceMetrics.recordsIn, feed.intake.decoderMetrics!.recordsOut], [2, 3]);
   await end(one, two);
   assert.equal(source.closed, 1);
 });
@@ -169,8 +169,8 @@ test("a Feed drops what cannot be decoded alone, and acknowledges a batch of not
   await settled();
   assert.deepEqual(consumer.rows, [{ a: 1 }]);
   assert.equal(consumer.errors.length, 2);
-  assert.equal(feed.decoderMetrics!.exceptions, 2);
-  assert.match(feed.decoderMetrics!.lastException, /^E501: /);
+  assert.equal(feed.intake.decoderMetrics!.exceptions, 2);
+  assert.match(feed.intake.decoderMetrics!.lastException, /^E501: /);
   source.payloads("nothing good");
   source.payloads("[]");
   await settled();
@@ -191,8 +191,8 @@ test("a Feed drops what does not validate", async () => {
   await settled();
   assert.deepEqual(consumer.rows, [{ a: 1, checked: true }, { a: 3, checked: true }]);
   assert.deepEqual(consumer.errors, ["two is wrong"]);
-  assert.equal(feed.decoderMetrics, undefined);
-  assert.deepEqual([feed.validatorMetrics!.exceptions, feed.validatorMetrics!.recordsOut], [1, 2]);
+  assert.equal(feed.intake.decoderMetrics, undefined);
+  assert.deepEqual([feed.intake.validatorMetrics!.exceptions, feed.intake.validatorMetrics!.recordsOut], [1, 2]);
   await end(consumer);
 });
 

@@ -50,7 +50,7 @@ function ofRule(qos: 0 | 1 | 2, temp: boolean): GuaranteeLimit {
   return { part: "rule", level, reason: qos === 2 ? "" : `qos is ${qos}: set it to ${qos === 0 ? "1 or 2" : "2"}` };
 }
 
-function ofSource({ stream, role, settings, connection, onFull }: PreparedSource): GuaranteeLimit {
+function ofSource({ stream, role, settings, connection, onFull, sendIntervalMs = 0 }: PreparedSource): GuaranteeLimit {
   const part = `${stream.target} ${stream.name}`;
   if (onFull !== undefined && onFull !== "block") {
     return { part, level: "at-most-once", reason: `onFull is ${onFull}: set it to block` };
@@ -59,6 +59,10 @@ function ofSource({ stream, role, settings, connection, onFull }: PreparedSource
   const promise = role.promise?.(settings as never, connection?.settings, use) ?? { level: role.delivery };
   return limitOf(part, promise);
 }
+  if (promise.level === "exactly-once" && sendIntervalMs > 0) {
+    const limit = "sendInterval hands on the rows of a message one by one, after a break all of them again";
+    return limitOf(part, { level: "at-least-once", limit });
+  }
 
 function ofAction({ definition, role, settings, connection, common }: PreparedAction, index: number, qos: number) {
   const part = `action ${index}_${definition.type}`;

@@ -11,6 +11,7 @@ import type {
   RowSinkRole,
   SettingsSchema,
   SourceRole,
+import { type PreparedIntake, prepareIntake } from "./intake/prepare_intake.ts";
 } from "../connector/declare.ts";
 import { mergeSettings, readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
@@ -54,10 +55,9 @@ export interface RuleEnvironment {
   readonly sinkDefaults?: Readonly<Record<string, unknown>>;
 }
 
-export interface PreparedSource extends PreparedRole {
+export interface PreparedSource extends PreparedRole, PreparedIntake {
   readonly stream: StreamDefinition;
   readonly role: SourceRole<SettingsSchema, never>;
-  readonly createDecoder: FeedOptions["createDecoder"];
   readonly createValidator: FeedOptions["createValidator"];
   /** What shall happen to its batches when a rule cannot follow; see `RuleInlet.whenFull`. */
   readonly onFull: OnFull | undefined;
@@ -210,8 +210,7 @@ export function prepareSource(
   );
   const checked = readSettings(sourceSettings, common, { path, where: `${options.type} source` });
   checkRole(role, settings.settings, environment, path);
-  const place = { path: `${path}.FORMAT` };
-  const codec = emitsOf(role, settings.settings) === "payloads" ? codecOf(options.format, place) : undefined;
+  const intake = prepareIntake(stream, checked, emitsOf(role, settings.settings), path);
   const columns: readonly Column[] | undefined = stream.columns?.map((c) => ({ name: c.name.name, type: c.type }));
   return {
     ...settings,
@@ -219,13 +218,7 @@ export function prepareSource(
     stream,
     role,
     ...(columns === undefined ? {} : { declared: columns.map(({ name, type }) => ({ name, kind: type.kind })) }),
-    createDecoder: codec === undefined ? undefined : (wanted) =>
-      codec.createDecoder({
-        wanted,
-        useInt64ForWholeNumber: checked.useInt64ForWholeNumber,
-        ...(columns === undefined ? {} : { columns }),
-        ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
-      }),
+    ...intake,
     createValidator: strictRows(stream, environment.timezone, () => Date.now()),
     onFull: checked.onFull,
   };

@@ -37,6 +37,8 @@ export interface StreamLedger {
   readonly shared: boolean;
   /** `out` are those that were decoded. Undefined for a source that gives rows. */
   readonly payloads: Account | undefined;
+  /** Decoded messages with payloads of their own inside (`payloadField`); `out` are those whose payloads were decoded. */
+  readonly envelopes?: Account;
   /** `out` are those that were handed to rules. */
   readonly rows: Account;
   /** What the rule did with the rows it was handed: `out` went into its pipeline, `held` wait for their turn. */
@@ -139,30 +141,65 @@ function totalOf(rows: Total, taken: readonly Account[]): Total {
 
 function streamLedger(inlet: RuleInlet, rule: LiveRule): StreamLedger {
   const { feed, metrics, stream } = inlet;
-  const { sourceMetrics, decoderMetrics, validatorMetrics } = feed;
-  const came = decoderMetrics?.recordsOut ?? sourceMetrics.recordsIn;
+  const { sourceMetrics, intake, sampler } = feed;
+  const { unpackMetrics, decoderMetrics, columnDecoderMetrics, validatorMetrics } = intake;
+  const envelopes = columnDecoderMetrics;
+  const sampled = { dropped: Object.fromEntries(sampler?.metrics.dropped ?? []), held: sampler?.held ?? 0 };
+  // What comes is left out first, unless it is merged: that needs rows.
+  const isSampled = (unit: "payloads" | "envelopes" | "rows") => {
+    const first = decoderMetrics !== undefined ? "payloads" : envelopes !== undefined ? "envelopes" : "rows";
+    return sampler !== undefined && unit === (feed.merges ? "rows" : first) ? sampled : {};
+  };
+  const rows = {
+    ...accountOfNothing,
+    ...isSampled("rows"),
+    in: intake.decodedCount ?? sourceMetrics.recordsIn,
+    out: feed.rowsGiven,
+    failed: failedOf(validatorMetrics),
+  };
   return {
     stream,
     shared: feed.shared,
     payloads: decoderMetrics === undefined ? undefined : {
       ...accountOfNothing,
+      ...isSampled("payloads"),
       in: sourceMetrics.recordsIn,
       out: decoderMetrics.passed,
-      failed: failedOf(decoderMetrics),
+      failed: failedOfBoth(unpackMetrics, decoderMetrics),
     },
-    rows: { ...accountOfNothing, in: came, out: feed.rowsGiven, failed: failedOf(validatorMetrics) },
+    ...(envelopes === undefined ? {} : {
+      envelopes: {
+        ...accountOfNothing,
+        ...isSampled("envelopes"),
+        in: decoderMetrics?.recordsOut ?? sourceMetrics.recordsIn,
+        out: envelopes.passed,
+        failed: failedOf(envelopes),
+      },
+    }),
+    rows: { ...rows, held: rows.held + feed.rowsWaiting },
     taken: accountOf(metrics, metrics.recordsIn, metrics.recordsOut, rule.waitingRows(inlet)),
   };
+}
+
+function failedOfBoth(one: NodeMetrics | undefined, other: NodeMetrics): Reasons {
+  const failed = { ...failedOf(one) };
+  add(failed, failedOf(other));
+  return failed;
 }
 
 function failedOf(metrics: NodeMetrics | undefined): Reasons {
   return Object.fromEntries(metrics?.failedBy ?? []);
 }
 
-function streamImbalances({ stream, payloads, rows, taken }: StreamLedger, inlet: RuleInlet, rule: LiveRule): string[] {
+function streamImbalances(
+  { stream, payloads, envelopes, rows, taken }: StreamLedger,
+  inlet: RuleInlet,
+  rule: LiveRule,
+): string[] {
   const name = `stream ${stream}`;
   const found = [
     ...(payloads === undefined ? [] : imbalanceOf(`${name}, payloads`, payloads)),
+    ...(envelopes === undefined ? [] : imbalanceOf(`${name}, envelopes`, envelopes)),
     ...imbalanceOf(`${name}, rows`, rows),
     ...imbalanceOf(`${name}, rows of the rule`, taken),
   ];

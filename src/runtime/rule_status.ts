@@ -60,16 +60,22 @@ export function nodesOf(rule: LiveRule): StatusNodes {
     };
     nodes.push(head);
     let end = head.name;
-    const add = (type: string, metrics: NodeMetrics | undefined) => {
+    const add = (type: string, metrics: NodeMetrics | undefined, drops = false) => {
       if (metrics === undefined) return;
-      const { name } = op(type, metrics, shared ? `${source.stream.name}_` : "");
+      const { name } = op(type, metrics, shared ? `${source.stream.name}_` : "", drops);
       connect(end, name);
       end = name;
     };
     // What the source gives is what goes through the emitter.
     if (isNamed(source)) add("emitter", feed.sourceMetrics);
-    add("decoder", feed.decoderMetrics);
-    add("preprocessor", feed.validatorMetrics);
+    const { intake, sampler } = feed;
+    if (!feed.merges) add("ratelimit", sampler?.metrics, true);
+    add("decompress", intake.unpackMetrics);
+    add("decoder", intake.decoderMetrics);
+    add("payload_decoder", intake.columnDecoderMetrics);
+    // Only decoded messages can be merged.
+    if (feed.merges) add("ratelimit", sampler?.metrics, true);
+    add("preprocessor", intake.validatorMetrics);
     for (const position of positions) heads[position] = end;
     return head.name;
   });

@@ -3,7 +3,8 @@
  * @module
  */
 import * as v from "valibot";
-import { choice, flag, ignored, unsupported } from "../connector/settings.ts";
+import { choice, duration, flag, ignored, text, unsupported } from "../connector/settings.ts";
+import { compressionMethods } from "../value/compression.ts";
 
 export const sourceSettings = v.strictObject({
   useInt64ForWholeNumber: flag({
@@ -16,15 +17,38 @@ export const sourceSettings = v.strictObject({
     optional: true,
   }),
   bufferLength: ignored("Sources are held back when rules cannot follow; nothing piles up."),
-  interval: unsupported("Down-sampling of a source that pushes."),
-  mergeField: unsupported("Merging while down-sampling."),
-  merger: unsupported("Merging while down-sampling."),
-  decompression: unsupported("Decompresses payloads."),
-  sendInterval: unsupported("A pause between rows."),
-  payloadFormat: unsupported("Second-stage decoding."),
-  payloadField: unsupported("Second-stage decoding."),
-  payloadBatchField: unsupported("Second-stage decoding."),
-  payloadSchemaId: unsupported("Second-stage decoding."),
-  payloadDelimiter: unsupported("Second-stage decoding."),
+  interval: duration({
+    description: "Of a source that pushes: hands on only the latest message of each interval; those before it are " +
+      "dropped and counted. 0: all. Sources that poll have a setting `interval` of their own.",
+    default: 0,
+  }),
+  mergeField: text({
+    description: "With `interval` and JSON: hands on the latest message for each value of this column, all of an " +
+      "interval merged into one row, in which later messages win.",
+    default: "",
+  }),
+  merger: unsupported("A registered strategy of merging while down-sampling."),
+  decompression: choice(["", ...compressionMethods], {
+    description: "How payloads are compressed. One that stands for more than 16 MiB is dropped.",
+    default: "",
+  }),
+  sendInterval: duration({
+    description: "A pause between one row and the next, for messages that hold several.",
+    default: 0,
+  }),
+  payloadFormat: text({
+    description:
+      "Second-stage decoding: the format of the payload that stands in `payloadField` of each message. Its " +
+      "columns join those of the row, and win over them.",
+    default: "",
+  }),
+  payloadField: text({ description: "The column with the payload, bytes or text.", default: "" }),
+  payloadBatchField: text({
+    description: "A column with a list of objects that have `payloadField`: all their payloads are decoded into the " +
+      "one row, in which later ones win.",
+    default: "",
+  }),
+  payloadDelimiter: text({ description: "Separator of `payloadFormat` `delimited`.", default: "," }),
+  payloadSchemaId: unsupported("Schema of a payloadFormat that needs one."),
   lookup: ignored("Belongs to lookup tables."),
 });

@@ -34,7 +34,12 @@ export class Wire {
 
   /** Sends payloads to the source, as one batch. */
   send(...payloads: string[]): void {
-    this.#queue.push({ kind: "payloads", payloads: payloads.map((each) => new TextEncoder().encode(each)) });
+    this.sendBytes(...payloads.map((each) => new TextEncoder().encode(each)));
+  }
+
+  /** As {@linkcode send}, for payloads that are no text. */
+  sendBytes(...payloads: Uint8Array[]): void {
+    this.#queue.push({ kind: "payloads", payloads });
     this.#wake?.();
   }
 
