@@ -10,6 +10,20 @@ import { memory } from "./memory/mod.ts";
 import { modbus } from "./modbus/mod.ts";
 import { mqtt } from "./mqtt/mod.ts";
 import { nop } from "./nop/mod.ts";
+import { redis } from "./redis/mod.ts";
+import { redisPub } from "./redis/redis_pub.ts";
+import { redisSub } from "./redis/redis_sub.ts";
 import { simulator } from "./simulator/mod.ts";
 
-export const connectors: readonly Connector[] = [file, log, memory, modbus, mqtt, nop, simulator];
+export const connectors: readonly Connector[] = [
+  file,
+  log,
+  memory,
+  modbus,
+  mqtt,
+  nop,
+  redis,
+  redisPub,
+  redisSub,
+  simulator,
+];

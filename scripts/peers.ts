@@ -34,8 +34,8 @@ export const peers: readonly Peer[] = [
   },
   {
     module: "tests/peers/redis.ts",
-    programs: ["redis-server", "redis-cli"],
-    packages: ["redis-server", "redis-tools"],
+    programs: ["redis-server", "redis-cli", "openssl"],
+    packages: ["redis-server", "redis-tools", "openssl"],
   },
   { module: "tests/peers/postgres.ts", programs: ["initdb", "postgres", "psql"], packages: ["postgresql"] },
   {
