@@ -5,14 +5,17 @@
 import { type Diagnostic, fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { binary } from "./binary.ts";
+import { cbor } from "./cbor.ts";
 import type { Codec } from "./codec.ts";
 import { delimited } from "./delimited.ts";
 import { json } from "./json.ts";
+import { msgpack } from "./msgpack.ts";
+import { urlencoded } from "./urlencoded.ts";
 
-export const codecs: readonly Codec[] = [binary, delimited, json];
+export const codecs: readonly Codec[] = [binary, cbor, delimited, json, msgpack, urlencoded];
 
 /** Formats of the dialect that this version does not have. */
-const notYet = ["custom", "protobuf", "urlencoded"];
+const notYet = ["custom", "protobuf"];
 
 /**
  * The codec of a FORMAT, in any letter case.

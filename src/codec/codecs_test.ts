@@ -10,7 +10,7 @@ const wanted = "all" as const;
 test("codecOf() knows the formats and refuses others helpfully", () => {
   assert.equal(codecOf("JSON").format, "json");
   assert.equal(codecOf("delimited").format, "delimited");
-  for (const format of ["protobuf", "urlencoded", "custom"]) assert.throws(() => codecOf(format), /E408/);
+  for (const format of ["custom"]) assert.throws(() => codecOf(format), /E408/);
   assert.throws(() => codecOf("jsom", { path: "actions.0.mqtt.format" }), /E403: Unknown format "jsom".*mean "json"/);
   assert.throws(() => codecOf("constructor"), /E403/);
 });
@@ -39,6 +39,8 @@ test("joinRows() makes of single rows what encodeRows() makes of all", () => {
     assert.equal(encoder.joinRows!([single[0]!]), encoder.encodeRows([input[0]!]));
     assert.equal(encoder.joinRows!([]), encoder.encodeRows([]));
   }
+  const restored = ["a,b\n1,2", "a,b\n3,4"];
+  assert.equal(codecOf("delimited").createEncoder({ hasHeader: true }).joinRows!(restored), "a,b\n1,2\n3,4");
   assert.equal(codecOf("binary").createEncoder({}).joinRows, undefined);
   const headed = codecOf("delimited").createEncoder({ hasHeader: true, fields: ["a"] });
   assert.equal(headed.joinRows!(["of a template", headed.encodeRow({ a: 1n })]), "a\nof a template\n1");
@@ -85,4 +87,30 @@ test("delimited encodes a line a row", () => {
   const byFields = createEncoder({ fields: ["b", "a"], delimiter: ";", hasHeader: true });
   assert.equal(byFields.encodeRow({ a: "x", b: new DateTime(0, "UTC") }), "b;a\n1970-01-01 00:00:00 +0000 UTC;x");
   assert.equal(byFields.encodeRows([]), "");
+});
+
+test("urlencoded: pairs are texts, repeated keys lists", () => {
+  const decoder = codecOf("urlencoded").createDecoder({ wanted });
+  assert.deepEqual(decoder.decode(bytes("a=1&b=x+y%26%C3%BC&a=2&c&a=3&__proto__=p\r\n")), [
+    JSON.parse('{"a":["1","2","3"],"b":"x y&ü","c":"","__proto__":"p"}'),
+  ]);
+  assert.deepEqual(decoder.decode(bytes("?q=1")), [{ q: "1" }]);
+  assert.deepEqual(decoder.decode(bytes("%zz=%ff&&=&constructor=1")), [{ "%zz": "\ufffd", "": "", constructor: "1" }]);
+  const columns = ["a", "b"].map((name) => ({ name, type: { kind: "bigint" } as const }));
+  const typed = codecOf("urlencoded").createDecoder({ wanted: new Set(["a", "c"]), columns });
+  assert.deepEqual(typed.decode(bytes("xa=1&b=2&c=3"), 1), [{ a: "1" }]);
+});
+
+test("urlencoded encodes a row as pairs", () => {
+  const encoder = codecOf("urlencoded").createEncoder({});
+  const row = { b: "x y&", a: [1n, 2.5, null], c: new Uint8Array([1]), d: { e: true }, f: undefined, g: 1e21 };
+  const text = "a=1&a=2.5&a=&b=x+y%26&c=AQ%3D%3D&d=%7B%22e%22%3Atrue%7D&g=1000000000000000000000";
+  assert.equal(encoder.encodeRow(row), text);
+  assert.equal(encoder.encodeRows([row]), text);
+  assert.equal(
+    codecOf("urlencoded").createEncoder({ fields: ["b", "z", "a"] }).encodeRow({ a: true, b: 1 }),
+    "b=1&a=true",
+  );
+  assert.throws(() => encoder.encodeRows([row, row]), /E508|sendSingle/);
+  assert.equal(encoder.joinRows, undefined);
 });

@@ -1,8 +1,10 @@
 /**
- * What a declared column accepts from JSON, before any strict validation.
+ * What a declared column accepts from JSON, or from a format that also has bytes and datetimes, before any strict
+ * validation.
  * @module
  */
 import { RowError } from "../diagnostics/row_error.ts";
+import { DateTime } from "../value/datetime.ts";
 import { plainFloat } from "../value/plain_text.ts";
 import { intMax, intMin, isStruct, setOwn, type Struct, type Value } from "../value/value.ts";
 import type { Column, ColumnType } from "./codec.ts";
@@ -25,7 +27,7 @@ export function bytesOfText(text: string): Uint8Array {
   return base64Pattern.test(text) ? Uint8Array.fromBase64(text) : utf8.encode(text);
 }
 
-/** Reads one declared column from what a JSON parser gave. */
+/** Reads one declared column from what a parser gave. */
 export class ColumnReader {
   readonly name: string;
   readonly #type: ColumnType;
@@ -73,9 +75,10 @@ export class ColumnReader {
       case "boolean":
         return this.#boolean(raw);
       case "datetime":
-        if (typeof raw === "number" || typeof raw === "string") return raw;
+        if (typeof raw === "number" || typeof raw === "string" || raw instanceof DateTime) return raw;
         return typeof raw === "bigint" ? Number(raw) : this.#refuse(raw);
       case "bytea":
+        if (raw instanceof Uint8Array) return raw;
         return typeof raw === "string" ? bytesOfText(raw) : this.#refuse(raw);
       case "array":
         return Array.isArray(raw) ? raw.map((item) => this.#element!.convert(item)) : this.#refuse(raw);

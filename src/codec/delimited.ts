@@ -74,8 +74,9 @@ function createEncoder({ fields, delimiter, hasHeader = false }: EncoderOptions)
   };
   const joinRows = (rows: readonly (string | Uint8Array)[]): string => {
     const texts = rows.map(payloadText);
-    if (!hasHeader || names === undefined) return texts.join("\n");
-    const header = names.join(separator) + "\n";
+    if (!hasHeader || texts.length === 0) return texts.join("\n");
+    // Rows that another encoder made, before a restart, tell their columns themselves.
+    const header = (names?.join(separator) ?? texts[0]!.split("\n", 1)[0]!) + "\n";
     // A text that a template made has no header.
     const lines = texts.map((text) => text.startsWith(header) ? text.slice(header.length) : text);
     return (lines.some((line, i) => line !== texts[i]) ? header : "") + lines.join("\n");

@@ -18,7 +18,7 @@ export type PayloadReader = (payload: string) => (Struct | RowError)[];
 const utf8 = new TextEncoder();
 
 /** Formats whose payloads are no text; in a case they stand as Base64. */
-const binaryFormats: readonly string[] = ["binary", "protobuf"];
+const binaryFormats: readonly string[] = ["binary", "cbor", "msgpack", "protobuf"];
 
 /**
  * @param wanted the columns that the rule needs.

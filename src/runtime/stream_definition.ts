@@ -14,7 +14,16 @@ import { didYouMean } from "../diagnostics/suggest.ts";
 import type { ColumnDefinition, ColumnType, CreateStatement, Literal, StreamOption } from "../sql/ast.ts";
 import { nameProblem } from "./names.ts";
 
-export const streamFormats = ["json", "binary", "delimited", "urlencoded", "protobuf", "custom"] as const;
+export const streamFormats = [
+  "json",
+  "binary",
+  "delimited",
+  "urlencoded",
+  "protobuf",
+  "msgpack",
+  "cbor",
+  "custom",
+] as const;
 
 export type StreamFormat = typeof streamFormats[number];
 

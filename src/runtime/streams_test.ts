@@ -84,8 +84,8 @@ const refused: [string, string[]][] = [
   [
     'CREATE STREAM s () WITH (FORMAT="jsno")',
     [
-      'E407 FORMAT must be one of json, binary, delimited, urlencoded, protobuf, custom: found "jsno" @"jsno" ' +
-      '(did you mean "json"?)',
+      "E407 FORMAT must be one of json, binary, delimited, urlencoded, protobuf, msgpack, cbor, custom: found " +
+      '"jsno" @"jsno" (did you mean "json"?)',
     ],
   ],
   [
