@@ -39,6 +39,7 @@ const context: CliContext = {
     ]);
     return { connectors, create: (parts) => createEngine({ ...parts, connectors }) };
   },
+  loadModbus: () => import("./connectors/modbus/master.ts"),
 };
 const { runCli } = await import("./src/cli/run.ts");
 const code = await runCli(platform.args, context);

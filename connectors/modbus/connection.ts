@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { ConnectorContext } from "../../src/connector/context.ts";
 import { choice, duration, integer, refuseSetting, text } from "../../src/connector/settings.ts";
-import type { Line } from "./line.ts";
+import type { Line, LineOptions } from "./line.ts";
 import type { OpenPort } from "./port.ts";
 
 const serverPattern = /^((tcp|rtu\+tcp):\/\/(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+)(:\d{1,5})?|\/\S+)$/;
@@ -86,6 +86,8 @@ export function identityOf(settings: ConnectionSettings): string {
   return JSON.stringify([made.startsWith("/") ? made : { kind: made.split(":")[0], ...addressOf(made) }, rest]);
 }
 
+/** So many requests in a row without a single byte in answer, and the connection is taken for dead. */
+const silencesMax = 3;
 /** The least silence that ends an answer that makes no sense: gateways and USB adapters pause within frames. */
 const quietMs = 50;
 
@@ -93,8 +95,13 @@ const quietMs = 50;
 export class LazyLine {
   readonly #line: Promise<Line>;
 
-  constructor(settings: ConnectionSettings, context: Pick<ConnectorContext, "clock" | "status">) {
-    this.#line = makeLine(settings, context);
+  /** `more` wins over the settings. */
+  constructor(
+    settings: ConnectionSettings,
+    context: Pick<ConnectorContext, "clock" | "status">,
+    more: Partial<LineOptions> = {},
+  ) {
+    this.#line = makeLine(settings, context, more);
     // Whoever opens sees the failure; without anybody it must not end the process.
     this.#line.catch(() => {});
   }
@@ -112,6 +119,7 @@ export class LazyLine {
 async function makeLine(
   settings: ConnectionSettings,
   context: Pick<ConnectorContext, "clock" | "status">,
+  more: Partial<LineOptions>,
 ): Promise<Line> {
   const { timeout: timeoutMs } = settings;
   const server = serverOf(settings);
@@ -131,6 +139,8 @@ async function makeLine(
     close: settings.closeAfterUse === "always" ? "after requests" : "stay",
     quietMs,
     restMaxMs: settings.longestRest,
+    silencesMax,
+    ...more,
   }, context);
 }
 

@@ -31,6 +31,8 @@ export interface LineOptions {
   readonly close: "stay" | "after requests";
   /** Silence that ends an answer that makes no sense: longer than any pause within a frame. */
   readonly quietMs: number;
+  /** So many requests in a row without a single byte in answer, and the connection is taken for dead. */
+  readonly silencesMax: number;
   /** The longest rest of a unit that does not answer, and of the line when it cannot connect. */
   readonly restMaxMs: number;
 }
@@ -60,8 +62,6 @@ interface Exchange {
 const urgentRunMax = 8;
 /** So many requests may go before one to a unit that was silent, so that it is not forgotten on a busy line. */
 const overtakenMax = 200;
-/** So many requests in a row without a single byte in answer, and the connection is taken for dead. */
-const silencesMax = 3;
 const connectRestMs = 250;
 /** The line itself among the rests of units. */
 const theLine = -1;
@@ -226,6 +226,7 @@ export class Line {
     }
     if (error instanceof NoAnswer) {
       this.#rests.begin(unitId, this.#clock.now());
+      const { silencesMax } = this.#options;
       if (++this.#silences >= silencesMax) await this.#lose(`no answer to ${silencesMax} requests in a row`);
     }
   }

@@ -37,6 +37,7 @@ function lineTo(port: number, more: Partial<LineOptions> = {}): TestLine {
     close: "stay",
     quietMs: 50,
     restMaxMs: 10_000,
+    silencesMax: 3,
     ...more,
   }, { clock: realClock, status: (state, message) => void states.push(`${state} ${message ?? ""}`.trim()) });
   return { line, states, [Symbol.asyncDispose]: () => line.close() };

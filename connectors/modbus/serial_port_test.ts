@@ -1,42 +1,16 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { realClock } from "../../src/connector/conformance.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
-import { eventually } from "../../tests/eventually.ts";
 import { Line } from "./line.ts";
 import { NoAnswer } from "./protocol/failure.ts";
 import { readRequest, writeRegistersRequest } from "./protocol/request.ts";
 import { RtuFraming } from "./protocol/rtu_framing.ts";
 import { frameGapMs, serialPort, type SerialSettings, sttyArguments } from "./serial_port.ts";
 import { startSlave } from "./slave_peer.ts";
+import { startWire } from "./wire_peer.ts";
 
 const settings: SerialSettings = { path: "/dev/ttyUSB0", baudRate: 9600, dataBits: 8, parity: "even", stopBits: 1 };
-
-/** Two device files with a wire between them. */
-async function startWire(): Promise<{ ours: string; theirs: string; stop(): Promise<void> }> {
-  const folder = mkdtempSync(join(tmpdir(), "weir-modbus-"));
-  const [ours, theirs] = [join(folder, "ours"), join(folder, "theirs")];
-  const ends = [ours, theirs].map((path) => `pty,raw,echo=0,link=${path}`);
-  const socat = spawn("socat", ends, { stdio: "ignore" });
-  await eventually(() => existsSync(ours) && existsSync(theirs));
-  return {
-    ours,
-    theirs,
-    stop: async () => {
-      if (socat.exitCode === null && socat.signalCode === null) {
-        const exit = once(socat, "exit");
-        socat.kill("SIGKILL");
-        await exit;
-      }
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
 
 function lineOn(path: string, timeoutMs = 10_000): Line {
   return new Line({
@@ -49,6 +23,7 @@ function lineOn(path: string, timeoutMs = 10_000): Line {
     close: "stay",
     quietMs: 50,
     restMaxMs: 10_000,
+    silencesMax: 3,
   }, { clock: realClock, status: () => {} });
 }
 

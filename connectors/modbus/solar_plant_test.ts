@@ -22,6 +22,7 @@ function masterOf(slave: Slave): Line {
     close: "stay",
     quietMs: 50,
     restMaxMs: 10_000,
+    silencesMax: 3,
   }, { clock: realClock, status: () => {} });
 }
 

@@ -23,6 +23,8 @@ export interface TagReaderOptions {
   readonly line: Line;
   readonly limits: ReadLimits;
   readonly log: Logger;
+  /** Gets the registers or bits of each tag, as they came. */
+  readonly onData?: (tag: Tag, data: readonly number[]) => void;
 }
 
 /** Exceptions that say something about the registers that were asked for, and nothing about the device. */
@@ -46,11 +48,14 @@ export class TagReader {
   }
 
   async #readOne(readings: Map<Tag, Reading>, read: Read, signal: AbortSignal): Promise<Read[]> {
-    const { line, limits, log } = this.#options;
+    const { line, limits, log, onData } = this.#options;
     const { unitId, register, address, count, tags } = read;
     try {
       const data = await line.send(unitId, readRequest(register, address, count), { signal });
-      for (const tag of tags) readings.set(tag, readingOf(tag, data, address));
+      for (const tag of tags) {
+        readings.set(tag, readingOf(tag, data, address));
+        onData?.(tag, data.slice(tag.address - address, tag.address - address + tag.count));
+      }
       return [read];
     } catch (error) {
       signal.throwIfAborted();

@@ -23,6 +23,11 @@ function check(tokens: readonly Token[], flags: Readonly<Record<string, Flag>>):
   }
 }
 
+/** A negative number is a value: no flag begins with a digit. Behind this mark it is not taken for one. */
+const numberMark = "\0";
+const marked = (text: string) => /^-\.?\d/.test(text) ? numberMark + text : text;
+const unmarked = <T>(value: T) => typeof value === "string" ? value.replace(numberMark, "") : value;
+
 /** @throws {UsageError} for unknown flags and missing values. */
 export function readArguments(args: readonly string[], command: Pick<Command, "flags">): Arguments {
   const { flags } = command;
@@ -33,7 +38,7 @@ export function readArguments(args: readonly string[], command: Pick<Command, "f
     ]),
   );
   const { values, positionals, tokens } = parseArgs({
-    args: [...args],
+    args: args.map(marked),
     options,
     allowPositionals: true,
     strict: false,
@@ -42,9 +47,9 @@ export function readArguments(args: readonly string[], command: Pick<Command, "f
   check(tokens as readonly Token[], flags);
   const all = values as Readonly<Record<string, unknown>>;
   return {
-    positionals,
-    text: (name) => all[name] as string | undefined,
-    texts: (name) => (all[name] ?? []) as string[],
+    positionals: positionals.map(unmarked),
+    text: (name) => unmarked(all[name]) as string | undefined,
+    texts: (name) => ((all[name] ?? []) as string[]).map(unmarked),
     flag: (name) => all[name] === true,
   };
 }

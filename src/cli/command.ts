@@ -13,6 +13,7 @@ import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
+import type { ModbusModule } from "./modbus_master.ts";
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -66,6 +67,8 @@ export interface CliContext {
   readonly platform: Platform;
   /** Loaded only by commands that run rules. */
   readonly loadEngine: () => Promise<EngineModule>;
+  /** Loaded only by `weir modbus`. */
+  readonly loadModbus: () => Promise<ModbusModule>;
 }
 
 export interface Flag {

@@ -58,6 +58,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./config.ts")).config,
   },
   {
+    name: "modbus",
+    summary: "find, read and write the registers of Modbus devices without an agent: scan, read, write",
+    load: async () => (await import("./modbus.ts")).modbus,
+  },
+  {
     name: "version",
     summary: "version, engine and target",
     load: async () => (await import("./version.ts")).version,

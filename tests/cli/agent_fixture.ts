@@ -21,6 +21,7 @@ const code = await runCli(platform.args, {
   fetch: (url, init) => fetch(url, init),
   platform,
   loadEngine: () => Promise.resolve(memoryEngine(never ? () => new Promise(() => {}) : undefined)),
+  loadModbus: () => import("../../connectors/modbus/master.ts"),
 });
 await new Promise((resolve) => process.stdout.write("", resolve));
 platform.exit(code);

@@ -33,6 +33,7 @@ export async function weir(args: readonly string[], options: Partial<CliContext>
     fetch: (url, init) => fetch(url, init),
     platform: await loadPlatform(),
     loadEngine: () => Promise.resolve(memoryEngine()),
+    loadModbus: () => import("../../connectors/modbus/master.ts"),
     ...options,
   });
   return { code, stdout, stderr };
