@@ -4,6 +4,7 @@
  */
 import type { LiveConnections } from "../admin/connections.ts";
 import type { Logger } from "../connector/context.ts";
+import type { DataServer } from "../connector/data_server.ts";
 import type { Connector } from "../connector/declare.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -24,6 +25,7 @@ export interface EngineParts {
   readonly configs: ConfigRegistry;
   readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;
   readonly log: Logger;
+  readonly dataServer?: DataServer;
 }
 
 /** The engine as `serve` and `validate` use it. */

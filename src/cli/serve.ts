@@ -7,12 +7,14 @@ import { createAdmin } from "../admin/app.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
-import type { AgentConfig } from "../config/schema.ts";
+import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
 import type { Logger } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
+import { HttpDataServer } from "../data_server/data_server.ts";
 import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
 import { FootprintKeeper } from "../platform/footprint.ts";
 import { version } from "../platform/version.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
@@ -65,18 +67,40 @@ function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): s
   return path;
 }
 
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 function readTls(config: AgentConfig): TlsOptions | undefined {
   const { tls } = config;
   if (tls === undefined) return undefined;
-  const read = (file: string) => {
-    try {
-      return readFileSync(file, "utf8");
-    } catch (error) {
-      throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
-    }
-  };
-  const ca = tls.clientCaFile === undefined ? {} : { ca: read(tls.clientCaFile) };
-  return { cert: read(tls.certFile), key: read(tls.keyFile), ...ca };
+  const ca = tls.clientCaFile === undefined ? {} : { ca: readPem(tls.clientCaFile) };
+  return { cert: readPem(tls.certFile), key: readPem(tls.keyFile), ...ca };
+}
+
+/** It listens only while a rule needs it. */
+function createDataServer(config: AgentConfig, log: Logger): HttpDataServer {
+  const { httpServerIp, httpServerPort, httpServerTls } = config.source;
+  const isPort = httpServerPort >= 1 && httpServerPort <= 65_535;
+  if (!isPort) {
+    const port = dataServerPortDefault;
+    log.warn("source.httpServerPort is no port, so the data server takes another", { given: httpServerPort, port });
+  }
+  return new HttpDataServer({
+    hostname: httpServerIp,
+    port: isPort ? httpServerPort : dataServerPortDefault,
+    ...(httpServerTls === undefined
+      ? {}
+      : { tls: { cert: readPem(httpServerTls.certfile), key: readPem(httpServerTls.keyfile) } }),
+    bodyBytesMax: config.limits.requestBodyBytesMax,
+    allowOrigins: config.cors.allowOrigins,
+    clock: systemClock,
+    log,
+  });
 }
 
 function isLoopback(hostname: string): boolean {
@@ -107,13 +131,15 @@ interface Running {
   readonly engine: Engine;
   readonly store: Store;
   readonly server: HttpServer | undefined;
+  readonly dataServer: HttpDataServer;
 }
 
 /** Stops taking requests, then rules, then the store, and delivery with it. True when all of it ended in time. */
-async function shutDown({ server, engine, store }: Running, log: Logger): Promise<boolean> {
+async function shutDown({ server, dataServer, engine, store }: Running, log: Logger): Promise<boolean> {
   const work = (async () => {
     await server?.close(requestGraceMs);
     await engine.close();
+    await dataServer.closed();
     store.close();
     return true;
   })();
@@ -140,6 +166,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const { config, file, document } = await readConfig(args, context);
   const log = openLog(config, context);
   const tls = readTls(config);
+  const dataServer = createDataServer(config, log);
   const engineModule = await context.loadEngine();
   // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
   platform.trimMemory();
@@ -158,7 +185,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     for (const { name, target, error } of streams.unreadable) {
       log.error("stored definition cannot be read", { [target]: name, error: error.message });
     }
-    engine = await engineModule.create({ store, delivery, streams, configs, config, log });
+    engine = await engineModule.create({ store, delivery, streams, configs, config, log, dataServer });
     let isReady = false;
     const app = createAdmin({
       rules: engine.rules,
@@ -200,7 +227,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     footprint.start();
     await termination.requested;
     footprint.stop();
-    return await shutDown({ engine, server, store }, log) ? 0 : 1;
+    return await shutDown({ engine, server, dataServer, store }, log) ? 0 : 1;
   } catch (error) {
     await server?.close(0);
     await engine?.close();

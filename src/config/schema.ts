@@ -122,6 +122,16 @@ export const configSchema = v.strictObject({
   log: v.optional(
     v.strictObject({
       level: v.optional(oneOf(logLevels), "info"),
+export const dataServerPortDefault = 10_081;
+
+/** The data server, on which connectors serve paths while a rule uses them. */
+const source = v.strictObject({
+  httpServerIp: v.optional(v.pipe(text, v.nonEmpty("expected an address or name of this machine")), "0.0.0.0"),
+  /** Numbers that are no port give the default, as eKuiper has it. */
+  httpServerPort: v.optional(wholeNumber, dataServerPortDefault),
+  httpServerTls: v.optional(v.strictObject({ certfile: text, keyfile: text })),
+});
+
       /** `auto`: for people on a terminal, logfmt otherwise. */
       format: v.optional(oneOf(logFormats), "auto"),
     }),
@@ -188,6 +198,7 @@ type Schema = v.GenericSchema & {
   readonly entries?: Readonly<Record<string, Schema>>;
   readonly value?: Schema;
 };
+  source: v.optional(source, {}),
 
 /** The names that may stand at a path of the configuration; undefined where any name may. */
 export function namesAt(path: readonly string[]): string[] | undefined {

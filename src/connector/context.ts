@@ -2,6 +2,7 @@
  * What the engine hands to a connector when it opens it: a clock, a log, a place to report its connection.
  * @module
  */
+import type { DataServer } from "./data_server.ts";
 
 /** Time as a parameter: the machine's clock in a running agent, a virtual one in tests, replay and simulation. */
 export interface Clock {
@@ -44,6 +45,13 @@ export interface ConnectorContext {
    * of weir itself (DiagnosticError E403). Absent: paths are taken against the working directory, without limits.
    */
   resolvePath?(path: string): string;
+  /** Of a connection: the HTTP server of the process. Absent where there is none, as in a test of a rule. */
+  readonly dataServer?: DataServer;
+  /**
+   * Why a connector whose addresses may come from data shall not connect to `address`, an IP address that `host` has;
+   * undefined when it may. Absent: it may connect to all.
+   */
+  refusesAddress?(host: string, address: string): string | undefined;
   /**
    * Tells the engine, and so the rule's status and metrics, how the connection to the peer is. `message` is the reason
    * of a loss. A connector without a connection never calls it and counts as connected.

@@ -4,8 +4,9 @@
  * Invariant: a connection is open exactly while it has a holder; a named connection is held by the engine itself.
  * @module
  */
-import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import type { Clock, ConnectionState, ConnectorContext, Logger } from "../connector/context.ts";
 import type { ClosableConnection, ConnectionRole, Connector, SettingsSchema } from "../connector/declare.ts";
+import type { DataServer } from "../connector/data_server.ts";
 import { readSettings } from "../connector/settings.ts";
 import type { ConfigRegistry, NamedConnection } from "./configs.ts";
 import { ConnectionLog } from "./connection_log.ts";
@@ -69,13 +70,23 @@ export interface AnonymousConnection {
 export class ConnectionPool {
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #dataServer: DataServer | undefined;
   readonly #pooled = new Map<string, Pooled>();
   readonly #named = new Map<string, ConnectionLease>();
   #unnamed = 0;
+  /** See `ConnectorContext`. */
+  readonly refusesAddress: ConnectorContext["refusesAddress"];
 
-  constructor(clock: Clock, log: Logger) {
+  constructor(
+    clock: Clock,
+    log: Logger,
+    refusesAddress?: ConnectorContext["refusesAddress"],
+    dataServer?: DataServer,
+  ) {
     this.#clock = clock;
     this.#log = log;
+    this.#dataServer = dataServer;
+    this.refusesAddress = refusesAddress;
   }
 
   acquire(request: ConnectionRequest): ConnectionLease {
@@ -119,6 +130,8 @@ export class ConnectionPool {
       clock: this.#clock,
       log,
       status,
+      ...(this.#dataServer === undefined ? {} : { dataServer: this.#dataServer }),
+      ...(this.refusesAddress === undefined ? {} : { refusesAddress: this.refusesAddress }),
     });
     const pooled: Pooled = {
       type: request.connector.name,

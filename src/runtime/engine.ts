@@ -3,6 +3,7 @@
  * @module
  */
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import type { DataServer } from "../connector/data_server.ts";
 import type { Connector } from "../connector/declare.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
@@ -46,6 +47,8 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly functions?: FunctionSet;
+  /** Where connectors serve paths. Absent: those that need it say that there is none. */
+  readonly dataServer?: DataServer;
 }
 
 export interface LiveConnectionStatus {
@@ -86,7 +89,7 @@ export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? systemClock;
   const delivery = options.delivery ?? new MemoryDelivery();
   const upkeep = new DeliveryUpkeep(delivery, clock, log);
-  const pool = new ConnectionPool(clock, log);
+  const pool = new ConnectionPool(clock, log, undefined, options.dataServer);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
   const states = new KeyedStates(store);
   const tables = new LookupTables({ pool, clock, log, resolvePath });

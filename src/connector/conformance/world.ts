@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Clock, ConnectorContext, LogFields, Logger } from "../context.ts";
+import type { DataServer } from "../data_server.ts";
 import type { ClosableConnection, Connector, DeliveryGuarantee, OpenContext } from "../declare.ts";
 import { Disconnected, RetryLater } from "../errors.ts";
 import { readSettings } from "../settings.ts";
@@ -15,6 +16,8 @@ export type RawSettings = Record<string, unknown>;
 export interface Peer {
   /** Raw settings of the connection, for a connector that has one. */
   readonly connection?: RawSettings;
+  /** For a connector that serves paths. */
+  readonly dataServer?: DataServer;
   /** Breaks what connects the connector to the peer, which then accepts connections again. */
   cut?(): Promise<void>;
   close(): Promise<void>;
@@ -72,7 +75,11 @@ export async function inWorld<T>(connector: Connector, peer: Peer, work: (world:
   const base: Omit<ConnectorContext, "name"> = { clock: realClock, log: recordingLogger(logged), status: () => {} };
   const connection = connector.connection?.open(
     connectionSettings(connector, peer),
-    { ...base, name: `conformance ${connector.name}` },
+    {
+      ...base,
+      name: `conformance ${connector.name}`,
+      ...(peer.dataServer === undefined ? {} : { dataServer: peer.dataServer }),
+    },
   );
   try {
     // A connector without connection does not look at it.
