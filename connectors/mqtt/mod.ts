@@ -19,6 +19,7 @@ import { tlsEntries } from "../../src/connector/tls_settings.ts";
 import { LazyConnection } from "./connection.ts";
 import { sinkPromise, sourcePromise } from "./delivery.ts";
 import { validateTopicFilter } from "./protocol/topic.ts";
+import { isPublishTopic, wantedTopic } from "./publish_topic.ts";
 import { topicFilters } from "./topic_filters.ts";
 
 const serverPattern = /^(tcp|mqtt|ssl|tls|mqtts|ws|wss):\/\/[^\s/]+/i;
@@ -64,9 +65,6 @@ export const connectionSettings = v.strictObject({
   ...tlsEntries,
 });
 
-/** A topic to publish on names one place: no wildcards, and no NUL, which the protocol forbids. */
-const forbiddenInTopic = ["+", "#", "\0"];
-
 /** Settings of the source. */
 export const sourceSettings = v.strictObject({
   datasource: v.pipe(
@@ -85,11 +83,8 @@ export const sourceSettings = v.strictObject({
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({
   topic: v.pipe(
-    text({ description: "Topic to publish on." }),
-    v.check(
-      (topic) => topic !== "" && !forbiddenInTopic.some((sign) => topic.includes(sign)),
-      "a topic without the wildcards + and #",
-    ),
+    text({ description: "Topic to publish on.", dynamic: true }),
+    v.check(isPublishTopic, wantedTopic),
   ),
   qos: choice([0, 1, 2], { description: "Quality of service of the messages.", default: 0 }),
   retained: flag({
@@ -97,7 +92,11 @@ export const sinkSettings = v.strictObject({
     default: false,
     aliases: ["retain"],
   }),
-  properties: stringMap({ description: "User properties of each message; MQTT 5 only.", default: {} }),
+  properties: stringMap({
+    description: "User properties of each message; MQTT 5 only.",
+    default: {},
+    dynamic: true,
+  }),
 });
 
 export const mqtt = defineConnector({

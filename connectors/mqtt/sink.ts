@@ -7,6 +7,7 @@ import { ItemsFailed, RetryLater } from "../../src/connector/errors.ts";
 import type { Payload, PayloadSink } from "../../src/connector/sink.ts";
 import { type MqttConnection, MqttError, type PublishMessage, type Qos } from "./client/connection.ts";
 import type { sinkSettings } from "./mod.ts";
+import { isPublishTopic, wantedTopic } from "./publish_topic.ts";
 
 /** Wait before a publish that failed for a passing reason is repeated; a lost connection is waited for instead. */
 const retryMs = 200;
@@ -33,27 +34,49 @@ export class MqttSink implements PayloadSink {
     };
   }
 
-  async write(batch: readonly Payload[], signal: AbortSignal, ids?: readonly string[]): Promise<void> {
+  async write(
+    batch: readonly Payload[],
+    signal: AbortSignal,
+    ids?: readonly string[],
+    settings?: readonly Partial<InferOutput<typeof sinkSettings>>[],
+  ): Promise<void> {
     // Connected or not is not the sink's trouble: it waits, and the engine holds back the rule.
     if (this.#connection.status.state !== "connected") await this.#connection.connected(signal);
+    const messages = this.#messages(batch, this.#hasUserProperties ? ids : undefined, settings);
+    const refused = settings === undefined ? undefined : refusedTopics(messages);
+    const kept = refused === undefined ? undefined : [...messages.keys()].filter((index) => !refused.has(index));
     try {
-      await this.#connection.publish(this.#messages(batch, this.#hasUserProperties ? ids : undefined), signal);
+      await this.#connection.publish(kept === undefined ? messages : kept.map((index) => messages[index]!), signal);
     } catch (error) {
       if (!(error instanceof MqttError)) throw error;
       if (error.failures !== undefined) {
-        throw new ItemsFailed(new Map(error.failures.map((failure) => [failure.index, failure.message])));
+        const failed = error.failures.map(({ index, message }) => [kept?.[index] ?? index, message] as const);
+        throw new ItemsFailed(new Map([...refused ?? [], ...failed]));
       }
       if (error.retryable) throw new RetryLater(error.message, retryMs, { cause: error });
       throw error;
     }
+    if (refused !== undefined) throw new ItemsFailed(refused);
   }
 
-  #messages(batch: readonly Payload[], ids: readonly string[] | undefined): PublishMessage[] {
+  #messages(
+    batch: readonly Payload[],
+    ids: readonly string[] | undefined,
+    settings: readonly Partial<InferOutput<typeof sinkSettings>>[] | undefined,
+  ): PublishMessage[] {
     const { topic, qos, retain, properties } = this.#message;
-    if (ids !== undefined) {
+    if (ids !== undefined || settings !== undefined) {
       return batch.map((payload, index): PublishMessage => {
-        const userProperties: [string, string][] = [...this.#userProperties, [idProperty, ids[index]!]];
-        return { topic, payload, qos, retain, properties: { userProperties } };
+        const own = settings?.[index];
+        const named = own?.properties === undefined ? this.#userProperties : Object.entries(own.properties);
+        const userProperties: [string, string][] = ids === undefined ? named : [...named, [idProperty, ids[index]!]];
+        return {
+          topic: own?.topic ?? topic,
+          payload,
+          qos,
+          retain,
+          ...(userProperties.length === 0 ? {} : { properties: { userProperties } }),
+        };
       });
     }
     if (properties === undefined) return batch.map((payload): PublishMessage => ({ topic, payload, qos, retain }));
@@ -64,4 +87,15 @@ export class MqttSink implements PayloadSink {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Messages whose templates made a topic that nothing can be published on: index → why. Undefined when there is none. */
+function refusedTopics(messages: readonly PublishMessage[]): Map<number, string> | undefined {
+  const refused = new Map<number, string>();
+  for (const [index, { topic }] of messages.entries()) {
+    if (!isPublishTopic(topic)) {
+      refused.set(index, `Cannot publish on the topic ${JSON.stringify(topic)}: wanted ${wantedTopic}`);
+    }
+  }
+  return refused.size === 0 ? undefined : refused;
 }

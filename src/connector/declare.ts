@@ -80,6 +80,18 @@ export interface OpenContext<Connection = undefined> extends ConnectorContext {
    * what it keeps on a disk of this machine must be forced to it. Absent in a rule with `qos` 0, which promises nothing.
    */
   readonly durability?: "process" | "power";
+  /** Of a sink that takes payloads: what they are. */
+  readonly payloads?: PayloadKind;
+}
+
+/** How the payloads of an action are made. */
+export interface PayloadKind {
+  /** `json`; the setting `format` of the action, in lower case. */
+  readonly format: string;
+  /** `gzip`, `zstd` …; empty when they are not compressed. */
+  readonly compression: string;
+  /** Empty when they are not encrypted. */
+  readonly encryption: string;
 }
 
 /** A column of CREATE STREAM or CREATE TABLE, as far as a source that gives rows may want to know it. */
@@ -89,7 +101,10 @@ export interface DeclaredColumn {
 }
 
 /** What a role gets to check its settings with. */
-export type CheckContext = Pick<ConnectorContext, "resolvePath">;
+export interface CheckContext extends Pick<ConnectorContext, "resolvePath"> {
+  /** As that of {@linkcode OpenContext}. */
+  readonly payloads?: PayloadKind;
+}
 
 /**
  * A physical connection that several sources and sinks may share: one client, one login, one bus.

@@ -40,6 +40,8 @@ export interface SettingOptions<T> {
    * and hands the result to `write`.
    */
   readonly dynamic?: true;
+  /** Of a sink: texts with `{{…}}` inside are for the connector itself, such as one that knows a token. */
+  readonly ownTemplates?: true;
 }
 
 /** A block whose value is a `T`. */
@@ -56,6 +58,8 @@ export interface SettingFacts {
   readonly secret?: boolean;
   /** Texts with `{{…}}` in it are templates over the data. */
   readonly dynamic?: boolean;
+  /** Texts with `{{…}}` in it are for the connector. */
+  readonly ownTemplates?: boolean;
   /** Numbers in milliseconds that may be written as a Go duration. */
   readonly duration?: boolean;
   /** Of a duration: what a number without a unit counts; milliseconds when absent. */
@@ -74,12 +78,13 @@ function finish<T, Options extends SettingOptions<T>>(
   facts: SettingFacts = {},
 ): SettingOf<T, Options> {
   // Only facts that say something: the generator of JSON schemas copies them.
-  const { aliases = [], secret = false, dynamic = false } = options;
+  const { aliases = [], secret = false, dynamic = false, ownTemplates = false } = options;
   const all = {
     ...facts,
     ...(aliases.length > 0 ? { aliases } : {}),
     ...(secret ? { secret } : {}),
     ...(dynamic ? { dynamic } : {}),
+    ...(ownTemplates ? { ownTemplates } : {}),
   };
   const block = v.pipe(schema, v.description(options.description), v.metadata({ ...all }));
   const optional = options.default !== undefined || options.optional === true;
@@ -296,6 +301,15 @@ export function acceptedNames(schema: SettingsSchema): ReadonlySet<string> {
 /** The settings that may hold templates over the data. */
 export function dynamicNames(schema: SettingsSchema): string[] {
   return tableOf(schema).entries.filter(({ facts }) => facts.dynamic === true).map(({ name }) => name);
+}
+
+/** Every name and alias, in lower case, of the settings that may hold templates of any kind. */
+export function templatedNames(schema: SettingsSchema): ReadonlySet<string> {
+  const { names, entries } = tableOf(schema);
+  const may = new Set(
+    entries.filter(({ facts }) => facts.dynamic === true || facts.ownTemplates === true).map(({ name }) => name),
+  );
+  return new Set([...names].filter(([, name]) => may.has(name)).map(([accepted]) => accepted));
 }
 
 /** The facts of a setting's block, also behind `optional`. */

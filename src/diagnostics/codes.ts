@@ -214,7 +214,7 @@ export const codes = {
     stage: "config",
     title: "Setting not supported yet",
     explanation: "The setting exists in the dialect, but this version of weir cannot honour it.",
-    provokes: "an action with dataTemplate",
+    provokes: 'an action with format "custom"',
   },
   E409: {
     stage: "config",

@@ -22,18 +22,26 @@ export interface ActionResend {
   /** Messages of the queue that wait for the second sink. */
   readonly length: () => number;
   readonly open: SenderOptions["open"];
+  /** As that of {@linkcode SenderOptions}. */
+  readonly fixed?: string;
 }
 
-export interface ActionOptions extends Omit<SenderOptions, "lane" | "onSent"> {
+export interface ActionOptions extends Omit<SenderOptions, "lane" | "onSent" | "fixed"> {
   /** Position in the rule's actions. */
   readonly index: number;
-  readonly transform: ResultTransform<Item>;
+  readonly transform: ResultTransform;
   /** False for sinks that take rows: the status then has no encode node. */
   readonly encodes: boolean;
   readonly queue: SendQueue;
   /** What the sink takes from: the queue itself when absent. */
   readonly lane?: SendLane;
   readonly resend?: ActionResend;
+  /** The message of an error that is sent in place of a result. */
+  readonly transformError: (message: string) => Item[];
+  /** True when results that cannot be made into messages are sent as errors. */
+  readonly sendsErrors: boolean;
+  /** Of what gathers messages. */
+  readonly batchMetrics?: NodeMetrics;
   /** True when the status has a node for what is kept. */
   readonly caches?: boolean;
   readonly clock: Clock;
@@ -71,9 +79,7 @@ export class Action {
     this.cacheMetrics = options.caches === true || resend !== undefined ? new NodeMetrics() : undefined;
     const onSent = () => this.#showLengths();
     this.#sender = new Sender({ ...options, lane: options.lane ?? options.queue, onSent });
-    this.resender = resend === undefined
-      ? undefined
-      : new Sender({ ...options, lane: resend.lane, open: resend.open, onSent });
+    this.resender = resend === undefined ? undefined : new Sender({ ...options, ...resend, onSent });
   }
 
   /** Of the sink. */
@@ -83,6 +89,11 @@ export class Action {
 
   get connection(): ConnectionMetrics {
     return this.#sender.connection;
+  }
+
+  /** Of what gathers messages, where something does. */
+  get batchMetrics(): NodeMetrics | undefined {
+    return this.#options.batchMetrics;
   }
 
   /** Messages that are made of results, and stand in no queue yet. */
@@ -150,22 +161,38 @@ export class Action {
 
   /** Takes the message of an error in place of a result. */
   collectError(message: string): void {
+    const started = performance.now();
     this.errors++;
-    this.collect([{ error: message }]);
+    try {
+      this.#take(this.#options.transformError(message));
+    } catch (error) {
+      this.#lose(error);
+    }
+    this.#count(1, started);
   }
 
   #transform(rows: readonly Struct[], ofEmptyWindow: boolean): void {
     try {
-      const items = this.#options.transform(rows, ofEmptyWindow);
-      this.transformMetrics.passed++;
-      for (let i = 0; i < items.length; i++) this.#collected.push(items[i]!);
-      for (const step of this.#steps) step.recordsOut += items.length;
+      this.#take(this.#options.transform(rows, ofEmptyWindow));
     } catch (error) {
-      const message = error instanceof RowError ? `${error.code}: ${error.message}` : String(error);
-      this.#steps.at(-1)!.fail(message, this.#options.clock.now());
-      this.transformMetrics.lose(error instanceof RowError ? error.code : "E506", 1);
-      this.#options.log.warn("A result cannot be encoded", { action: this.type, reason: message });
+      const message = this.#lose(error);
+      if (this.#options.sendsErrors) this.collectError(message);
     }
+  }
+
+  #take(items: readonly Item[]): void {
+    this.transformMetrics.passed++;
+    for (let i = 0; i < items.length; i++) this.#collected.push(items[i]!);
+    for (const step of this.#steps) step.recordsOut += items.length;
+  }
+
+  /** Gives what is wrong with the result. */
+  #lose(error: unknown): string {
+    const message = error instanceof RowError ? `${error.code}: ${error.message}` : String(error);
+    this.#steps.at(-1)!.fail(message, this.#options.clock.now());
+    this.transformMetrics.lose(error instanceof RowError ? error.code : "E506", 1);
+    this.#options.log.warn("A result cannot be encoded", { action: this.type, reason: message });
+    return message;
   }
 
   /** Once for all results of a call: the clocks cost more than the counting. */
@@ -212,8 +239,10 @@ export class Action {
     return this.#queue.room();
   }
 
-  /** Resolves when everything that was queued is done with, or the action stops. */
+  /** Resolves when everything that was queued is done with, or the action stops. Nothing comes after it. */
   idle(): Promise<void> {
+    this.#options.lane?.hurry?.();
+    this.#options.resend?.lane.hurry?.();
     return this.#queue.idle();
   }
 

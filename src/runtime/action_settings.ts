@@ -3,7 +3,8 @@
  * @module
  */
 import * as v from "valibot";
-import { flag, ignored, integer, list, text, unsupported } from "../connector/settings.ts";
+import { packEntries } from "../codec/pack.ts";
+import { duration, flag, ignored, integer, list, text, unsupported } from "../connector/settings.ts";
 import { cacheSettings } from "./durable/cache_settings.ts";
 
 /** Most actions hold few results; the bound keeps a stuck sink from filling the memory. */
@@ -31,6 +32,24 @@ export const actionSettings = v.strictObject({
     default: "",
     aliases: ["tableDataField"],
   }),
+  dataTemplate: text({
+    description:
+      "A [template](templates.md) that makes the message: of a row with sendSingle or batching, else of the " +
+      "list of rows. The text is sent as it is; when `dataField`, `fields` or `excludeFields` are set, or the sink takes " +
+      "rows, it must be JSON, and these apply to it.",
+    default: "",
+  }),
+  batchSize: integer({
+    description: "Gathers so many rows for one message, or one write of a sink that takes rows; 0 does not.",
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+  }),
+  lingerInterval: duration({
+    description: "Gathers rows for at most so long: alone, or until there are `batchSize`. 0 waits without end.",
+    default: 0,
+  }),
+  ...packEntries,
   bufferLength: integer({
     description: "Results that wait for the sink before the source is held back.",
     default: bufferLengthDefault,
@@ -40,15 +59,12 @@ export const actionSettings = v.strictObject({
   ...cacheSettings.entries,
   concurrency: ignored("Rows are encoded in order on one thread."),
   runAsync: ignored("Sinks always run on their own."),
-  dataTemplate: unsupported("A template over the data."),
-  batchSize: unsupported("Sends after so many rows."),
-  lingerInterval: unsupported("Sends after so much time."),
-  compression: unsupported("Compresses payloads."),
-  compressionProps: unsupported("Settings of the compression."),
-  encryption: unsupported("Encrypts payloads."),
-  encProps: unsupported("Settings of the encryption."),
   schemaId: unsupported("Schema of `protobuf` and `custom`."),
-  rowkindField: unsupported("The column that says insert, update or delete."),
 });
 
 export type ActionSettings = v.InferOutput<typeof actionSettings>;
+
+/** True when messages are gathered for one payload, or one write. */
+export function isBatched({ batchSize, lingerInterval }: ActionSettings): boolean {
+  return batchSize > 0 || lingerInterval > 0;
+}

@@ -72,6 +72,8 @@ function setUp(
         if (v === "bad") throw new RowError("E508", "cannot be said");
         return String(v);
       }),
+    transformError: (message) => [`error: ${message}`],
+    sendsErrors: false,
     queue: new MemoryQueue(bufferLength),
     open: (onStatus) => {
       report = onStatus;

@@ -2,14 +2,19 @@
  * Makes the action of a running rule: its queue, by what the rule promises and the action keeps, and its sinks.
  * @module
  */
-import { codecOf } from "../codec/codecs.ts";
+import type { Encoder } from "../codec/codec.ts";
+import type { Packer } from "../codec/pack.ts";
 import type { Clock, ConnectorContext, Logger } from "../connector/context.ts";
 import type { OpenContext } from "../connector/declare.ts";
-import type { PayloadSink, RowSink } from "../connector/sink.ts";
+import type { Payload, PayloadSink, RowSink } from "../connector/sink.ts";
 import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
+import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import type { Struct } from "../value/value.ts";
 import { Action, type ActionOptions } from "./action.ts";
+import { isBatched } from "./action_settings.ts";
+import type { Body } from "./addressed_item.ts";
+import { BatchLane } from "./batch_lane.ts";
 import type { ConnectionPool } from "./connections.ts";
 import { AlterQueue } from "./durable/alter_queue.ts";
 import { outboxSettingsOf, resendIntervalOf, usesCache } from "./durable/cache_settings.ts";
@@ -19,9 +24,18 @@ import type { RuleJournal } from "./durable/rule_journal.ts";
 import { SpillQueue } from "./durable/spill_queue.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 import { openRole } from "./open_role.ts";
-import type { PreparedAction } from "./prepare_rule.ts";
-import { encodeLate, lateTransform, marked, payloadTransform, rowTransform } from "./result_transform.ts";
-import type { Item, SendLane, SendQueue } from "./send_queue.ts";
+import type { PreparedAction } from "./prepare_action.ts";
+import {
+  encodeLate,
+  type ItemForms,
+  lateForms,
+  marked,
+  packedForms,
+  payloadForms,
+  resultTransform,
+  rowForms,
+} from "./result_transform.ts";
+import type { SendLane, SendQueue } from "./send_queue.ts";
 
 export interface CreateActionOptions {
   readonly action: PreparedAction;
@@ -34,6 +48,8 @@ export interface CreateActionOptions {
   readonly durability: OpenContext["durability"];
   /** Of a rule with `qos` 0: gives the next number for a message. All actions of the rule share them. */
   readonly nextSequence: () => number;
+  /** Results that cannot be made into messages are sent as errors. */
+  readonly sendsErrors: boolean;
   readonly onFailed: (error: DiagnosticError) => void;
   readonly pool: ConnectionPool;
   readonly delivery: DeliveryStore;
@@ -50,35 +66,51 @@ export function actionName({ definition }: PreparedAction, index: number): strin
 
 /** @throws {StoreError} when what it has kept cannot be read */
 export function createAction(options: CreateActionOptions): Action {
-  const { action, index, journal, onFailed, clock, log } = options;
-  const { role, common, definition } = action;
+  const { action, index, journal, onFailed, sendsErrors, clock, log } = options;
+  const { common, definition, payloads, templates } = action;
   const { queue, resends } = createQueue(options, () => created);
   const isLate = resends !== undefined && common.resendIndicatorField !== "";
-  const forms = isLate ? formsOf(action) : undefined;
-  const formed = <Lane extends SendLane>(lane: Lane, form: ((item: Item) => Item) | undefined): SendLane =>
-    form === undefined
+  const encoder = payloads?.createEncoder();
+  const forms = formsOf(action, encoder, isLate);
+  const batched = isBatched(common);
+  const batchMetrics = batched ? new NodeMetrics() : undefined;
+  const laneOf = (lane: SendLane, form: ((body: Body) => Body) | undefined): SendLane => {
+    const formed = form === undefined
       ? lane
       : new FormedLane(lane, { form, onFailed: (error, count) => created.unformed(error, count) });
+    return batchMetrics === undefined ? formed : new BatchLane(formed, {
+      size: common.batchSize,
+      lingerMs: common.lingerInterval,
+      merge: encoder === undefined ? undefined : mergerOf(encoder, payloads!.pack),
+      metrics: batchMetrics,
+      clock,
+    });
+  };
+  // The rows of a batch are made one by one.
+  const shaping = batched ? { ...common, sendSingle: true } : common;
+  const plain = { ...shaping, fields: [], excludeFields: [], dataField: "" };
+  const errorTransform = resultTransform(plain, forms.made, { settings: templates.settings });
   const resendInterval = resendIntervalOf(common);
   const created: Action = new Action({
     type: definition.type,
     index,
-    encodes: role.accepts === "payloads",
-    transform: forms?.transform ??
-      (role.accepts === "payloads"
-        ? payloadTransform(common, codecOf(common.format).createEncoder(common))
-        : rowTransform(common)),
+    encodes: payloads !== undefined,
+    transform: resultTransform(shaping, forms.made, templates),
+    transformError: (message) => errorTransform([{ error: message }]),
+    sendsErrors,
     queue,
-    lane: formed(queue, forms?.live),
+    lane: laneOf(queue, forms.live),
     open: opener(options, action),
     caches: journal === undefined && usesCache(common),
     ...(resends === undefined ? {} : {
       resend: {
-        lane: formed(resends.lane, forms?.resent),
+        lane: laneOf(resends.lane, forms.resent),
         length: resends.length,
         open: opener(options, { ...action, ...action.resend }, " resend"),
+        ...(action.resend === undefined ? {} : { fixed: "topic" }),
       },
     }),
+    ...(batchMetrics === undefined ? {} : { batchMetrics }),
     reportsStatus: action.connection !== undefined,
     onFailed,
     ...(resendInterval === undefined ? {} : { resendInterval }),
@@ -99,7 +131,17 @@ function opener(
     context: OpenContext<never>,
   ) => PayloadSink | RowSink | Promise<PayloadSink | RowSink> = action.role.open;
   const name = `rule ${rule} action ${index} ${action.definition.type}${suffix}`;
-  const parts = { pool, clock, log, name, resolvePath, owner: rule, durability };
+  const { payloads } = action;
+  const parts = {
+    pool,
+    clock,
+    log,
+    name,
+    resolvePath,
+    owner: rule,
+    durability,
+    ...(payloads === undefined ? {} : { payloads }),
+  };
   return (onStatus) => openRole<PayloadSink | RowSink>(action, open, parts, onStatus);
 }
 
@@ -130,6 +172,7 @@ function createQueue(options: CreateActionOptions, created: () => Action): Creat
       journal,
       incarnation,
       accepts,
+      limits: outboxSettingsOf(common, 1),
       onDropped,
       onUnreadable,
       ...(common.cacheAgeMax > 0 ? { ageMaxMs: common.cacheAgeMax } : {}),
@@ -142,9 +185,12 @@ function createQueue(options: CreateActionOptions, created: () => Action): Creat
   }
   if (!usesCache(common)) {
     const { onFull = "block" } = common;
-    if (onFull === "block" || onFull === "spill") return { queue: new MemoryQueue(common.bufferLength) };
-    const limit = { onFull, onDropped: (count: number) => onDropped("buffer full", count) };
-    return { queue: new MemoryQueue(common.bufferLength, limit) };
+    const bound = Math.max(common.bufferLength, common.batchSize);
+    const limit = onFull === "block" || onFull === "spill"
+      ? undefined
+      : { onFull, onDropped: (count: number) => onDropped("buffer full", count) };
+    // A batch may wait for rows that come only when those before them are acknowledged.
+    return { queue: new MemoryQueue(bound, limit, !isBatched(common)) };
   }
   const spill = new SpillQueue({
     rule,
@@ -159,30 +205,41 @@ function createQueue(options: CreateActionOptions, created: () => Action): Creat
     log,
   });
   if (!common.resendAlterQueue) return { queue: spill };
-  const queue = new AlterQueue({ ...alter, bound: common.bufferLength, resends: spill });
+  const queue = new AlterQueue({ ...alter, bound: Math.max(common.bufferLength, common.batchSize), resends: spill });
   return { queue, resends: { lane: queue.resend, length: () => spill.length } };
 }
 
 interface Forms {
-  readonly transform: ActionOptions["transform"];
-  readonly live: ((item: Item) => Item) | undefined;
-  readonly resent: (item: Item) => Item;
+  /** Of messages as they are queued. */
+  readonly made: ItemForms;
+  /** What is done to one when it is sent. */
+  readonly live?: (body: Body) => Body;
+  /** What is done to one that is sent again. */
+  readonly resent?: (body: Body) => Body;
 }
 
-/** With `resendIndicatorField`: what is sent again has a column more, so that messages wait as rows. */
-function formsOf({ role, common }: PreparedAction): Forms {
+/** With `resendIndicatorField` what is sent again has a column more: messages wait as rows. */
+function formsOf({ payloads, common }: PreparedAction, encoder: Encoder | undefined, isLate: boolean): Forms {
   const field = common.resendIndicatorField;
-  if (role.accepts === "rows") {
-    return {
-      transform: rowTransform(common),
-      live: undefined,
-      resent: (item) => (item as readonly Struct[]).map((row) => marked(row, field)),
-    };
+  if (encoder === undefined) {
+    if (!isLate) return { made: rowForms };
+    return { made: rowForms, resent: (body) => (body as readonly Struct[]).map((row) => marked(row, field)) };
   }
-  const encoder = codecOf(common.format).createEncoder(common);
-  return {
-    transform: lateTransform(common),
-    live: (item) => encodeLate(item as readonly Struct[], encoder),
-    resent: (item) => encodeLate(item as readonly Struct[], encoder, field),
+  // A batch is packed as a whole.
+  const pack = isBatched(common) ? undefined : payloads?.pack;
+  if (!isLate) {
+    const made = payloadForms(encoder);
+    return { made: pack === undefined ? made : packedForms(made, pack) };
+  }
+  const sent = (body: Body, mark?: string) => {
+    const payload = encodeLate(body as readonly Struct[], encoder, mark);
+    return pack === undefined ? payload : pack(payload);
   };
+  return { made: lateForms, live: (body) => sent(body), resent: (body) => sent(body, field) };
+}
+
+function mergerOf(encoder: Encoder, pack: Packer | undefined): (parts: readonly Payload[]) => Payload {
+  // What cannot be joined was refused when the action was prepared.
+  const join = (parts: readonly Payload[]) => encoder.joinRows!(parts);
+  return pack === undefined ? join : (parts) => pack(join(parts));
 }

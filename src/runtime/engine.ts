@@ -35,6 +35,8 @@ export interface EngineOptions {
     readonly rule?: Readonly<Record<string, unknown>>;
     /** Defaults of what actions keep while their sink is away. */
     readonly sink?: Readonly<Record<string, unknown>>;
+    /** For actions that encrypt. */
+    readonly aesKey?: Uint8Array | undefined;
     /** IANA name, or `Local`. */
     readonly timezone: string;
     /** Longest wait between two looks at a rule that may restart or has a schedule, in milliseconds; 10 s when absent. */
@@ -112,6 +114,7 @@ export function createEngine(options: EngineOptions): Engine {
     ignoreCase: config.ignoreCase ?? false,
     resolvePath,
     ...(config.sink === undefined ? {} : { sinkDefaults: config.sink }),
+    ...(config.aesKey === undefined ? {} : { aesKey: config.aesKey }),
   };
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);

@@ -5,7 +5,9 @@
  * @module
  */
 import type { DeliveryGuarantee, DeliveryPromise } from "../connector/declare.ts";
-import type { PreparedAction, PreparedRule, PreparedSource } from "./prepare_rule.ts";
+import { isBatched } from "./action_settings.ts";
+import type { PreparedAction } from "./prepare_action.ts";
+import type { PreparedRule, PreparedSource } from "./prepare_rule.ts";
 
 /** One part that could promise more. */
 export interface GuaranteeLimit {
@@ -57,12 +59,12 @@ function ofSource({ stream, role, settings, connection, onFull, sendIntervalMs =
   }
   const use = { keepsPosition: !stream.options.shared, sharesConnection: connection?.named !== undefined };
   const promise = role.promise?.(settings as never, connection?.settings, use) ?? { level: role.delivery };
-  return limitOf(part, promise);
-}
   if (promise.level === "exactly-once" && sendIntervalMs > 0) {
     const limit = "sendInterval hands on the rows of a message one by one, after a break all of them again";
     return limitOf(part, { level: "at-least-once", limit });
   }
+  return limitOf(part, promise);
+}
 
 function ofAction({ definition, role, settings, connection, common }: PreparedAction, index: number, qos: number) {
   const part = `action ${index}_${definition.type}`;
@@ -75,7 +77,12 @@ function ofAction({ definition, role, settings, connection, common }: PreparedAc
   }
   const use = { keepsPosition: false, sharesConnection: connection?.named !== undefined };
   const declared: DeliveryPromise = { level: role.delivery };
-  return limitOf(part, role.promise?.(settings as never, connection?.settings, use) ?? declared);
+  const promise = role.promise?.(settings as never, connection?.settings, use) ?? declared;
+  if (promise.level === "exactly-once" && role.accepts === "payloads" && isBatched(common)) {
+    const limit = "batches are put together anew after a break: set no batchSize and no lingerInterval";
+    return limitOf(part, { level: "at-least-once", limit });
+  }
+  return limitOf(part, promise);
 }
 
 function limitOf(part: string, { level, limit = "" }: DeliveryPromise): GuaranteeLimit {

@@ -26,6 +26,7 @@ const writeItemsMax = 1024;
 export class MemoryQueue implements SendQueue {
   readonly #bound: number;
   readonly #limit: MemoryQueueLimit | undefined;
+  readonly #holds: boolean;
   #queue: Entry[] = [];
   /** Taken off the queue, and not yet sent. */
   #writing: readonly Entry[] = [];
@@ -38,14 +39,25 @@ export class MemoryQueue implements SendQueue {
   /**
    * @param bound items from which on it is full
    * @param limit absent: it blocks
+   * @param holds false when deliveries shall not wait for messages: those that wait for more to come, which come only when
+   * sources need not wait
    */
-  constructor(bound: number, limit?: MemoryQueueLimit) {
+  constructor(bound: number, limit?: MemoryQueueLimit, holds = true) {
     this.#bound = bound;
+    this.#holds = holds;
     this.#limit = limit?.onFull === "block" ? undefined : limit;
   }
 
   get length(): number {
     return this.#length;
+  }
+
+  get available(): number {
+    return this.#length;
+  }
+
+  get crowded(): boolean {
+    return this.blocked;
   }
 
   get blocked(): boolean {
@@ -59,8 +71,9 @@ export class MemoryQueue implements SendQueue {
   add(items: readonly Item[], delivery: Delivery | undefined): void {
     if (this.#limit?.onFull === "dropNewest") items = this.#fitting(items, this.#limit);
     if (items.length === 0) return;
-    delivery?.hold();
-    this.#queue.push({ items, delivery });
+    const held = this.#holds ? delivery : undefined;
+    held?.hold();
+    this.#queue.push({ items, delivery: held });
     this.#length += items.length;
     if (this.#limit?.onFull === "dropOldest") this.#dropOldest(this.#limit);
     this.#arrival.wake();
@@ -96,22 +109,36 @@ export class MemoryQueue implements SendQueue {
     return this.#length === 0 || this.#stopping ? Promise.resolve() : this.#idle.wait();
   }
 
-  arrival(): Promise<void> {
-    return this.#queue.length > 0 || this.#stopping ? Promise.resolve() : this.#arrival.wait();
+  arrival(seen = 0): Promise<void> {
+    return this.#length > seen || this.#stopping ? Promise.resolve() : this.#arrival.wait();
   }
 
-  /** Takes entries from the front up to a limit of items, at least one. */
-  take(): Sending | undefined {
+  /** Takes entries from the front up to a limit of items; without `max` at least one, however large it is. */
+  take(max?: number): Sending | undefined {
     if (this.#queue.length === 0) return undefined;
+    if (max !== undefined && this.#queue[0]!.items.length > max) this.#split(max);
+    const limit = max ?? writeItemsMax;
     let items = 0;
     let count = 0;
-    while (count < this.#queue.length && (count === 0 || items + this.#queue[count]!.items.length <= writeItemsMax)) {
+    while (count < this.#queue.length && (count === 0 || items + this.#queue[count]!.items.length <= limit)) {
       items += this.#queue[count++]!.items.length;
+    }
+    if (max !== undefined && items < max && count < this.#queue.length) {
+      this.#split(max - items, count);
+      count++;
     }
     const entries = this.#queue.slice(0, count);
     this.#queue = this.#queue.slice(count);
     this.#writing = entries;
     return { items: entries.length === 1 ? entries[0]!.items : entries.flatMap((entry) => entry.items) };
+  }
+
+  /** Makes two entries of one; its delivery is held for both. */
+  #split(items: number, index = 0): void {
+    const entry = this.#queue[index]!;
+    entry.delivery?.hold();
+    const rest = { items: entry.items.slice(items), delivery: entry.delivery };
+    this.#queue.splice(index, 1, { items: entry.items.slice(0, items), delivery: entry.delivery }, rest);
   }
 
   sent({ items }: Sending): void {

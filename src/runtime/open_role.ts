@@ -3,7 +3,7 @@
  * @module
  */
 import type { Clock, ConnectionState, ConnectorContext, Logger } from "../connector/context.ts";
-import type { OpenContext } from "../connector/declare.ts";
+import type { OpenContext, PayloadKind } from "../connector/declare.ts";
 import type { ConnectionPool } from "./connections.ts";
 import type { PreparedRole } from "./prepare_role.ts";
 
@@ -25,6 +25,7 @@ export interface OpenParts {
   readonly resume?: Pick<OpenContext, "keepsPosition" | "position">;
   /** Of a sink: see `OpenContext`. */
   readonly durability?: OpenContext["durability"];
+  readonly payloads?: PayloadKind;
 }
 
 /** Closing the handle also gives the connection back. */
@@ -54,6 +55,7 @@ export async function openRole<Handle extends Closable>(
       ...(declared === undefined ? {} : { columns: declared }),
       ...parts.resume,
       ...(parts.durability === undefined ? {} : { durability: parts.durability }),
+      ...(parts.payloads === undefined ? {} : { payloads: kindOf(parts.payloads) }),
     });
     if (lease === undefined) return handle;
     const close = handle.close.bind(handle);
@@ -69,4 +71,8 @@ export async function openRole<Handle extends Closable>(
     await lease?.release();
     throw error;
   }
+}
+
+function kindOf({ format, compression, encryption }: PayloadKind): PayloadKind {
+  return { format, compression, encryption };
 }

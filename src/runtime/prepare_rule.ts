@@ -2,26 +2,16 @@
  * Everything a rule needs before it can run, checked: its plan, its source, its actions.
  * @module
  */
-import { codecOf } from "../codec/codecs.ts";
 import type { Column } from "../codec/codec.ts";
-import type {
-  CheckContext,
-  Connector,
-  PayloadSinkRole,
-  RowSinkRole,
-  SettingsSchema,
-  SourceRole,
-import { type PreparedIntake, prepareIntake } from "./intake/prepare_intake.ts";
-} from "../connector/declare.ts";
-import { mergeSettings, readSettings } from "../connector/settings.ts";
-import { type Diagnostic, diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
+import type { CheckContext, Connector, SettingsSchema, SourceRole } from "../connector/declare.ts";
+import { readSettings } from "../connector/settings.ts";
+import { type Diagnostic, diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { propsPath } from "../sql/graph/graph.ts";
 import { type SourcePlan, sourcesOf, type StatementPlan } from "../sql/plan.ts";
-import { type ActionSettings, actionSettings } from "./action_settings.ts";
 import type { ConfigRegistry } from "./configs.ts";
-import { checkCache } from "./durable/cache_settings.ts";
 import type { FeedOptions } from "./feed.ts";
+import { type PreparedIntake, prepareIntake } from "./intake/prepare_intake.ts";
 import {
   checkRole,
   type PreparedRole,
@@ -32,8 +22,9 @@ import {
   withoutOthers,
   withSettings,
 } from "./prepare_role.ts";
+import { prepareAction, type PreparedAction } from "./prepare_action.ts";
 import { planRule } from "./plan_rule.ts";
-import type { ActionDefinition, RuleDefinition } from "./rule_definition.ts";
+import type { RuleDefinition } from "./rule_definition.ts";
 import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import type { OnFull } from "./rule_inlet.ts";
 import { sourceSettings } from "./source_settings.ts";
@@ -53,6 +44,8 @@ export interface RuleEnvironment {
   readonly resolvePath?: CheckContext["resolvePath"];
   /** Settings of every action that does not set them itself. */
   readonly sinkDefaults?: Readonly<Record<string, unknown>>;
+  /** The key for `encryption`. */
+  readonly aesKey?: Uint8Array | undefined;
 }
 
 export interface PreparedSource extends PreparedRole, PreparedIntake {
@@ -61,14 +54,6 @@ export interface PreparedSource extends PreparedRole, PreparedIntake {
   readonly createValidator: FeedOptions["createValidator"];
   /** What shall happen to its batches when a rule cannot follow; see `RuleInlet.whenFull`. */
   readonly onFull: OnFull | undefined;
-}
-
-export interface PreparedAction extends PreparedRole {
-  readonly definition: ActionDefinition;
-  readonly role: PayloadSinkRole<SettingsSchema, never> | RowSinkRole<SettingsSchema, never>;
-  readonly common: ActionSettings;
-  /** With `resendDestination`: the settings of the sink that sends again. */
-  readonly resend: PreparedRole | undefined;
 }
 
 /** A stream or scan table that a rule reads. */
@@ -226,61 +211,4 @@ export function prepareSource(
 
 function emitsOf({ emits }: PreparedSource["role"], settings: unknown): "payloads" | "rows" {
   return typeof emits === "function" ? emits(settings as never) : emits;
-}
-
-/** @throws {DiagnosticError} E402 to E408 for what is wrong with the properties, E405 for the type. */
-export function prepareAction(definition: ActionDefinition, environment: RuleEnvironment): PreparedAction {
-  const { type, path } = definition;
-  const connector = environment.connectors.find((c) => c.name === type && c.sink !== undefined);
-  if (connector?.sink === undefined) {
-    return unknownType("sink", type, environment.connectors.filter((c) => c.sink !== undefined), path);
-  }
-  const role = connector.sink as PreparedAction["role"];
-  const resolved = environment.configs.resolve("sink", type, { own: definition.properties, path });
-  refuseTemplates(resolved.settings, path);
-  const { common, rest } = takeCommon(resolved.settings, actionSettings, connector, role.settings);
-  const where = `${type} action`;
-  const settings = suggesting(
-    [actionSettings, connector.connection?.settings],
-    () => readRoles(connector, role.settings, rest, resolved.connection?.id, path, where),
-  );
-  const checked = readSettings(actionSettings, withDefaults(common, environment.sinkDefaults), { path, where });
-  checkCache(checked, path);
-  if (checked.fields.length > 0 && checked.excludeFields.length > 0) {
-    fail("E403", "fields and excludeFields cannot be used together", { path: `${path}.excludeFields` });
-  }
-  if (role.accepts === "payloads") codecOf(checked.format, { path: `${path}.format` });
-  checkRole(role, settings.settings, environment, path);
-  const { resendAlterQueue, resendDestination } = checked;
-  let resend: PreparedRole | undefined;
-  if (resendAlterQueue && resendDestination !== "") {
-    const place = `${path}.resendDestination`;
-    if (!Object.hasOwn(role.settings.entries, "topic")) {
-      fail("E403", `resendDestination takes the place of the topic, which the ${where} has not`, { path: place });
-    }
-    const elsewhere = mergeSettings(role.settings, rest, { topic: resendDestination });
-    resend = readRoles(connector, role.settings, elsewhere, resolved.connection?.id, path, where);
-    checkRole(role, resend.settings, environment, place);
-  }
-  return { ...settings, connector, definition, role, common: checked, resend };
-}
-
-/** Names match in any letter case; null counts as absent. */
-function withDefaults(
-  settings: Readonly<Record<string, unknown>>,
-  defaults: Readonly<Record<string, unknown>> = {},
-): Record<string, unknown> {
-  const given = new Set<string>();
-  for (const [name, value] of Object.entries(settings)) if (value !== null) given.add(name.toLowerCase());
-  const absent = Object.entries(defaults).filter(([name]) => !given.has(name.toLowerCase()));
-  return { ...settings, ...Object.fromEntries(absent) };
-}
-
-/** Templates over the data are part of the dialect, but not of this version: text with one must not be sent as it is. */
-function refuseTemplates(value: unknown, path: string): void {
-  if (typeof value === "string" && value.includes("{{")) {
-    fail("E408", `Templates are not supported yet: found ${JSON.stringify(value)}`, { path });
-  }
-  if (typeof value !== "object" || value === null) return;
-  for (const [key, part] of Object.entries(value)) refuseTemplates(part, `${path}.${key}`);
 }

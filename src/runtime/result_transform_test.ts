@@ -4,10 +4,14 @@ import { codecOf } from "../codec/codecs.ts";
 import { readSettings } from "../connector/settings.ts";
 import type { Struct } from "../value/value.ts";
 import { actionSettings } from "./action_settings.ts";
-import { payloadTransform, rowTransform } from "./result_transform.ts";
+import { payloadForms, resultTransform, rowForms } from "./result_transform.ts";
 
 function settings(raw: Record<string, unknown>) {
   return readSettings(actionSettings, raw, { path: "", where: "test" });
+}
+
+function rowsOf(read: ReturnType<typeof settings>) {
+  return resultTransform(read, rowForms);
 }
 
 const row: Struct = { a: 1, b: "x", c: { d: 2 }, list: [{ e: 3 }, { e: 4 }] };
@@ -50,33 +54,33 @@ const cases: [what: string, settings: Record<string, unknown>, rows: Struct[], p
 ];
 
 for (const [what, raw, rows, payloads] of cases) {
-  test(`payloadTransform() gives ${what}`, () => {
+  test(`resultTransform() gives ${what}`, () => {
     const read = settings(raw);
-    const transform = payloadTransform(read, codecOf(read.format).createEncoder(read));
+    const transform = resultTransform(read, payloadForms(codecOf(read.format).createEncoder(read)));
     const before = structuredClone(rows);
     const decoder = new TextDecoder();
-    assert.deepEqual(transform(rows).map((p) => typeof p === "string" ? p : decoder.decode(p)), payloads);
+    assert.deepEqual(transform(rows).map((p) => typeof p === "string" ? p : decoder.decode(p as Uint8Array)), payloads);
     assert.deepEqual(rows, before, "the rows belong to other actions too");
   });
 }
 
-test("payloadTransform() refuses a dataField without rows", () => {
+test("resultTransform() refuses a dataField without rows", () => {
   const read = settings({ dataField: "a" });
-  const transform = payloadTransform(read, codecOf("json").createEncoder(read));
+  const transform = resultTransform(read, payloadForms(codecOf("json").createEncoder(read)));
   assert.throws(() => transform([row]), /dataField "a" must hold an object or a list of objects, found/);
   assert.throws(() => transform([{ b: 1 }]), /dataField "a"/);
 });
 
-test("rowTransform() gives rows in the same shapes", () => {
-  assert.deepEqual(rowTransform(settings({}))(two), [two]);
-  assert.deepEqual(rowTransform(settings({ sendSingle: true }))(two), [[{ a: 1 }], [{ a: 2 }]]);
-  assert.deepEqual(rowTransform(settings({ fields: ["b"] }))([row]), [[{ b: "x" }]]);
-  assert.deepEqual(rowTransform(settings({ omitIfEmpty: true }))([]), []);
+test("resultTransform() gives rows in the same shapes", () => {
+  assert.deepEqual(rowsOf(settings({}))(two), [two]);
+  assert.deepEqual(rowsOf(settings({ sendSingle: true }))(two), [[{ a: 1 }], [{ a: 2 }]]);
+  assert.deepEqual(rowsOf(settings({ fields: ["b"] }))([row]), [[{ b: "x" }]]);
+  assert.deepEqual(rowsOf(settings({ omitIfEmpty: true }))([]), []);
 });
 
-test("rowTransform() leaves out the aggregates of an empty window with omitIfEmpty only", () => {
+test("resultTransform() leaves out the aggregates of an empty window with omitIfEmpty only", () => {
   const aggregates: Struct[] = [{ window_start: 1000 }];
-  assert.deepEqual(rowTransform(settings({ omitIfEmpty: true }))(aggregates, true), []);
-  assert.deepEqual(rowTransform(settings({ omitIfEmpty: true }))(aggregates, false), [aggregates]);
-  assert.deepEqual(rowTransform(settings({}))(aggregates, true), [aggregates]);
+  assert.deepEqual(rowsOf(settings({ omitIfEmpty: true }))(aggregates, true), []);
+  assert.deepEqual(rowsOf(settings({ omitIfEmpty: true }))(aggregates, false), [aggregates]);
+  assert.deepEqual(rowsOf(settings({}))(aggregates, true), [aggregates]);
 });

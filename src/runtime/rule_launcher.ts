@@ -68,6 +68,7 @@ export class RuleLauncher {
           journal: durable?.journal,
           durability: durable === undefined ? undefined : prepared.definition.options.durability,
           nextSequence,
+          sendsErrors: prepared.definition.options.sendError,
           pool,
           delivery,
           clock,

@@ -118,12 +118,16 @@ function addAction(
     ends = [node.name];
   };
   const op = { kind: "op" as const, connection: undefined, drops: false };
-  add({ ...op, name: `op_${id}_0_transform`, metrics: action.transformMetrics });
-  if (action.encodeMetrics !== undefined) add({ ...op, name: `op_${id}_1_encode`, metrics: action.encodeMetrics });
-  const { metrics, connection, cacheMetrics, resender } = action;
-  if (cacheMetrics !== undefined && resender === undefined) {
-    add({ ...op, name: `op_${id}_${action.encodeMetrics === undefined ? 1 : 2}_cache`, metrics: cacheMetrics });
-  }
+  let number = 0;
+  const step = (type: string, metrics: NodeMetrics | undefined) => {
+    if (metrics !== undefined) add({ ...op, name: `op_${id}_${number++}_${type}`, metrics });
+  };
+  const { metrics, connection, cacheMetrics, batchMetrics, resender } = action;
+  step("transform", action.transformMetrics);
+  step("encode", action.encodeMetrics);
+  if (resender === undefined) step("cache", cacheMetrics);
+  // Messages are gathered on their way from where they wait to the sink.
+  step("batch", batchMetrics);
   add({ kind: "sink", name: `sink_${id}`, metrics, connection, drops: true });
   if (cacheMetrics === undefined || resender === undefined) return;
   add({ ...op, name: `op_${id}_cache`, metrics: cacheMetrics });

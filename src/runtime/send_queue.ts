@@ -4,26 +4,42 @@
  * A queue in memory gives up what it holds when the rule stops; one with an outbox keeps it for the next start.
  * @module
  */
-import type { Payload } from "../connector/sink.ts";
-import type { Struct } from "../value/value.ts";
+import type { AddressedItem, Body } from "./addressed_item.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** One message of an action: encoded, or, for sinks that take rows, the rows of one result. */
-export type Item = Payload | readonly Struct[];
+/** One message of an action. */
+export type Item = Body | AddressedItem;
 
 /** Messages that the sink gets in one write. */
 export interface Sending {
   readonly items: readonly Item[];
   /** As `ids` of `PayloadSink.write`. */
   readonly ids?: readonly string[];
+  /** How many messages each item was made of; one each when absent. */
+  readonly counts?: readonly number[];
+}
+
+/** How many messages there are in a sending. */
+export function messagesIn({ items, counts }: Sending): number {
+  return counts === undefined ? items.length : counts.reduce((all, count) => all + count, 0);
 }
 
 /** What a sender needs of a queue. */
 export interface SendLane {
-  /** The next messages; they are this sender's until it calls one of the two below. Undefined when there is none now. */
-  take(): Sending | undefined;
-  /** Resolves when `take` is worth another try, or the queue stops. */
-  arrival(): Promise<void>;
+  /**
+   * The next messages, not more than `max`; they are this sender's until it calls one of the two below. Undefined when there
+   * is none now.
+   */
+  take(max?: number): Sending | undefined;
+  /** How many there are to take, about. */
+  readonly available: number;
+  /** True when no more will come until some are taken. */
+  readonly crowded: boolean;
+  /**
+   * Resolves when `take` is worth another try, or the queue stops. Those messages that were `seen` to be available are
+   * none that have arrived.
+   */
+  arrival(seen?: number): Promise<void>;
   /** The sink has written them, but for those that it refused for good: index in the batch → reason. */
   sent(sending: Sending, refused?: ReadonlyMap<number, string>): void;
   /** True when what a sink refuses is kept for people to look at. */
@@ -40,6 +56,8 @@ export interface SendLane {
   readonly diverts?: boolean;
   /** Whether the sink can be reached, told at each change; at first it can. */
   reachable?(isReachable: boolean): void;
+  /** Nothing shall wait for what comes later any more: the rule ends. */
+  hurry?(): void;
   /** True when a sender that is told to stop has nothing left to do. */
   readonly finished: boolean;
 }

@@ -5,17 +5,23 @@
  */
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import { Disconnected, ItemsFailed, RetryLater } from "../connector/errors.ts";
-import type { PayloadSink, RowSink } from "../connector/sink.ts";
+import type { MessageSettings, PayloadSink, RowSink } from "../connector/sink.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { Backoff } from "./backoff.ts";
-import type { Item, Sending, SendLane } from "./send_queue.ts";
+import { AddressedItem, type Body, bodyOf, settingsOf } from "./addressed_item.ts";
+import { type Item, messagesIn, type Sending, type SendLane } from "./send_queue.ts";
 import { Waiters } from "./waiters.ts";
 
 /** A sink as the sender drives it; the kind of items was settled when the rule was prepared. */
 interface Writer {
-  write(batch: readonly Item[], signal: AbortSignal, ids?: readonly string[]): Promise<void>;
+  write(
+    batch: readonly Body[],
+    signal: AbortSignal,
+    ids?: readonly string[],
+    settings?: readonly MessageSettings[],
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,6 +37,8 @@ export interface SenderOptions {
   readonly onFailed: (error: DiagnosticError) => void;
   /** Called when messages have left the queue. */
   readonly onSent: () => void;
+  /** A setting of the sink that wins over what messages bring. */
+  readonly fixed?: string;
   /** Milliseconds between two tries; growing ones when absent. */
   readonly resendInterval?: number;
   readonly clock: Clock;
@@ -176,14 +184,14 @@ export class Sender {
   async #write(writer: Writer, sending: Sending): Promise<boolean> {
     const { clock, lane } = this.#options;
     const { signal } = this.#abort;
-    const { items } = sending;
+    const count = messagesIn(sending);
     while (true) {
       const started = performance.now();
       this.metrics.lastInvocation = clock.now();
       try {
         await this.#patiently(writer, sending);
-        this.metrics.recordsOut += items.length;
-        this.metrics.processed += items.length;
+        this.metrics.recordsOut += count;
+        this.metrics.processed += count;
         this.metrics.latencyUs = Math.round((performance.now() - started) * 1000);
         this.#regained();
         lane.sent(sending);
@@ -207,33 +215,50 @@ export class Sender {
   }
 
   /** With a lane that diverts, for as long as the sink is connected only. */
-  async #patiently(writer: Writer, { items, ids }: Sending): Promise<void> {
+  async #patiently(writer: Writer, sending: Sending): Promise<void> {
     const { signal } = this.#abort;
-    if (this.#options.lane.diverts !== true) return await writer.write(items, signal, ids);
+    if (this.#options.lane.diverts !== true) return await this.#give(writer, sending, signal);
     const patience = this.#patience = new AbortController();
     const end = () => patience.abort(signal.reason);
     signal.addEventListener("abort", end, { once: true });
     try {
-      await writer.write(items, patience.signal, ids);
+      await this.#give(writer, sending, patience.signal);
     } finally {
       signal.removeEventListener("abort", end);
     }
+  }
+
+  #give(writer: Writer, { items, ids }: Sending, signal: AbortSignal): Promise<void> {
+    if (!items.some(isAddressed)) return writer.write(items as Body[], signal, ids);
+    return writer.write(items.map(bodyOf), signal, ids, items.map((item) => this.#settingsOf(item)));
+  }
+
+  #settingsOf(item: Item): MessageSettings {
+    const { fixed } = this.#options;
+    const settings = settingsOf(item);
+    if (fixed === undefined || !Object.hasOwn(settings, fixed)) return settings;
+    const { [fixed]: _, ...rest } = settings;
+    return rest;
   }
 
   /** For good: some of the batch, or, with an error that says nothing else, all of it. */
   #refused(sending: Sending, error: unknown): void {
     const { clock, log, lane, type } = this.#options;
     const { length } = sending.items;
+    const { counts } = sending;
     const reason = error instanceof Error ? error.message : String(error);
     const refused = error instanceof ItemsFailed
       ? error.failed
-      : new Map(sending.items.map((_, index) => [index, reason]));
+      : new Map(Array.from({ length }, (_, index) => [index, reason]));
     for (const each of refused.values()) this.metrics.fail(each, clock.now());
-    if (lane.buries === true) this.metrics.dead += refused.size;
-    else this.metrics.lose("refused", refused.size);
-    this.metrics.processed += length;
-    this.metrics.recordsOut += length - refused.size;
-    log.error("A sink refused results for good", { action: type, count: refused.size, reason });
+    let count = 0;
+    for (const index of refused.keys()) count += counts?.[index] ?? 1;
+    if (lane.buries === true) this.metrics.dead += count;
+    else this.metrics.lose("refused", count);
+    const all = messagesIn(sending);
+    this.metrics.processed += all;
+    this.metrics.recordsOut += all - count;
+    log.error("A sink refused results for good", { action: type, count, reason });
     lane.sent(sending, refused);
   }
 
@@ -248,6 +273,7 @@ export class Sender {
   /** Lets the lane finish what it wants to for at most `graceMs`, then closes the sink. The queue has been stopped. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
+    this.#options.lane.hurry?.();
     this.#back.wake();
     const cancel = this.#options.clock.after(graceMs, () => this.#abort.abort(new Error("The rule stops")));
     // Waiting for a sink that is not even connected would only delay the stop; and so would one that connects, when nothing
@@ -258,4 +284,8 @@ export class Sender {
     await this.#finished;
     cancel();
   }
+}
+
+function isAddressed(item: Item): boolean {
+  return item instanceof AddressedItem;
 }

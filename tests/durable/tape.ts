@@ -11,7 +11,7 @@ import type { Payload } from "../../src/connector/sink.ts";
 import type { RowBatch, Struct } from "../../src/connector/source.ts";
 
 const sourceSettings = v.strictObject({ datasource: text({ description: "The tape." }) });
-const sinkSettings = v.strictObject({ topic: text({ description: "A name.", default: "" }) });
+const sinkSettings = v.strictObject({ topic: text({ description: "A name.", default: "", dynamic: true }) });
 
 /** One message that came to the sink. */
 export interface Received {
@@ -67,7 +67,8 @@ export class Tape {
       accepts: "payloads",
       settings: sinkSettings,
       open: ({ topic }) => ({
-        write: (batch, _, ids) => this.#write(topic, batch, ids),
+        write: (batch, _, ids, settings) =>
+          this.#write(settings?.map((own) => String(own.topic ?? topic)) ?? batch.map(() => topic), batch, ids),
         close: () => Promise.resolve(),
       }),
     },
@@ -94,13 +95,13 @@ export class Tape {
     };
   }
 
-  #write(topic: string, batch: readonly Payload[], ids: readonly string[] | undefined): Promise<void> {
+  #write(topics: readonly string[], batch: readonly Payload[], ids: readonly string[] | undefined): Promise<void> {
     if (this.away) return Promise.reject(new Disconnected("the sink is away"));
     const failed = new Map<number, string>();
     for (const [i, each] of batch.entries()) {
       const text = String(each);
       if (this.refuses(text)) failed.set(i, "not wanted");
-      else this.received.push({ topic, id: ids?.[i], text });
+      else this.received.push({ topic: topics[i]!, id: ids?.[i], text });
     }
     return failed.size === 0 ? Promise.resolve() : Promise.reject(new ItemsFailed(failed));
   }

@@ -17,6 +17,8 @@ interface Sent {
   /** How far the clock goes behind the payloads, in seconds. */
   readonly seconds?: number;
   readonly written: readonly string[];
+  /** Of each message, where it is a template. */
+  readonly topics?: readonly string[];
 }
 
 const single = { sendSingle: true };
@@ -123,6 +125,111 @@ const sent: Readonly<Record<string, Sent>> = {
     payloads: ['{"a":1,"m":{"x":1,"z":2}}'],
     written: ['{"x":1,"y":null}'],
   },
+  "dataTemplate makes the text of a list": {
+    sql: "SELECT a, b FROM s",
+    action: { dataTemplate: "{{range .}}{{.a}}={{.b}};{{end}}" },
+    payloads: ['[{"a":1,"b":"x"},{"a":2.5,"b":"y"}]'],
+    written: ["1=x;", "2.5=y;"],
+  },
+  "dataTemplate makes the text of each row with sendSingle": {
+    sql: "SELECT a FROM s GROUP BY COUNTWINDOW(2)",
+    action: { dataTemplate: '{"value":{{.a}}}', ...single },
+    payloads: ['{"a":1}', '{"a":2}'],
+    written: ['{"value":1}', '{"value":2}'],
+  },
+  "what dataTemplate makes is JSON where columns are picked from it": {
+    sql: "SELECT a FROM s",
+    action: { dataTemplate: '{"x":{"v":{{.a}},"w":1}}', dataField: "x", fields: ["v"], ...single },
+    payloads: ['{"a":1}'],
+    written: ['{"v":1}'],
+  },
+  "a list that dataTemplate makes is sent as one": {
+    sql: "SELECT a FROM s",
+    action: { dataTemplate: '[{"v":{{.a}},"w":1},{"v":2}]', excludeFields: ["w"], ...single },
+    payloads: ['{"a":1}'],
+    written: ['[{"v":1},{"v":2}]'],
+  },
+  "a result that dataTemplate cannot say is left out": {
+    sql: "SELECT a FROM s",
+    action: { dataTemplate: "{{upper .a}}", ...single },
+    payloads: ['{"a":1}', '{"a":"x"}'],
+    written: ["X"],
+  },
+  "a result that dataTemplate cannot say is sent as an error with sendError": {
+    sql: "SELECT a FROM s",
+    options: { sendError: true },
+    action: { dataTemplate: "{{upper .a}}", fields: [], ...single },
+    payloads: ['{"a":1}', '{"a":"x"}'],
+    written: [
+      '{"error":"E516: Template failed at 1:3 \\u003cupper .a\\u003e: argument 1 of upper must be a string: float64 given; use toString"}',
+      "X",
+    ],
+  },
+  "nothing is sent of an empty text with omitIfEmpty": {
+    sql: "SELECT a FROM s",
+    action: { dataTemplate: "{{if gt .a 1.0}}{{.a}}{{end}}", ...single, ...omit },
+    payloads: ['{"a":1}', '{"a":2}'],
+    written: ["2"],
+  },
+  "a topic comes from the data": {
+    sql: "SELECT a FROM s",
+    action: { topic: "t/{{.a}}", ...single },
+    payloads: ['{"a":1}', '{"a":"x"}'],
+    written: ['{"a":1}', '{"a":"x"}'],
+    topics: ["t/1", "t/x"],
+  },
+  "the topic of a list comes from the list": {
+    sql: "SELECT a FROM s GROUP BY COUNTWINDOW(2)",
+    action: { topic: "t/{{(index . 1).a}}" },
+    payloads: ['{"a":1}', '{"a":2}'],
+    written: ['[{"a":1},{"a":2}]'],
+    topics: ["t/2"],
+  },
+  "batchSize makes lists of so many rows, however they came": {
+    sql: "SELECT a FROM s",
+    action: { batchSize: 3 },
+    payloads: ['[{"a":1},{"a":2}]', '{"a":3}', '{"a":4}'],
+    written: ['[{"a":1},{"a":2},{"a":3}]'],
+  },
+  "what is no whole batch goes after lingerInterval": {
+    sql: "SELECT a FROM s",
+    action: { batchSize: 3, lingerInterval: "2s" },
+    payloads: ['[{"a":1},{"a":2}]', '{"a":3}', '{"a":4}'],
+    seconds: 3,
+    written: ['[{"a":1},{"a":2},{"a":3}]', '[{"a":4}]'],
+  },
+  "lingerInterval alone makes lists by time": {
+    sql: "SELECT a FROM s",
+    action: { lingerInterval: 500 },
+    payloads: ['{"a":1}', '{"a":2}'],
+    seconds: 1,
+    written: ['[{"a":1},{"a":2}]'],
+  },
+  "the rows of windows are batched one by one": {
+    sql: "SELECT a FROM s GROUP BY COUNTWINDOW(2)",
+    action: { batchSize: 3 },
+    payloads: ['{"a":1}', '{"a":2}', '{"a":3}', '{"a":4}'],
+    written: ['[{"a":1},{"a":2},{"a":3}]'],
+  },
+  "a batch of delimited rows has one header": {
+    sql: "SELECT a, b FROM s",
+    action: { batchSize: 2, format: "delimited", hasHeader: true },
+    payloads: ['{"a":1,"b":2}', '{"a":3,"b":4}'],
+    written: ["a,b\n1,2\n3,4"],
+  },
+  "a batch of templates is a list of their texts": {
+    sql: "SELECT a FROM s",
+    action: { batchSize: 2, dataTemplate: '{"v":{{.a}}}' },
+    payloads: ['{"a":1}', '{"a":2}'],
+    written: ['[{"v":1},{"v":2}]'],
+  },
+  "a batch has one topic": {
+    sql: "SELECT a FROM s",
+    action: { batchSize: 4, topic: "t/{{.a}}" },
+    payloads: ['{"a":1}', '{"a":1}', '{"a":2}', '{"a":1}'],
+    written: ['[{"a":1},{"a":1}]', '[{"a":2}]', '[{"a":1}]'],
+    topics: ["t/1", "t/2", "t/1"],
+  },
   "excludeFields drops columns": {
     sql: "SELECT * FROM s",
     action: { excludeFields: ["a"] },
@@ -131,7 +238,11 @@ const sent: Readonly<Record<string, Sent>> = {
   },
 };
 
-for (const [what, { sql, options = {}, action = {}, payloads = [], seconds = 0, written }] of Object.entries(sent)) {
+for (
+  const [what, { sql, options = {}, action = {}, payloads = [], seconds = 0, written, topics = [] }] of Object.entries(
+    sent,
+  )
+) {
   test(`actions: ${what}`, () => {
     const clock = new HandClock();
     return withEngine(async ({ engine, streams, wire }) => {
@@ -145,6 +256,7 @@ for (const [what, { sql, options = {}, action = {}, payloads = [], seconds = 0, 
       // Nothing is under way that would take time, so a message too many shows within a few turns of the event loop.
       for (let turns = 0; turns < 20; turns++) await settled();
       assert.deepEqual(wire.written, written);
+      assert.deepEqual(wire.topics, topics);
     }, { clock });
   });
 }

@@ -22,7 +22,8 @@ const provoked: readonly (readonly [Code, stream: string, action: Record<string,
     { mqtt: { topic: "t", connectionSelector: "nosuch" } },
     "actions.0.mqtt.connectionSelector",
   ],
-  ["E408", 'TYPE="simulator"', { nop: { dataTemplate: "x" } }, "actions.0.nop.dataTemplate"],
+  ["E408", 'TYPE="simulator"', { mqtt: { topic: "t", format: "custom" } }, "actions.0.mqtt.format"],
+  ["E409", 'TYPE="simulator"', { nop: { dataTemplate: "{{.a | uper}}" } }, "actions.0.nop.dataTemplate"],
 ];
 
 for (const [code, options, action, path] of provoked) {

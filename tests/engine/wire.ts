@@ -6,16 +6,20 @@ import * as v from "valibot";
 import type { ConnectionState } from "../../src/connector/context.ts";
 import { type Connector, defineConnector } from "../../src/connector/declare.ts";
 import { refuseSetting, text } from "../../src/connector/settings.ts";
-import type { Payload } from "../../src/connector/sink.ts";
+import type { MessageSettings, Payload } from "../../src/connector/sink.ts";
 import type { PayloadBatch } from "../../src/connector/source.ts";
 
 const connectionSettings = v.strictObject({ server: text({ description: "The peer.", default: "a" }) });
 const sourceSettings = v.strictObject({ datasource: text({ description: "The topic." }) });
-const sinkSettings = v.strictObject({ topic: text({ description: "The topic.", default: "" }) });
+const sinkSettings = v.strictObject({ topic: text({ description: "The topic.", default: "", dynamic: true }) });
 
 export class Wire {
   /** What sinks wrote, as text. */
   readonly written: string[] = [];
+  /** The topic of each, where it is a template. */
+  readonly topics: string[] = [];
+  /** How many there were in each write. */
+  readonly writes: number[] = [];
   /** Makes writes wait until it is set again. */
   held: Promise<void> = Promise.resolve();
   /** Why `open` of the sink, and of the source, refuses the settings. */
@@ -23,6 +27,8 @@ export class Wire {
   /** What `open` of the sink and of the source throws instead of opening. */
   loss: Error | undefined;
   opens = 0;
+  /** Makes text of the bytes that sinks write. */
+  decode: (bytes: Uint8Array) => string = (bytes) => new TextDecoder().decode(bytes);
   #status: ((state: ConnectionState, message?: string) => void) | undefined;
   #queue: PayloadBatch[] = [];
   #wake: (() => void) | undefined;
@@ -79,7 +85,10 @@ export class Wire {
         this.opens++;
         if (this.loss !== undefined) throw this.loss;
         if (this.refusal !== undefined) refuseSetting("topic", this.refusal);
-        return { write: (batch, signal) => this.#write(batch, signal), close: () => Promise.resolve() };
+        return {
+          write: (batch, signal, _ids, settings) => this.#write(batch, signal, settings),
+          close: () => Promise.resolve(),
+        };
       },
     },
     examples: [],
@@ -96,11 +105,17 @@ export class Wire {
     return this.#queue.shift()!;
   }
 
-  async #write(batch: readonly Payload[], signal: AbortSignal): Promise<void> {
+  async #write(
+    batch: readonly Payload[],
+    signal: AbortSignal,
+    settings: readonly MessageSettings[] = [],
+  ): Promise<void> {
     await Promise.race([
       this.held,
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
     ]);
-    this.written.push(...batch.map((each) => typeof each === "string" ? each : new TextDecoder().decode(each)));
+    this.writes.push(batch.length);
+    this.topics.push(...settings.map(({ topic }) => String(topic)));
+    this.written.push(...batch.map((each) => typeof each === "string" ? each : this.decode(each)));
   }
 }

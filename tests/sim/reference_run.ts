@@ -6,7 +6,7 @@
 import { createJsonEncoder } from "../../src/codec/json_encode.ts";
 import { CaseCatalog } from "../../src/rule_test/case_catalog.ts";
 import { Query } from "../../src/runtime/query.ts";
-import { payloadTransform } from "../../src/runtime/result_transform.ts";
+import { payloadForms, resultTransform } from "../../src/runtime/result_transform.ts";
 import { planOptionsOf, readRule } from "../../src/runtime/rule_definition.ts";
 import { builtInFunctions } from "../../src/sql/functions/built_in.ts";
 import type { Struct } from "../../src/value/value.ts";
@@ -46,7 +46,7 @@ function runVariant(
   const definition = readRule(json, { timezone: "UTC", generateId: () => rule.id });
   const isSingle = json.includes('"sendSingle":true');
   const shaping = { sendSingle: isSingle, omitIfEmpty: false, fields: [], excludeFields: [], dataField: "" };
-  const transform = payloadTransform(shaping, createJsonEncoder());
+  const transform = resultTransform(shaping, payloadForms(createJsonEncoder()));
   const catalog = new CaseCatalog(definitions.flatMap(({ sql }) => sql === "" ? [] : [sql]));
   const query = new Query(
     definition,

@@ -64,6 +64,14 @@ export class AlterQueue implements SendQueue {
     return this.#live.length >= this.#options.bound || this.#resends.blocked;
   }
 
+  get available(): number {
+    return this.#live.length;
+  }
+
+  get crowded(): boolean {
+    return this.blocked;
+  }
+
   get finished(): boolean {
     return this.#live.length === 0;
   }
@@ -75,11 +83,11 @@ export class AlterQueue implements SendQueue {
     else if (this.#taken === 0) this.#divert();
   }
 
-  take(): Sending | undefined {
+  take(max = writeItemsMax): Sending | undefined {
     const { priority } = this.#options;
     const { isReachable } = this.resend as ResendLane;
     if (priority === 1 && isReachable && this.#resends.length > 0 && !this.#isStopping) return undefined;
-    const messages = this.#live.slice(0, writeItemsMax);
+    const messages = this.#live.slice(0, max);
     if (messages.length === 0) return undefined;
     this.#taken = messages.length;
     for (const message of messages) message.id ??= this.#resends.newId(message.sequence);
@@ -173,8 +181,16 @@ class ResendLane implements SendLane {
     return this.#queue.finished;
   }
 
-  take(): Sending | undefined {
-    return this.#turn.waits() ? undefined : this.#queue.take();
+  get available(): number {
+    return this.#queue.available;
+  }
+
+  get crowded(): boolean {
+    return this.#queue.crowded;
+  }
+
+  take(max?: number): Sending | undefined {
+    return this.#turn.waits() ? undefined : this.#queue.take(max);
   }
 
   arrival(): Promise<void> {

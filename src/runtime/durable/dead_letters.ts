@@ -12,6 +12,7 @@ import { RowError } from "../../diagnostics/row_error.ts";
 import { nearest } from "../../diagnostics/suggest.ts";
 import type { DeadLetter, DeliveryStore, Outbox, OutboxWork, Payload } from "../../store/delivery_store.ts";
 import { jsonText } from "../../value/json_text.ts";
+import { bodyOf } from "../addressed_item.ts";
 import { decodeKept } from "./message_codec.ts";
 
 /** A dead letter to be shown. Times are Unix milliseconds. */
@@ -224,7 +225,8 @@ function contentOf(payload: Payload): { readonly content: Payload; readonly id?:
   for (const accepts of ["payloads", "rows"] as const) {
     try {
       const { item, ...rest } = decodeKept(payload, accepts);
-      return { content: typeof item === "string" || item instanceof Uint8Array ? item : jsonText([...item]), ...rest };
+      const body = bodyOf(item);
+      return { content: typeof body === "string" || body instanceof Uint8Array ? body : jsonText([...body]), ...rest };
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RowError)) throw error;
     }

@@ -3,11 +3,13 @@
  * @module
  */
 import { RowError } from "../../diagnostics/row_error.ts";
+import type { Body } from "../addressed_item.ts";
+import { bodyOf, withBody } from "../addressed_item.ts";
 import type { Item, Sending, SendLane } from "../send_queue.ts";
 
 export interface FormedLaneOptions {
   /** Throws RowError for what cannot be encoded. */
-  readonly form: (item: Item) => Item;
+  readonly form: (body: Body) => Body;
   /** So many messages cannot be encoded. */
   readonly onFailed: (error: RowError, count: number) => void;
 }
@@ -41,9 +43,21 @@ export class FormedLane implements SendLane {
     return this.#lane.diverts === true;
   }
 
-  take(): FormedSending | undefined {
+  get available(): number {
+    return this.#lane.available;
+  }
+
+  get crowded(): boolean {
+    return this.#lane.crowded;
+  }
+
+  hurry(): void {
+    this.#lane.hurry?.();
+  }
+
+  take(max?: number): FormedSending | undefined {
     while (true) {
-      const inner = this.#lane.take();
+      const inner = this.#lane.take(max);
       if (inner === undefined) return undefined;
       const sending = this.#formed(inner);
       if (sending.items.length > 0) return sending;
@@ -58,7 +72,7 @@ export class FormedLane implements SendLane {
     const left = new Map<number, string>();
     for (const [i, item] of inner.items.entries()) {
       try {
-        items.push(form(item));
+        items.push(withBody(item, form(bodyOf(item))));
         positions.push(i);
       } catch (error) {
         if (!(error instanceof RowError)) throw error;
@@ -70,8 +84,8 @@ export class FormedLane implements SendLane {
     return { items, ...ids, inner, positions, left };
   }
 
-  arrival(): Promise<void> {
-    return this.#lane.arrival();
+  arrival(seen?: number): Promise<void> {
+    return this.#lane.arrival(seen);
   }
 
   sent(sending: Sending, refused?: ReadonlyMap<number, string>): void {

@@ -3,18 +3,20 @@
  *
  * Text and bytes stand as they are: nearly all messages are text, and go to disk and back without a copy. What needs more
  * begins with a mark, so that the one cannot be taken for the other: rows, text that begins with the mark itself, and
- * messages that bring an id of their own.
+ * messages that bring an id or settings of their own.
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { MessageSettings } from "../../connector/sink.ts";
 import type { Payload } from "../../store/delivery_store.ts";
 import type { Struct } from "../../value/value.ts";
+import { AddressedItem, type Body } from "../addressed_item.ts";
 import type { Item } from "../send_queue.ts";
 import { decodeState, encodeState } from "../state_codec.ts";
 
 const mark = "\u0002";
 /** What stands behind the mark. */
-const kinds = { rows: "r", text: "t", bytes: "b", id: "i" } as const;
+const kinds = { rows: "r", text: "t", bytes: "b", id: "i", settings: "s" } as const;
 
 /** A message and, where it has one that differs from that of its place in the outbox, its id. */
 export interface KeptItem {
@@ -26,15 +28,21 @@ export interface KeptItem {
 export function encodeItem(item: Item): Payload {
   if (typeof item === "string") return item.startsWith(mark) ? mark + kinds.text + item : item;
   if (item instanceof Uint8Array) return item;
+  if (item instanceof AddressedItem) {
+    return `${mark}${kinds.settings}${JSON.stringify(item.settings)}\n${asText(item.body)}`;
+  }
   return mark + kinds.rows + encodeState(item as Struct[]);
+}
+
+/** As it can stand behind something else. */
+function asText(item: Item): string {
+  if (!(item instanceof Uint8Array)) return encodeItem(item) as string;
+  return mark + kinds.bytes + Buffer.from(item.buffer, item.byteOffset, item.byteLength).toString("base64");
 }
 
 /** As {@linkcode encodeItem}, with an id without line ends. */
 export function encodeItemWithId(item: Item, id: string): Payload {
-  const payload = item instanceof Uint8Array
-    ? mark + kinds.bytes + Buffer.from(item.buffer, item.byteOffset, item.byteLength).toString("base64")
-    : encodeItem(item);
-  return `${mark}${kinds.id}${id}\n${payload}`;
+  return `${mark}${kinds.id}${id}\n${asText(item)}`;
 }
 
 /**
@@ -63,6 +71,12 @@ export function decodeKept(payload: Payload, accepts: "payloads" | "rows"): Kept
       const end = rest.indexOf("\n");
       return { ...decodeKept(rest.slice(end + 1), accepts), id: rest.slice(0, end) };
     }
+    case kinds.settings: {
+      const end = rest.indexOf("\n");
+      const settings = settingsOf(rest.slice(0, end));
+      const { item, ...more } = decodeKept(rest.slice(end + 1), accepts);
+      return { ...more, item: new AddressedItem(item as Body, settings) };
+    }
     default:
       throw new TypeError("The message is in a form that this version does not know");
   }
@@ -71,6 +85,16 @@ export function decodeKept(payload: Payload, accepts: "payloads" | "rows"): Kept
 function asPayload(payload: Payload, accepts: "payloads" | "rows"): Payload {
   if (accepts === "rows") throw new TypeError("The message was kept as a payload, and the sink takes rows");
   return payload;
+}
+
+function settingsOf(text: string): MessageSettings {
+  try {
+    const settings: unknown = JSON.parse(text);
+    if (typeof settings === "object" && settings !== null) return settings as MessageSettings;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new TypeError("The message is damaged: settings were expected");
 }
 
 function rowsOf(text: string): readonly Struct[] {

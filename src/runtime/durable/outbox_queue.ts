@@ -7,7 +7,7 @@
  * @module
  */
 import type { Clock, Logger } from "../../connector/context.ts";
-import type { Lane, Outbox, OutboxWork, TakenMessage } from "../../store/delivery_store.ts";
+import type { Lane, Outbox, OutboxSettings, OutboxWork, TakenMessage } from "../../store/delivery_store.ts";
 import { settled } from "../../store/delivery_unit.ts";
 import { StoreError } from "../../store/store_error.ts";
 import type { Item, Sending, SendLane, SendQueue } from "../send_queue.ts";
@@ -25,6 +25,8 @@ export interface OutboxQueueOptions {
   readonly incarnation: string;
   /** What the sink takes. */
   readonly accepts: "payloads" | "rows";
+  /** Those of the outbox. */
+  readonly limits: Partial<Pick<OutboxSettings, "rowsMax" | "bytesMax">>;
   /** A limit took messages away, for this reason. */
   readonly onDropped: (reason: string, rows: number) => void;
   /** So many are dead letters, as they cannot be read. */
@@ -49,7 +51,7 @@ interface TakenSending extends Sending {
 }
 
 /** What a sink gets in one write. */
-const takeLimits = { rowsMax: 1024, bytesMax: 1024 * 1024 };
+const takeLimits = { rowsMax: 1024, bytesMax: 1024 * 1024, batchBytesMax: 16 * 1024 * 1024 };
 /** Between two looks at a store that cannot be read. */
 const troubleMs = 1000;
 
@@ -67,6 +69,8 @@ export class OutboxQueue implements SendQueue {
   #settling = 0;
   /** Messages in the lane of the resends. After a start an upper bound, until that lane was found empty once. */
   #resends = 0;
+  /** Of these, what the second sender has. */
+  #resending = 0;
   #isTaken = false;
   #isReachable = true;
   #canResend = true;
@@ -101,6 +105,21 @@ export class OutboxQueue implements SendQueue {
     return this.#options.outbox.counts().rows + this.#uncommitted - this.#settling;
   }
 
+  /** Without those that are done with and still there, as they count as taken. */
+  get available(): number {
+    const { rows, takenRows } = this.#options.outbox.counts();
+    return rows - takenRows - (this.#resends - this.#resending);
+  }
+
+  /** What is uncommitted waits for room: its rows, or by their share its bytes, are more than there may be. */
+  get crowded(): boolean {
+    if (this.#uncommitted === 0) return false;
+    const { rowsMax = Infinity, bytesMax = Infinity } = this.#options.limits;
+    const { rows, bytes } = this.#options.outbox.counts();
+    const expected = rows + this.#uncommitted;
+    return expected > rowsMax || (rows > 0 && (bytes / rows) * expected > bytesMax);
+  }
+
   /** The journal holds the delivery: its source is told when the messages are kept, not when they are sent. */
   add(items: readonly Item[]): void {
     this.#uncommitted += items.length;
@@ -126,23 +145,32 @@ export class OutboxQueue implements SendQueue {
     return this.#stopping ? Promise.resolve() : this.#arrival.wait();
   }
 
-  take(): TakenSending | undefined {
+  take(max?: number): TakenSending | undefined {
     const { alter } = this.#options;
     if (alter?.priority === 1 && this.#canResend && this.#resends > 0) return undefined;
-    const sending = this.#takeFrom("live");
+    const sending = this.#takeFrom("live", max);
     this.#isTaken = sending !== undefined;
     return sending;
   }
 
-  #takeFrom(lane: Lane): TakenSending | undefined {
+  #takeFrom(lane: Lane, max?: number): TakenSending | undefined {
     const { outbox, clock } = this.#options;
+    const bytesMax = max === undefined ? takeLimits.bytesMax : takeLimits.batchBytesMax;
     this.#cancelTimers[lane]?.();
     delete this.#cancelTimers[lane];
     try {
-      const { messages, waitUntilMs } = outbox.take({ ...takeLimits, lane, nowMs: clock.now() });
-      if (messages.length > 0) return this.#readable(messages) ?? this.#takeFrom(lane);
+      const { messages, waitUntilMs } = outbox.take({
+        rowsMax: max ?? takeLimits.rowsMax,
+        bytesMax,
+        lane,
+        nowMs: clock.now(),
+      });
+      if (messages.length > 0) return this.#readable(messages) ?? this.#takeFrom(lane, max);
       if (waitUntilMs !== undefined) this.#wakeAfter(lane, Math.max(1, waitUntilMs - clock.now()));
-      else if (lane === "resend" && this.#changing === 0) this.#resends = 0;
+      else if (lane === "resend" && this.#changing === 0 && this.#resends > 0) {
+        this.#resends = 0;
+        this.#arrival.wake();
+      }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#options.log.error("An outbox cannot be read and will be tried again", { reason: error.message });
@@ -278,14 +306,20 @@ export class OutboxQueue implements SendQueue {
   }
 
   #resendLane({ priority }: AlterOptions): SendLane {
+    const resends = () => this.#resends;
     return {
       finished: true,
       buries: true,
-      take: () => {
+      get available() {
+        return resends();
+      },
+      crowded: false,
+      take: (max?: number) => {
         // Those that wait for room in a full outbox are no reason: only what leaves it makes some.
         const fresh = this.length - this.#uncommitted - this.#resends;
         if (priority === -1 && this.#isReachable && fresh > 0) return undefined;
-        const sending = this.#takeFrom("resend");
+        const sending = this.#takeFrom("resend", max);
+        this.#resending = sending?.messages.length ?? 0;
         // New messages may have waited for what is not there.
         if (sending === undefined && priority === 1) this.#arrival.wake();
         return sending;
@@ -293,10 +327,15 @@ export class OutboxQueue implements SendQueue {
       arrival: () => this.arrival(),
       sent: (sending, refused) => {
         this.#resends = Math.max(0, this.#resends - (sending as TakenSending).messages.length);
+        this.#resending = 0;
         this.#done(sending, refused);
         if (priority === 1) this.#arrival.wake();
       },
-      gaveBack: (sending) => this.#releaseOld((sending as TakenSending).messages),
+      gaveBack: (sending) => {
+        const isTakenBack = this.#releaseOld((sending as TakenSending).messages);
+        if (isTakenBack) this.#resending = 0;
+        return isTakenBack;
+      },
       reachable: (canResend) => {
         this.#canResend = canResend;
         this.#arrival.wake();

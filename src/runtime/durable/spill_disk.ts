@@ -8,6 +8,7 @@ import type { Clock, Logger } from "../../connector/context.ts";
 import type { Committed, DeliveryStore, Outbox, TakenMessage } from "../../store/delivery_store.ts";
 import type { Item } from "../send_queue.ts";
 import { type CacheSettings, outboxSettingsOf } from "./cache_settings.ts";
+import { bodyOf } from "../addressed_item.ts";
 import { decodeKept, encodeItem, encodeItemWithId } from "./message_codec.ts";
 
 export interface SpillDiskOptions {
@@ -104,8 +105,10 @@ export class SpillDisk {
    *
    * @throws {StoreError}
    */
-  take(): { readonly messages: readonly WaitingMessage[]; readonly waitUntilMs?: number } {
-    const rowsMax = Math.min(this.#options.settings.bufferPageSize, readRowsMax);
+  take(
+    max = this.#options.settings.bufferPageSize,
+  ): { readonly messages: readonly WaitingMessage[]; readonly waitUntilMs?: number } {
+    const rowsMax = Math.min(max, readRowsMax);
     while (true) {
       const limits = { rowsMax, bytesMax: readBytesMax, nowMs: this.#options.clock.now() };
       let taken = this.#outbox.take({ ...limits, lane: this.#hasResends ? "resend" : "live" });
@@ -220,7 +223,10 @@ export class SpillDisk {
 
   /** Resolves when a page would find room that found none. */
   whenRoom(page: readonly WaitingMessage[]): Promise<void> {
-    const bytes = page.reduce((sum, { item }) => sum + (Array.isArray(item) ? 0 : item.length), 0);
+    const bytes = page.reduce((sum, { item }) => {
+      const body = bodyOf(item);
+      return sum + (Array.isArray(body) ? 0 : body.length);
+    }, 0);
     return this.#outbox.whenRoom(page.length, bytes);
   }
 

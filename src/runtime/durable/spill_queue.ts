@@ -89,6 +89,14 @@ export class SpillQueue implements SendQueue {
     return this.#inMemory + this.#loose + this.#disk.length;
   }
 
+  get available(): number {
+    return this.length;
+  }
+
+  get crowded(): boolean {
+    return this.blocked;
+  }
+
   /** The commit of a page takes until the end of the turn; only a page more may come in meanwhile. */
   get blocked(): boolean {
     const { length } = this.#memory;
@@ -132,13 +140,13 @@ export class SpillQueue implements SendQueue {
 
   // ---------------------------------------------------------------- messages go out
 
-  take(): Sending | undefined {
+  take(max?: number): Sending | undefined {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#isClosed) return undefined;
     let messages: readonly Kept[];
     try {
-      messages = this.#disk.waiting > 0 ? this.#takeFromDisk() : this.#isSpilling ? [] : this.#takeFromMemory();
+      messages = this.#disk.waiting > 0 ? this.#takeFromDisk(max) : this.#isSpilling ? [] : this.#takeFromMemory(max);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       this.#unwell(error);
@@ -150,19 +158,19 @@ export class SpillQueue implements SendQueue {
     return { items: messages.map(({ item }) => item), ids: messages.map(({ id }) => id!) };
   }
 
-  #takeFromDisk(): readonly Kept[] {
-    const { messages, waitUntilMs } = this.#disk.take();
+  #takeFromDisk(max?: number): readonly Kept[] {
+    const { messages, waitUntilMs } = this.#disk.take(max);
     if (this.#disk.hasDone) this.#pump();
     if (messages.length > 0) {
       return messages.map((message) => ({ ...message, place: "disk", isTaken: true, isDone: false }));
     }
     if (waitUntilMs !== undefined) this.#wakeAfter(Math.max(1, waitUntilMs - this.#options.clock.now()));
-    return this.#disk.waiting === 0 && !this.#isSpilling ? this.#takeFromMemory() : [];
+    return this.#disk.waiting === 0 && !this.#isSpilling ? this.#takeFromMemory(max) : [];
   }
 
-  #takeFromMemory(): readonly Kept[] {
+  #takeFromMemory(max = writeItemsMax): readonly Kept[] {
     this.#expireMemory();
-    const messages = this.#memory.slice(0, writeItemsMax);
+    const messages = this.#memory.slice(0, max);
     for (const message of messages) {
       message.isTaken = true;
       message.id ??= this.newId(message.sequence);
