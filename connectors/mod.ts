@@ -6,6 +6,8 @@
 import type { Connector } from "../src/connector/declare.ts";
 import { file } from "./file/mod.ts";
 import { log } from "./log/mod.ts";
+import { httppush } from "./httppush/mod.ts";
+import { httppull } from "./httppull/mod.ts";
 import { memory } from "./memory/mod.ts";
 import { modbus } from "./modbus/mod.ts";
 import { mqtt } from "./mqtt/mod.ts";
@@ -20,6 +22,8 @@ export const connectors: readonly Connector[] = [
   log,
   memory,
   modbus,
+  httppull,
+  httppush,
   mqtt,
   nop,
   redis,

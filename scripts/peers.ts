@@ -49,6 +49,13 @@ export const peers: readonly Peer[] = [
     programs: ["coap-client-notls", "coap-server-notls"],
     packages: ["libcoap3-bin"],
   },
+  { module: "tests/peers/curl.ts", programs: ["curl"], packages: ["curl"] },
+  {
+    module: "tests/peers/web_socket_peer.ts",
+    programs: [],
+    python: ["websockets"],
+    packages: ["python3-websockets"],
+  },
 ];
 
 /** Where a program stands, or undefined. Servers are often kept off the PATH. */
