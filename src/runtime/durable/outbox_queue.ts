@@ -130,7 +130,7 @@ export class OutboxQueue implements SendQueue {
     this.#uncommitted -= rows;
     if (!this.#isReachable && !this.#isTaken) void this.#divert();
     this.#arrival.wake();
-    if (this.length === 0) this.#idle.wake();
+    this.#wakeIdle();
   }
 
   room(): Promise<void> {
@@ -138,7 +138,19 @@ export class OutboxQueue implements SendQueue {
   }
 
   idle(): Promise<void> {
-    return this.length === 0 || this.#stopping ? Promise.resolve() : this.#idle.wait();
+    return this.#isEmpty || this.#stopping ? Promise.resolve() : this.#idle.wait();
+  }
+
+  /**
+   * Not by the length: between a commit and our being told of it, what has just gone is still counted as on its way out, in
+   * place of what is waiting.
+   */
+  get #isEmpty(): boolean {
+    return this.#uncommitted === 0 && this.#options.outbox.counts().rows === 0;
+  }
+
+  #wakeIdle(): void {
+    if (this.#isEmpty) this.#idle.wake();
   }
 
   arrival(): Promise<void> {
@@ -247,7 +259,7 @@ export class OutboxQueue implements SendQueue {
       // What could not be marked is for the next run, which counts it as found.
       if (!isKept) return this.#options.outbox.release([...settled(work)]);
       this.#settling -= count;
-      if (this.length === 0) this.#idle.wake();
+      this.#wakeIdle();
     });
   }
 
