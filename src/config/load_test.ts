@@ -36,6 +36,7 @@ test("an empty file gives the defaults", async () => {
     listen: { hostname: "127.0.0.1", port: 9081 },
     log: { level: "info", format: "auto" },
     timezone: "Local",
+    network: { privateAddresses: "allow", allow: [] },
     properties: {},
     ignoreCase: false,
     reportedVersion: "2.4.0",
@@ -234,5 +235,16 @@ test("aesKey is base64 of a key of AES, and no message shows what it is", async 
       assert.match(text, /E403: Bad value of "aesKey": expected (the base64 of 16, 24 or 32 bytes|text)/);
       assert.ok(!text.includes(key), text);
     }
+  }
+});
+
+test("network takes hosts, addresses and networks as exceptions, and nothing else", async () => {
+  const { network } = await load(
+    "network: {privateAddresses: refuse, allow: [light.local, 10.0.0.0/8, ::1, fd00::/8]}",
+  );
+  assert.deepEqual(network, { privateAddresses: "refuse", allow: ["light.local", "10.0.0.0/8", "::1", "fd00::/8"] });
+  assert.deepEqual((await load("")).network, { privateAddresses: "allow", allow: [] });
+  for (const entry of ["10.0.0.0/33", "fd00::/129", "10.0.0.0/8/8", "light.local/8", "http://a"]) {
+    assert.match(await refusal(`network: {allow: ["${entry}"]}`), /expected a host, an address or a network/, entry);
   }
 });

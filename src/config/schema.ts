@@ -2,6 +2,7 @@
  * The settings of an agent: what `weir.yaml` may hold, with every default in one place.
  * @module
  */
+import { isIP } from "node:net";
 import * as v from "valibot";
 import type { LogLevel } from "../connector/context.ts";
 import { parseGoDuration } from "../value/go_duration.ts";
@@ -38,6 +39,15 @@ const listen = v.pipe(
   v.check((text) => parseListen(text) !== undefined, "expected HOST:PORT, such as 127.0.0.1:9081 or [::1]:9081"),
   v.transform((text) => parseListen(text)!),
 );
+
+/** The name of a host, an address, or a network; what it means is up to those who look addresses up in it. */
+function isNetworkEntry(text: string): boolean {
+  const [address, bits, ...others] = text.split("/");
+  const version = isIP(address!);
+  if (bits === undefined) return version !== 0 || /^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$/i.test(text);
+  return others.length === 0 && /^\d{1,3}$/.test(bits) &&
+    Number(bits) <= (version === 4 ? 32 : version === 6 ? 128 : -1);
+}
 
 const wholeNumber = v.pipe(v.number("expected a whole number"), v.integer("expected a whole number"));
 
@@ -112,16 +122,6 @@ const sink = v.strictObject({
   resendPriority: v.optional(oneOf([-1, 0, 1]), 0),
 });
 
-export const configSchema = v.strictObject({
-  /** Where the admin interface listens. */
-  listen: v.optional(listen, "127.0.0.1:9081"),
-  /** Undefined: chosen by `defaultDataDir`. */
-  dataDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
-  /** Not honoured yet; refused with E408. */
-  rulesDir: v.optional(text),
-  log: v.optional(
-    v.strictObject({
-      level: v.optional(oneOf(logLevels), "info"),
 export const dataServerPortDefault = 10_081;
 
 /** The data server, on which connectors serve paths while a rule uses them. */
@@ -132,6 +132,16 @@ const source = v.strictObject({
   httpServerTls: v.optional(v.strictObject({ certfile: text, keyfile: text })),
 });
 
+export const configSchema = v.strictObject({
+  /** Where the admin interface listens. */
+  listen: v.optional(listen, "127.0.0.1:9081"),
+  /** Undefined: chosen by `defaultDataDir`. */
+  dataDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
+  /** Not honoured yet; refused with E408. */
+  rulesDir: v.optional(text),
+  log: v.optional(
+    v.strictObject({
+      level: v.optional(oneOf(logLevels), "info"),
       /** `auto`: for people on a terminal, logfmt otherwise. */
       format: v.optional(oneOf(logFormats), "auto"),
     }),
@@ -153,6 +163,19 @@ const source = v.strictObject({
   ignoreCase: v.optional(bool, false),
   /** What `GET /` shows as `version`: tools written for eKuiper decide on features by it. */
   reportedVersion: v.optional(text, "2.4.0"),
+  /** Where connectors of HTTP may connect to. */
+  network: v.optional(
+    v.strictObject({
+      /** Those of the machine, of private networks and of multicast. */
+      privateAddresses: v.optional(oneOf(["allow", "refuse"]), "allow"),
+      /** Exceptions from `refuse`. */
+      allow: v.optional(
+        v.array(v.pipe(text, v.check(isNetworkEntry, "expected a host, an address or a network such as 10.1.0.0/16"))),
+        [],
+      ),
+    }),
+    {},
+  ),
   cors: v.optional(
     v.strictObject({
       /** Origins of web pages that may call the admin interface; `*` allows every one. */
@@ -175,6 +198,7 @@ const source = v.strictObject({
   ),
   rule: v.optional(rule, {}),
   sink: v.optional(sink, {}),
+  source: v.optional(source, {}),
   /** Longest wait, in milliseconds, between two looks at a rule that may restart after an error or has a schedule. */
   rulePatrolInterval: v.optional(
     v.pipe(durationMs, v.minValue(1000, "expected at least a second")),
@@ -198,7 +222,6 @@ type Schema = v.GenericSchema & {
   readonly entries?: Readonly<Record<string, Schema>>;
   readonly value?: Schema;
 };
-  source: v.optional(source, {}),
 
 /** The names that may stand at a path of the configuration; undefined where any name may. */
 export function namesAt(path: readonly string[]): string[] | undefined {

@@ -17,6 +17,7 @@ import { DeadLetters } from "./durable/dead_letters.ts";
 import { DeliveryUpkeep } from "./durable/delivery_upkeep.ts";
 import { LookupKeeper, LookupTables } from "./lookup_tables.ts";
 import { KeyedStates } from "./keyed_states.ts";
+import { addressGuard, type NetworkRules } from "./private_network.ts";
 import { propertiesOf, type PropertySetting } from "./properties.ts";
 import { pathResolver } from "./resolve_path.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
@@ -37,6 +38,8 @@ export interface EngineOptions {
     readonly sink?: Readonly<Record<string, unknown>>;
     /** For actions that encrypt. */
     readonly aesKey?: Uint8Array | undefined;
+    /** Which addresses connectors of HTTP may connect to; all when absent. */
+    readonly network?: NetworkRules;
     /** IANA name, or `Local`. */
     readonly timezone: string;
     /** Longest wait between two looks at a rule that may restart or has a schedule, in milliseconds; 10 s when absent. */
@@ -91,7 +94,7 @@ export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? systemClock;
   const delivery = options.delivery ?? new MemoryDelivery();
   const upkeep = new DeliveryUpkeep(delivery, clock, log);
-  const pool = new ConnectionPool(clock, log, undefined, options.dataServer);
+  const pool = new ConnectionPool(clock, log, addressGuard(config.network), options.dataServer);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
   const states = new KeyedStates(store);
   const tables = new LookupTables({ pool, clock, log, resolvePath });

@@ -50,6 +50,7 @@ export async function openRole<Handle extends Closable>(
       clock: parts.clock,
       log: parts.log,
       ...(parts.resolvePath === undefined ? {} : { resolvePath: parts.resolvePath }),
+      ...(parts.pool.refusesAddress === undefined ? {} : { refusesAddress: parts.pool.refusesAddress }),
       status: onStatus,
       connection: lease?.connection as never,
       ...(declared === undefined ? {} : { columns: declared }),

@@ -1,0 +1,246 @@
+/**
+ * A client of HTTP/1.1 that keeps its connections open between requests.
+ *
+ * One belongs to each source, lookup and sink, so that none waits for another and closing one closes what it opened.
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { ConnectorContext } from "../../src/connector/context.ts";
+import { Disconnected } from "../../src/connector/errors.ts";
+import type { TlsOptions } from "../../src/connector/tls_settings.ts";
+import { HttpConnection } from "./connection.ts";
+import { type HttpResponse, ResponseReader } from "./response_reader.ts";
+import { BadRequest, type HttpTarget } from "./target.ts";
+
+export interface HttpRequest {
+  /** In capitals. */
+  readonly method: string;
+  readonly target: HttpTarget;
+  /** Lines `Name: value\r\n`, without Host and Content-Length; see `headerLine`. */
+  readonly headers: string;
+  /** Undefined: none. */
+  readonly body: string | Uint8Array | undefined;
+}
+
+export interface HttpClientOptions {
+  readonly context: Pick<ConnectorContext, "clock" | "refusesAddress">;
+  readonly tls: TlsOptions;
+  /** The longest wait for an answer, with the time to connect, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Longer answers are refused. */
+  readonly bodyBytesMax: number;
+  /** Requests beyond wait for a connection. */
+  readonly connectionsMax: number;
+}
+
+/** Servers often close after 60 seconds of silence, some earlier: what has been idle for longer is not used again. */
+const idleMsMax = 30_000;
+
+interface Idle {
+  readonly connection: HttpConnection;
+  readonly since: number;
+}
+
+const noBody = "";
+
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #all = new Set<HttpConnection>();
+  /** Oldest first. */
+  #idle: Idle[] = [];
+  #taken = 0;
+  #waiting: (() => void)[] = [];
+  #isClosed = false;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a request and waits for the answer, whatever its status.
+   *
+   * When the server closes a kept connection just as it is used, the request goes out once more on a new one. It may
+   * then have arrived twice; so may any request after `Disconnected`.
+   *
+   * @throws {Disconnected} when there is no answer in time, or none that can be read
+   * @throws {BadRequest} when the agent may not connect to the host
+   * @throws the reason of `signal` when that aborts
+   */
+  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    if (this.#taken >= this.#options.connectionsMax) await this.#turn(signal);
+    this.#taken++;
+    try {
+      return await this.#sendNow(request, signal);
+    } finally {
+      this.#taken--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    while (this.#taken >= this.#options.connectionsMax) {
+      await new Promise<void>((resolve, reject) => {
+        const abort = () => {
+          this.#waiting = this.#waiting.filter((each) => each !== wake);
+          reject(signal.reason);
+        };
+        const wake = () => {
+          signal.removeEventListener("abort", abort);
+          resolve();
+        };
+        signal.addEventListener("abort", abort, { once: true });
+        this.#waiting.push(wake);
+      });
+    }
+  }
+
+  async #sendNow(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    signal.throwIfAborted();
+    const { timeoutMs, context: { clock } } = this.#options;
+    const { target } = request;
+    const [head, body] = encode(request);
+    let connection: HttpConnection | undefined;
+    let givenUp: { readonly reason: unknown } | undefined;
+    let stopWaiting: (reason: unknown) => void = () => {};
+    const giveUp = (reason: unknown) => {
+      givenUp = { reason };
+      stopWaiting(reason);
+      connection?.destroy(reason);
+    };
+    const abort = () => giveUp(signal.reason);
+    const cancel = clock.after(timeoutMs, () => {
+      giveUp(new Disconnected(`${target.host}:${target.port} has not answered within ${timeoutMs} ms`));
+    });
+    signal.addEventListener("abort", abort);
+    try {
+      while (true) {
+        connection = this.#takeIdle(target.origin);
+        const isKept = connection !== undefined;
+        connection ??= this.#open(
+          target,
+          // Resolving a name cannot be broken off, only left alone.
+          this.#options.context.refusesAddress === undefined ? target.host : await new Promise((resolve, reject) => {
+            stopWaiting = reject;
+            this.#addressOf(target.host).then(resolve, reject);
+          }),
+        );
+        if (givenUp !== undefined) connection.destroy((givenUp as { readonly reason: unknown }).reason);
+        try {
+          const reader = new ResponseReader(request.method, this.#options.bodyBytesMax);
+          const response = await connection.exchange(head, body, reader);
+          if (connection.isUsable) this.#idle.push({ connection, since: clock.now() });
+          return response;
+        } catch (error) {
+          if (!isKept || !connection.brokeUnanswered) throw error;
+        }
+      }
+    } finally {
+      cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #takeIdle(origin: string): HttpConnection | undefined {
+    const now = this.#options.context.clock.now();
+    while (true) {
+      const at = this.#idle.findLastIndex(({ connection }) => connection.origin === origin);
+      if (at === -1) {
+        // Another server's turn: what is kept must not grow beyond what may be open.
+        if (this.#all.size >= this.#options.connectionsMax) this.#idle.shift()?.connection.destroy(unused);
+        return undefined;
+      }
+      const [{ connection, since }] = this.#idle.splice(at, 1) as [Idle];
+      // A clock that was set back makes nothing fresh.
+      if (connection.isUsable && Math.abs(now - since) <= idleMsMax) return connection;
+      connection.destroy(unused);
+    }
+  }
+
+  #open(target: HttpTarget, address: string): HttpConnection {
+    if (this.#isClosed) throw new Disconnected("the client is closed");
+    const connection: HttpConnection = new HttpConnection({
+      target,
+      address,
+      tls: this.#options.tls,
+      onGone: () => {
+        this.#all.delete(connection);
+        this.#idle = this.#idle.filter((each) => each.connection !== connection);
+      },
+    });
+    this.#all.add(connection);
+    return connection;
+  }
+
+  /**
+   * Finds out whether a server takes connections, without asking it anything.
+   *
+   * @throws as `send`
+   */
+  async reach(target: HttpTarget): Promise<void> {
+    const { timeoutMs, context: { clock, refusesAddress } } = this.#options;
+    let connection: HttpConnection | undefined;
+    let giveUp: (reason: unknown) => void = () => {};
+    const late = new Promise<never>((_, reject) => giveUp = reject);
+    late.catch(() => {});
+    const cancel = clock.after(timeoutMs, () => {
+      giveUp(new Disconnected(`${target.host}:${target.port} takes no connection within ${timeoutMs} ms`));
+    });
+    try {
+      const address = refusesAddress === undefined
+        ? target.host
+        : await Promise.race([this.#addressOf(target.host), late]);
+      connection = this.#open(target, address);
+      await Promise.race([connection.opened(), late]);
+    } finally {
+      cancel();
+      // Kept open without a request, it would be all that a small server can serve.
+      connection?.destroy(unused);
+    }
+  }
+
+  /**
+   * Where to connect to. Where some addresses are refused, names are resolved here, and the connection is made to the
+   * very address that was looked at: a name may lead elsewhere the next time.
+   */
+  async #addressOf(host: string): Promise<string> {
+    const { context } = this.#options;
+    let addresses = [host];
+    if (isIP(host) === 0) {
+      try {
+        addresses = (await lookup(host, { all: true })).map(({ address }) => address);
+      } catch (error) {
+        throw new Disconnected(`${host}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+    const refusals = addresses.map((address) => context.refusesAddress?.(host, address));
+    const allowed = addresses.find((_, i) => refusals[i] === undefined);
+    if (allowed === undefined) throw new BadRequest(refusals[0] ?? `"${host}" has no address`);
+    return allowed;
+  }
+
+  /** Closes all connections; requests that wait are rejected. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    const closed = new Disconnected("the client is closed");
+    for (const connection of this.#all) connection.destroy(closed);
+    return Promise.resolve();
+  }
+}
+
+const unused = new Error("the connection is not used any more");
+
+/** Methods without a meaning for a body say nothing of its length when there is none. */
+const bodiless: readonly string[] = ["GET", "HEAD", "DELETE"];
+
+function encode({ method, target, headers, body }: HttpRequest): [head: string, body: string | Uint8Array] {
+  const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  const hasLength = body !== undefined || !bodiless.includes(method);
+  const port = target.port === (target.secure ? 443 : 80) ? "" : `:${target.port}`;
+  const host = target.host.includes(":") ? `[${target.host}]` : target.host;
+  const head = `${method} ${target.path} HTTP/1.1\r\nHost: ${host}${port}\r\n${headers}${
+    hasLength ? `Content-Length: ${length}\r\n` : ""
+  }\r\n`;
+  return [head, body ?? noBody];
+}
