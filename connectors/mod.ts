@@ -4,6 +4,7 @@
  * @module
  */
 import type { Connector } from "../src/connector/declare.ts";
+import { coap } from "./coap/mod.ts";
 import { file } from "./file/mod.ts";
 import { log } from "./log/mod.ts";
 import { httppush } from "./httppush/mod.ts";
@@ -18,6 +19,7 @@ import { redisSub } from "./redis/redis_sub.ts";
 import { simulator } from "./simulator/mod.ts";
 
 export const connectors: readonly Connector[] = [
+  coap,
   file,
   log,
   memory,
