@@ -27,11 +27,12 @@ export const peers: readonly Peer[] = [
     packages: ["mosquitto", "mosquitto-clients", "openssl"],
   },
   {
-    module: "connectors/modbus/slave_peer.ts",
-    programs: ["socat"],
+    module: "tests/peers/modbus_slave.ts",
+    programs: [],
     python: ["pymodbus", "serial_asyncio"],
-    packages: ["python3-pymodbus", "python3-serial-asyncio", "socat"],
+    packages: ["python3-pymodbus", "python3-serial-asyncio"],
   },
+  { module: "tests/peers/serial_wire.ts", programs: ["socat"], packages: ["socat"] },
   {
     module: "tests/peers/redis.ts",
     programs: ["redis-server", "redis-cli", "openssl"],

@@ -17,7 +17,7 @@ import {
 import { RtuFraming } from "./protocol/rtu_framing.ts";
 import { TcpFraming } from "./protocol/tcp_framing.ts";
 import { type Script, type ScriptedDevice, startDevice } from "./scripted_device.ts";
-import { freePort, startSlave } from "./slave_peer.ts";
+import { freePort, startSlave } from "../../tests/peers/modbus_slave.ts";
 import { tcpPort } from "./tcp_port.ts";
 
 interface TestLine extends AsyncDisposable {

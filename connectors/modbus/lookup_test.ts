@@ -10,7 +10,7 @@ import { connectionSettings, LazyLine } from "./connection.ts";
 import { modbus } from "./mod.ts";
 import { NoAnswer } from "./protocol/failure.ts";
 import { type ScriptedDevice, startDevice } from "./scripted_device.ts";
-import { type Slave, startSlave } from "./slave_peer.ts";
+import { type Slave, startSlave } from "../../tests/peers/modbus_slave.ts";
 
 const { signal } = new AbortController();
 

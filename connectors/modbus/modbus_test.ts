@@ -11,7 +11,7 @@ import { addressOf, connectionSettings, identityOf, LazyLine, serverOf } from ".
 import { modbus } from "./mod.ts";
 import { readRequest } from "./protocol/request.ts";
 import { startDevice } from "./scripted_device.ts";
-import { startSlave } from "./slave_peer.ts";
+import { startSlave } from "../../tests/peers/modbus_slave.ts";
 
 const tags = [{ name: "n", register: "holding", address: 1 }];
 

@@ -1,6 +1,6 @@
 /**
  * A device that does what a test tells it to, wrong things above all: no real slave answers late, for another unit or
- * with noise when asked to. What is right is tested with `slave_peer.ts`.
+ * with noise when asked to. What is right is tested with `tests/peers/modbus_slave.ts`.
  * @module
  */
 import { once } from "node:events";

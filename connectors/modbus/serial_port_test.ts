@@ -7,8 +7,8 @@ import { NoAnswer } from "./protocol/failure.ts";
 import { readRequest, writeRegistersRequest } from "./protocol/request.ts";
 import { RtuFraming } from "./protocol/rtu_framing.ts";
 import { frameGapMs, serialPort, type SerialSettings, sttyArguments } from "./serial_port.ts";
-import { startSlave } from "./slave_peer.ts";
-import { startWire } from "./wire_peer.ts";
+import { startSlave } from "../../tests/peers/modbus_slave.ts";
+import { startWire } from "../../tests/peers/serial_wire.ts";
 
 const settings: SerialSettings = { path: "/dev/ttyUSB0", baudRate: 9600, dataBits: 8, parity: "even", stopBits: 1 };
 

@@ -5,7 +5,7 @@ import { withAgent } from "../../tests/agent/agent.ts";
 import { Line } from "./line.ts";
 import { readRequest, writeRegistersRequest } from "./protocol/request.ts";
 import { TcpFraming } from "./protocol/tcp_framing.ts";
-import { type Slave, startSlave } from "./slave_peer.ts";
+import { type Slave, startSlave } from "../../tests/peers/modbus_slave.ts";
 import { tcpPort } from "./tcp_port.ts";
 
 const inverters = Array.from({ length: 50 }, (_, i) => i + 1);

@@ -2,12 +2,11 @@
  * `weir modbus …`: reads, writes and finds what is on a line, for those who put devices into operation. It needs no agent.
  * @module
  */
-import { floatText } from "../value/float_text.ts";
-import { jsonText } from "../value/json_text.ts";
 import type { Struct, Value } from "../value/value.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { type Arguments, type CliContext, CliError, type Command, UsageError } from "./command.ts";
 import { operand, readVerb, tableText } from "./client.ts";
+import { GrowingTable } from "./growing_table.ts";
 import {
   fromArguments,
   modbusFlags,
@@ -18,23 +17,15 @@ import {
   readInterval,
   readKind,
   readOrders,
-  readRange,
   readTag,
   readUnits,
-  type RegisterKind,
   registerKinds,
 } from "./modbus_arguments.ts";
-import type { FoundUnit, ModbusMaster, ModbusProbe, ModbusReading, ModbusTag, RawSettings } from "./modbus_master.ts";
+import type { ModbusMaster, ModbusReading, ModbusTag, RawSettings } from "./modbus_master.ts";
+import { scan } from "./modbus_scan.ts";
+import { attempt, type ModbusSession, printJson } from "./modbus_session.ts";
 
 const verbs = ["scan", "read", "write"] as const;
-
-/** Ends with the first Ctrl-C; what is under way is waited for. */
-interface Session {
-  readonly args: Arguments;
-  readonly context: CliContext;
-  readonly master: ModbusMaster;
-  readonly signal: AbortSignal;
-}
 
 /** A value to read: where it stands, and what the user called it. */
 interface Place {
@@ -49,7 +40,7 @@ const countMax = 10_000;
 
 /** The places of the command line: for each unit, so many values one after the other, in each order. */
 function placesOf(
-  { args, master }: Pick<Session, "args" | "master">,
+  { args, master }: Pick<ModbusSession, "args" | "master">,
   count: number,
   type: string | undefined,
   orders: readonly (string | undefined)[],
@@ -81,7 +72,6 @@ function timeText(): string {
 }
 
 function valueText(value: Value): string {
-  if (typeof value === "number") return floatText(value);
   return typeof value === "string" ? JSON.stringify(value) : String(value ?? "-");
 }
 
@@ -93,7 +83,7 @@ function wordsText(words: readonly number[] | undefined, register: unknown): str
 
 // ---------------------------------------------------------------- read
 
-async function read(session: Session): Promise<number> {
+async function read(session: ModbusSession): Promise<number> {
   const { args, context, master, signal } = session;
   const orders = readOrders(args, true) ?? [undefined];
   const count = readCount(args, "count", countMax) ?? 1;
@@ -104,7 +94,7 @@ async function read(session: Session): Promise<number> {
   operand(args, 3, "the address", 4);
   const table = new GrowingTable(
     [...(interval === undefined ? [] : ["TIME"]), "UNIT", "REGISTER", "ADDRESS", "TYPE", "VALUE", "RAW"],
-    context,
+    context.stdout,
   );
   let failed = false;
   for (let round = 0; round < times && !signal.aborted; round++) {
@@ -171,31 +161,6 @@ function reasonOf(failure: string | undefined): Struct {
   return failure === undefined ? {} : { error: failure };
 }
 
-function printJson(row: Struct, context: CliContext): void {
-  context.stdout(`${jsonText(row)}\n`);
-}
-
-/** Rows that come one after the other, in columns as wide as the widest so far. */
-class GrowingTable {
-  readonly #heading: readonly string[];
-  readonly #context: CliContext;
-  #widths: number[] | undefined;
-
-  constructor(heading: readonly string[], context: CliContext) {
-    this.#heading = heading;
-    this.#context = context;
-  }
-
-  add(rows: readonly (readonly string[])[]): void {
-    const all = this.#widths === undefined ? [this.#heading, ...rows] : rows;
-    this.#widths = this.#heading.map((_, i) => Math.max(this.#widths?.[i] ?? 0, ...all.map((row) => row[i]!.length)));
-    const widths = this.#widths;
-    this.#context.stdout(
-      all.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()}\n`).join(""),
-    );
-  }
-}
-
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
@@ -216,7 +181,7 @@ function isTypeName(text: string | undefined): text is string {
   return text !== undefined && /^[a-z]+\d*$/i.test(text) && !/^(on|off|true|false)$/i.test(text);
 }
 
-async function write(session: Session): Promise<number> {
+async function write(session: ModbusSession): Promise<number> {
   const { args, context, master } = session;
   const rest = args.positionals.slice(4);
   const type = isTypeName(rest[0]) ? rest[0] : undefined;
@@ -273,108 +238,6 @@ function isClose(found: Value, written: Value): boolean {
   if (typeof found === "bigint" && typeof written === "bigint") return found === written;
   const [a, b] = [Number(found), Number(written)];
   return Math.abs(a - b) <= Math.max(Math.abs(a), Math.abs(b)) * 1e-6;
-}
-
-/** What keeps a command from its work is told without a stack. */
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new CliError((error as Error).message, { cause: error });
-  }
-}
-
-// ---------------------------------------------------------------- scan
-
-async function scan(session: Session): Promise<number> {
-  operand(session.args, 1, "the server", 3);
-  const [, , kind] = session.args.positionals;
-  return await attempt(() => kind === undefined ? scanUnits(session) : scanRegisters(session, readKind(kind)));
-}
-
-async function scanUnits({ args, context, master, signal }: Session): Promise<number> {
-  const base = readBase(args);
-  const address = readAddress(args.text("at") ?? String(base), base);
-  const units = readUnits(args, "1-247");
-  const kinds: readonly RegisterKind[] = ["holding", "input", "coil", "discrete"];
-  const table = new GrowingTable(["UNIT", "TIME", ...kinds.map((kind) => `${kind.toUpperCase()} ${address}`)], context);
-  const onProgress = progressOf(context, (unit) => `unit ${unit}`);
-  let found = 0;
-  for await (const unit of master.scanUnits(units, address - base, { signal, onProgress })) {
-    found++;
-    clearProgress(context);
-    if (args.flag("json")) printJson(unitJson(unit), context);
-    else table.add([unitCells(unit, kinds)]);
-  }
-  clearProgress(context);
-  if (!args.flag("json")) context.stdout(`${found} of ${units.length} units ${found === 1 ? "answers" : "answer"}.\n`);
-  return found > 0 ? 0 : 1;
-}
-
-function unitCells({ unitId, ms, probes }: FoundUnit, kinds: readonly RegisterKind[]): string[] {
-  return [String(unitId), `${Math.round(ms)} ms`, ...kinds.map((kind) => probeText(probes[kind]!))];
-}
-
-function probeText(probe: ModbusProbe): string {
-  if ("word" in probe) return String(probe.word);
-  if ("failure" in probe) return "no answer";
-  return probe.exception === 1 ? "unknown" : probe.exception === 2 ? "no such" : `exception ${probe.exception}`;
-}
-
-function unitJson({ unitId, ms, probes }: FoundUnit): Struct {
-  const shown = Object.entries(probes).map(([kind, probe]): [string, Value] => [
-    kind,
-    "word" in probe
-      ? { value: BigInt(probe.word) }
-      : "exception" in probe
-      ? { exception: BigInt(probe.exception) }
-      : { error: probe.failure },
-  ]);
-  return { unit: BigInt(unitId), ms: Math.round(ms * 10) / 10, ...Object.fromEntries(shown) };
-}
-
-/** So many values of a range are shown. */
-const shownMax = 8;
-
-async function scanRegisters({ args, context, master, signal }: Session, kind: RegisterKind): Promise<number> {
-  const base = readBase(args);
-  const [first, last] = readRange(args.positionals[3], base);
-  const table = new GrowingTable(["UNIT", "REGISTER", "ADDRESSES", "COUNT", "VALUES"], context);
-  const onProgress = progressOf(context, (address) => `${kind} ${address + base}`);
-  let found = 0;
-  for (const unitId of readUnits(args, "1")) {
-    const ranges = master.scanRegisters(unitId, kind, [first - base, last - base], { signal, onProgress });
-    for await (const { address, words } of ranges) {
-      found += words.length;
-      clearProgress(context);
-      const [from, to] = [address + base, address + base + words.length - 1];
-      if (args.flag("json")) {
-        const values = words.map((word) => BigInt(word));
-        printJson({ unit: BigInt(unitId), register: kind, first: BigInt(from), last: BigInt(to), values }, context);
-      } else {
-        const more = words.length > shownMax ? " …" : "";
-        const shown = `${words.slice(0, shownMax).join(" ")}${more}`;
-        table.add([[String(unitId), kind, from === to ? String(from) : `${from}-${to}`, String(words.length), shown]]);
-      }
-    }
-  }
-  clearProgress(context);
-  if (!args.flag("json")) {
-    context.stdout(`${found} of ${last - first + 1} addresses ${found === 1 ? "is" : "are"} there.\n`);
-  }
-  return found > 0 ? 0 : 1;
-}
-
-const clearLine = "\r\x1b[K";
-
-function progressOf(context: CliContext, textOf: (at: number) => string): ((at: number) => void) | undefined {
-  if (!context.isTerminal.stderr) return undefined;
-  return (at) => context.stderr(`${clearLine}${textOf(at)} …`);
-}
-
-function clearProgress(context: CliContext): void {
-  if (context.isTerminal.stderr) context.stderr(clearLine);
 }
 
 // ---------------------------------------------------------------- the command

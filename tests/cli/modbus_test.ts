@@ -3,8 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freePort, type Slave, startSlave } from "../../connectors/modbus/slave_peer.ts";
-import { startWire } from "../../connectors/modbus/wire_peer.ts";
+import { freePort, type Slave, startSlave } from "../peers/modbus_slave.ts";
+import { startWire } from "../peers/serial_wire.ts";
 import { type Outcome, weir } from "./fixture.ts";
 
 async function withSlave(

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually } from "../../tests/eventually.ts";
+import { eventually } from "../eventually.ts";
 
 export interface Wire {
   /** The device file of each end. */
