@@ -6,6 +6,8 @@
 import type { Connector } from "../src/connector/declare.ts";
 import { coap } from "./coap/mod.ts";
 import { file } from "./file/mod.ts";
+import { influx } from "./influx/mod.ts";
+import { influx2 } from "./influx/influx2.ts";
 import { log } from "./log/mod.ts";
 import { httppush } from "./httppush/mod.ts";
 import { httppull } from "./httppull/mod.ts";
@@ -21,6 +23,8 @@ import { simulator } from "./simulator/mod.ts";
 export const connectors: readonly Connector[] = [
   coap,
   file,
+  influx,
+  influx2,
   log,
   memory,
   modbus,
