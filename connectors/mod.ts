@@ -6,11 +6,11 @@
 import type { Connector } from "../src/connector/declare.ts";
 import { coap } from "./coap/mod.ts";
 import { file } from "./file/mod.ts";
+import { httppush } from "./httppush/mod.ts";
+import { httppull } from "./httppull/mod.ts";
 import { influx } from "./influx/mod.ts";
 import { influx2 } from "./influx/influx2.ts";
 import { log } from "./log/mod.ts";
-import { httppush } from "./httppush/mod.ts";
-import { httppull } from "./httppull/mod.ts";
 import { memory } from "./memory/mod.ts";
 import { modbus } from "./modbus/mod.ts";
 import { mqtt } from "./mqtt/mod.ts";
@@ -18,22 +18,24 @@ import { nop } from "./nop/mod.ts";
 import { redis } from "./redis/mod.ts";
 import { redisPub } from "./redis/redis_pub.ts";
 import { redisSub } from "./redis/redis_sub.ts";
+import { rest } from "./rest/mod.ts";
 import { simulator } from "./simulator/mod.ts";
 
 export const connectors: readonly Connector[] = [
   coap,
   file,
   influx,
+  httppull,
+  httppush,
   influx2,
   log,
   memory,
   modbus,
-  httppull,
-  httppush,
   mqtt,
   nop,
   redis,
   redisPub,
   redisSub,
   simulator,
+  rest,
 ];
