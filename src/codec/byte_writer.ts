@@ -99,7 +99,7 @@ export class ByteWriter {
     const end = at + size;
     if (end > this.#bytes.length) {
       if (end > sizeMax) throw new RowError("E508", `Cannot encode a payload of over ${sizeMax} bytes`);
-      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      const larger = new Uint8Array(Math.min(Math.max(end, this.#bytes.length * 2), sizeMax));
       larger.set(this.#bytes.subarray(0, at));
       this.#bytes = larger;
       this.#view = new DataView(larger.buffer);

@@ -22,6 +22,16 @@ export interface DefaultedColumn extends Column {
   readonly default?: Value;
 }
 
+/** A schema of the registry, ready to use: what a message of it looks like. */
+export interface MessageSchema {
+  /** `file.Message`, for messages. */
+  readonly id: string;
+  /** The columns of its rows. */
+  readonly columns: readonly Column[];
+  createDecoder(options: DecoderOptions): Decoder;
+  createEncoder(options: EncoderOptions): Encoder;
+}
+
 /** How the payloads of one stream are to be decoded. A format ignores what has no meaning for it. */
 export interface DecoderOptions {
   /** The declared columns; undefined or empty for a stream without schema. */
@@ -36,6 +46,8 @@ export interface DecoderOptions {
   readonly hasHeader?: boolean;
   /** Delimited: names of the columns of a stream without schema. */
   readonly fields?: readonly string[];
+  /** Of a codec with `schemaType`: what its payloads are encoded by. */
+  readonly schema?: MessageSchema;
 }
 
 export interface Decoder {
@@ -56,6 +68,8 @@ export interface EncoderOptions {
   readonly delimiter?: string;
   /** Delimited: every payload starts with a line of column names. Default false. */
   readonly hasHeader?: boolean;
+  /** As that of {@linkcode DecoderOptions}. */
+  readonly schema?: MessageSchema;
 }
 
 export interface Encoder {
@@ -78,6 +92,8 @@ export interface Encoder {
 export interface Codec {
   /** The value of FORMAT and `format`. */
   readonly format: string;
+  /** The kind of schema without which it can do nothing; absent: it needs none. */
+  readonly schemaType?: "protobuf";
   createDecoder(options: DecoderOptions): Decoder;
   createEncoder(options: EncoderOptions): Encoder;
 }
