@@ -10,6 +10,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import type { BundleOptions } from "./bundle.ts";
 import { ensureInstalled, findBun, type Outcome, run, runDeno } from "./engines.ts";
 import { root } from "./source_files.ts";
 
@@ -77,27 +78,13 @@ function threadsOf(entry: string): string[] {
 type Stamp = Readonly<Record<"WEIR_VERSION" | "WEIR_COMMIT", string>>;
 
 function bunBuild(entry: string, out: string, stamp: Stamp, target: Target | undefined): Promise<Outcome> {
-  return run(findBun(), [
-    "build",
-    "--compile",
-    // Identifiers keep their names: those of classes appear in logs, and they weigh little beside the engine.
-    "--minify-syntax",
-    "--minify-whitespace",
-    "--sourcemap=none",
-    // Compiled ahead of time, the code starts sooner and needs 2 MB less memory than its text would.
-    "--bytecode",
-    "--format=esm",
-    // What is imported later is loaded later: in one file, all of it would be there before the first trim.
-    "--splitting",
-    // An agent must not take settings from files that happen to lie in its working directory.
-    "--no-compile-autoload-dotenv",
-    "--no-compile-autoload-bunfig",
-    ...(target === undefined ? [] : [`--target=bun-${target}`]),
-    ...Object.entries(stamp).map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`),
-    `--outfile=${out}`,
-    entry,
-    ...threadsOf(entry),
-  ], "collect");
+  const options: BundleOptions = {
+    entries: [entry, ...threadsOf(entry)],
+    out,
+    ...(target === undefined ? {} : { target: `bun-${target}` }),
+    define: Object.fromEntries(Object.entries(stamp).map(([name, value]) => [name, JSON.stringify(value)])),
+  };
+  return run(findBun(), ["run", join(root, "scripts", "bundle.ts"), JSON.stringify(options)], "collect");
 }
 
 async function denoCompile(entry: string, out: string, stamp: Stamp, target: Target | undefined): Promise<Outcome> {
