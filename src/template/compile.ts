@@ -107,7 +107,10 @@ class Compiler {
           };
         }
         const print = this.#placed(node.span, (run, dot, variables) => {
-          run.write(printed(evaluate(run, dot, variables), run));
+          const value = evaluate(run, dot, variables);
+          const text = printed(value, run);
+          const { fit } = run.surroundings;
+          run.write(fit === undefined ? text : fit(text, value, run.output));
           return undefined;
         });
         return (run, dot, variables) => {

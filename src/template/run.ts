@@ -22,7 +22,14 @@ export interface Surroundings {
   /** Unix milliseconds. */
   now(): number;
   readonly patterns: Map<string, Re2>;
+  readonly fit?: Fit;
 }
+
+/**
+ * Makes the text of a value fit where the template prints it, such as inside the quotes of another language. `before` is
+ * all that has been written in front of it. What it throws ends the evaluation, and reaches the caller.
+ */
+export type Fit = (text: string, value: Value, before: string) => string;
 
 export class Run {
   readonly surroundings: Surroundings;

@@ -15,7 +15,7 @@ import type { ParsedTemplate } from "./ast.ts";
 import { compileParsed } from "./compile.ts";
 import { TemplateMistake } from "./mistake.ts";
 import { parseTemplate } from "./parse.ts";
-import { Run, type Surroundings } from "./run.ts";
+import { type Fit, Run, type Surroundings } from "./run.ts";
 
 /** The text for a row, or for a list of rows. */
 export type Template = (data: Struct | Struct[]) => string;
@@ -25,6 +25,8 @@ export interface TemplateOptions {
   readonly path?: string;
   /** The clock of `now` and `ago`, in Unix milliseconds; the machine's without it. */
   readonly now?: () => number;
+  /** For texts in another language: what the template prints passes through it; its own text does not. */
+  readonly fit?: Fit;
 }
 
 /** True for a text with an action; any other text is the same for every row. */
@@ -44,7 +46,12 @@ export function compileTemplate(text: string, options: TemplateOptions = {}): Te
   const problems: Diagnostic[] = [];
   const execute = compileParsed(parse(text, options), problems);
   if (problems.length > 0) throw new DiagnosticError(problems.map((problem) => placed(problem, text, options)), text);
-  const surroundings: Surroundings = { now: options.now ?? Date.now, patterns: new Map() };
+  const { fit } = options;
+  const surroundings: Surroundings = {
+    now: options.now ?? Date.now,
+    patterns: new Map(),
+    ...(fit === undefined ? {} : { fit }),
+  };
   return (data) => {
     const run = new Run(surroundings);
     try {

@@ -111,6 +111,17 @@ test("now and ago read the clock that is given", () => {
   assert.equal(compileTemplate('{{dateInZone "15:04" now "UTC"}} {{ago 1500000000}}', options)({}), "02:41 1m0s");
 });
 
+test("what is printed passes through fit, with what stands before it; the template's own text does not", () => {
+  const seen: unknown[] = [];
+  const fit = (text: string, value: unknown, before: string) => {
+    seen.push([text, value, before]);
+    return `<${text}>`;
+  };
+  const template = compileTemplate("a={{.a}}{{if .a}} b={{upper .b}}{{end}}", { fit });
+  assert.equal(template({ a: 5n, b: "x" }), "a=<5> b=<X>");
+  assert.deepEqual(seen, [["5", 5n, "a="], ["X", "X", "a=<5> b="]]);
+});
+
 test("isTemplate() is true for texts with actions only", () => {
   assert.equal(isTemplate("plant/{{.id}}"), true);
   assert.equal(isTemplate('{"a":{"b":1}}'.replace("}}", "} }")), false);
