@@ -20,13 +20,14 @@ import { redisPub } from "./redis/redis_pub.ts";
 import { redisSub } from "./redis/redis_sub.ts";
 import { rest } from "./rest/mod.ts";
 import { simulator } from "./simulator/mod.ts";
+import { sql } from "./sql/mod.ts";
 
 export const connectors: readonly Connector[] = [
   coap,
   file,
-  influx,
   httppull,
   httppush,
+  influx,
   influx2,
   log,
   memory,
@@ -36,6 +37,7 @@ export const connectors: readonly Connector[] = [
   redis,
   redisPub,
   redisSub,
-  simulator,
   rest,
+  simulator,
+  sql,
 ];

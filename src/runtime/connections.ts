@@ -71,6 +71,7 @@ export class ConnectionPool {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #dataServer: DataServer | undefined;
+  readonly #resolvePath: ConnectorContext["resolvePath"];
   readonly #pooled = new Map<string, Pooled>();
   readonly #named = new Map<string, ConnectionLease>();
   #unnamed = 0;
@@ -82,10 +83,12 @@ export class ConnectionPool {
     log: Logger,
     refusesAddress?: ConnectorContext["refusesAddress"],
     dataServer?: DataServer,
+    resolvePath?: ConnectorContext["resolvePath"],
   ) {
     this.#clock = clock;
     this.#log = log;
     this.#dataServer = dataServer;
+    this.#resolvePath = resolvePath;
     this.refusesAddress = refusesAddress;
   }
 
@@ -131,6 +134,7 @@ export class ConnectionPool {
       log,
       status,
       ...(this.#dataServer === undefined ? {} : { dataServer: this.#dataServer }),
+      ...(this.#resolvePath === undefined ? {} : { resolvePath: this.#resolvePath }),
       ...(this.refusesAddress === undefined ? {} : { refusesAddress: this.refusesAddress }),
     });
     const pooled: Pooled = {

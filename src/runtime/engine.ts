@@ -94,8 +94,8 @@ export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? systemClock;
   const delivery = options.delivery ?? new MemoryDelivery();
   const upkeep = new DeliveryUpkeep(delivery, clock, log);
-  const pool = new ConnectionPool(clock, log, addressGuard(config.network), options.dataServer);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
+  const pool = new ConnectionPool(clock, log, addressGuard(config.network), options.dataServer, resolvePath);
   const states = new KeyedStates(store);
   const tables = new LookupTables({ pool, clock, log, resolvePath });
   const launcher = new RuleLauncher({
