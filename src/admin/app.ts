@@ -18,7 +18,7 @@ import type { StreamRegistry } from "../runtime/streams.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
-import { metadataRoutes } from "./metadata.ts";
+import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { hostGuard, originGuard } from "./origin.ts";
 import { ruleRoutes } from "./rules.ts";
@@ -26,7 +26,7 @@ import { stateRoutes } from "./state.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
 
-export interface AdminOptions {
+export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly rules: Rules;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
@@ -81,7 +81,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   streamRoutes(app, options);
   ruleRoutes(app, options.rules);
   if (options.deadLetters !== undefined) deadLetterRoutes(app, options.deadLetters);
-  metadataRoutes(app, options.configs);
+  metadataRoutes(app, options);
   connectionRoutes(app, options.configs, options.live);
   stateRoutes(app, options.states);
 

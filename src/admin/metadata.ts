@@ -1,16 +1,32 @@
 /**
- * `/metadata/…/confKeys`: named settings of sources, sinks and connections.
+ * `/metadata`: what there is to choose from, named settings of sources, sinks and connections, and whether a peer can be
+ * reached.
  * @module
  */
 import type { Hono } from "hono";
+import type { Connector } from "../connector/declare.ts";
+import { fail } from "../diagnostics/diagnostic.ts";
+import { didYouMean } from "../diagnostics/suggest.ts";
+import type { SqlFunction } from "../sql/functions/declare.ts";
+import { functionGroups, listOf, operators, sinkForm, sourceForm } from "./catalogue.ts";
 import { type ConfigRegistry, type ConfigRole, parseSettings } from "../runtime/configs.ts";
 import { type AdminEnv, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { empty, json } from "./reply.ts";
+import type { Settings } from "../runtime/secrets.ts";
 
 const roles: readonly ConfigRole[] = ["source", "sink", "connection"];
 
-export function metadataRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry): void {
+export interface MetadataOptions {
+  readonly configs: ConfigRegistry;
+  readonly connectors?: readonly Connector[];
+  readonly functions?: readonly SqlFunction[];
+  /** Throws DiagnosticError E707 or E708. Without it no peer can be asked. */
+  readonly reach?: (role: "source" | "sink" | "lookup", type: string, settings: Settings) => Promise<void>;
+}
+
+export function metadataRoutes(app: Hono<AdminEnv>, options: MetadataOptions): void {
+  const { configs } = options;
   const failure = failing({
     prefix: "Invalid confKey",
     configuration: errorCodes.configuration,
@@ -32,4 +48,66 @@ export function metadataRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry): vo
       return empty(c);
     });
   }
+
+  catalogueRoutes(app, options);
+
+  const { reach = cannotAsk } = options;
+  const unreached = failing({ configuration: errorCodes.configuration, codes: { E708: errorCodes.io } });
+  for (const role of ["source", "sink", "lookup"] as const) {
+    app.post(`/metadata/${role}s/connection/:type`, unreached, async (c) => {
+      const body = await c.req.text();
+      await reach(role, pathName(c, "type"), body === "" ? {} : parseSettings(body));
+      return empty(c);
+    });
+  }
+}
+
+function catalogueRoutes(app: Hono<AdminEnv>, { configs, connectors = [], functions = [] }: MetadataOptions): void {
+  const failure = failing({ configuration: errorCodes.undefined });
+  const kindOf = (lookup: string | undefined) => lookup === "lookup" ? "lookups" as const : "sources" as const;
+
+  app.get("/metadata/sources", (c) => json(c, listOf(kindOf(c.req.query("kind")), connectors)));
+  app.get("/metadata/sinks", (c) => json(c, listOf("sinks", connectors)));
+  app.get("/metadata/connections", (c) => json(c, listOf("connections", connectors)));
+  app.get("/metadata/functions", (c) => json(c, functionGroups(functions)));
+  app.get("/metadata/operators", (c) => json(c, operators()));
+
+  app.get("/metadata/sources/:type", failure, (c) => {
+    const kind = kindOf(c.req.query("kind"));
+    const connector = connectorOf(connectors, pathName(c, "type"), kind === "lookups" ? "lookup" : "source");
+    return json(c, sourceForm(connector, kind, configs.confKeys("source", connector.name)));
+  });
+  app.get("/metadata/connections/:type", failure, (c) => {
+    const connector = connectorOf(connectors, pathName(c, "type"), "connection");
+    return json(c, sourceForm(connector, "connections", configs.confKeys("connection", connector.name)));
+  });
+  app.get("/metadata/sinks/:type", failure, (c) => {
+    return json(c, sinkForm(connectorOf(connectors, pathName(c, "type"), "sink")));
+  });
+
+  app.get("/metadata/resources", (c) => {
+    const of = (role: "source" | "sink") =>
+      connectors.filter((connector) => connector[role] !== undefined).flatMap(({ name }) =>
+        Object.keys(configs.confKeys(role, name)).map((key) => ({ [key]: name }))
+      );
+    return json(c, { sources: of("source"), sinks: of("sink") });
+  });
+}
+
+function cannotAsk(role: string, type: string): never {
+  fail("E707", `${role === "lookup" ? "lookup source" : role} ${type} doesn't support ping connection`);
+}
+
+/** @throws {DiagnosticError} E405 */
+function connectorOf(
+  connectors: readonly Connector[],
+  type: string,
+  role: "source" | "lookup" | "sink" | "connection",
+): Connector {
+  const having = connectors.filter((connector) => connector[role] !== undefined);
+  const names = having.map(({ name }) => name);
+  return having.find(({ name }) => name.toLowerCase() === type.toLowerCase()) ??
+    fail("E405", `Unknown ${role} type "${type}"`, {
+      hint: didYouMean(type, names) ?? `this version has ${names.join(", ")}`,
+    });
 }

@@ -2,6 +2,7 @@
  * What a command of the command line is, and what it gets.
  * @module
  */
+import type { AdminOptions } from "../admin/app.ts";
 import type { LiveConnections } from "../admin/connections.ts";
 import type { Logger } from "../connector/context.ts";
 import type { DataServer } from "../connector/data_server.ts";
@@ -34,6 +35,7 @@ export interface Engine {
   readonly deadLetters?: DeadLetters;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
+  readonly reach?: AdminOptions["reach"];
   /**
    * Starts the stored rules that are triggered; thousands of them go on starting after it. An engine that is never started
    * can still check rules.

@@ -18,6 +18,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
+import { functions } from "../sql/functions/registry.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
@@ -202,6 +203,9 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       ...(engine.deadLetters === undefined ? {} : { deadLetters: engine.deadLetters }),
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
+      ...(engine.reach === undefined ? {} : { reach: engine.reach }),
+      connectors: engineModule.connectors,
+      functions,
     });
     server = await platform.serve(
       {

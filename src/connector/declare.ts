@@ -140,6 +140,8 @@ export interface SourceRole<Schema extends SettingsSchema, Connection> {
   readonly promise?: DeliveryOf<Schema>;
   /** `payloads` are decoded with the stream's FORMAT; `rows` arrive decoded. It may depend on the settings. */
   readonly emits: "payloads" | "rows" | ((settings: v.InferOutput<Schema>) => "payloads" | "rows");
+  /** As {@linkcode SinkRoleBase.pings}. */
+  readonly pings?: boolean;
   /** The keys of `meta()` that rows of this source have. */
   readonly meta: readonly string[];
   /** The stream's DATASOURCE, KEY, FORMAT and DELIMITER arrive as the settings of these names, where there are such. */
@@ -161,6 +163,8 @@ export interface LookupRole<Schema extends SettingsSchema, Connection> {
    * one closes it.
    */
   readonly opens: "with table" | "with rule";
+  /** As {@linkcode SinkRoleBase.pings}. */
+  readonly pings?: boolean;
   /** The table's DATASOURCE, KEY, FORMAT and DELIMITER arrive as the settings of these names, where there are such. */
   readonly settings: Schema;
   /** As {@linkcode SinkRoleBase.check}. */
@@ -176,6 +180,11 @@ interface SinkRoleBase<Schema extends SettingsSchema> {
   /** What it promises with its settings; `delivery` when absent. */
   readonly promise?: DeliveryOf<Schema>;
   readonly settings: Schema;
+  /**
+   * Whether opening tells that the peer can be reached, and does nothing else: it may be opened to see that, and closed
+   * again. When absent, whether there is a connection below, whose status tells it.
+   */
+  readonly pings?: boolean;
   /**
    * Finds what can be known to be wrong with the settings without opening, such as a folder where a file should be.
    * Called when a rule is created and each time before it starts.

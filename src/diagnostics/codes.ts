@@ -392,6 +392,18 @@ export const codes = {
     explanation: "A replacement must carry a greater version than what it replaces.",
     provokes: "replacing a stream by one with a lower VERSION",
   },
+  E707: {
+    stage: "admin",
+    title: "Cannot be asked",
+    explanation: "The connector has no peer, or cannot tell whether it can be reached.",
+    provokes: "POST /metadata/sinks/connection/log",
+  },
+  E708: {
+    stage: "admin",
+    title: "Peer not reached",
+    explanation: "The peer did not answer, or not as one that can be used.",
+    provokes: "POST /metadata/sources/connection/mqtt with a server that is not there",
+  },
 } as const satisfies Record<string, CodeEntry>;
 
 /** A code of the table. */

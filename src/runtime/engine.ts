@@ -20,8 +20,10 @@ import { KeyedStates } from "./keyed_states.ts";
 import { addressGuard, type NetworkRules } from "./private_network.ts";
 import { propertiesOf, type PropertySetting } from "./properties.ts";
 import { pathResolver } from "./resolve_path.ts";
+import { type ReachableRole, reachPeer } from "./reach_peer.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
+import type { Settings } from "./secrets.ts";
 import type { StreamRegistry } from "./streams.ts";
 
 export interface EngineOptions {
@@ -81,6 +83,8 @@ export interface Engine {
   readonly deadLetters: DeadLetters;
   readonly live: EngineConnections;
   readonly wantedColumns: (stream: string) => readonly string[];
+  /** Connects to the peer of a connector once, to see whether it can be reached; see {@linkcode reachPeer}. */
+  readonly reach: (role: ReachableRole, type: string, settings: Settings) => Promise<void>;
   /** Opens the named connections and starts the rules that shall run; thousands of them go on starting after it. */
   start(): Promise<void>;
   /** Resolves when all of them have started. */
@@ -140,6 +144,15 @@ export function createEngine(options: EngineOptions): Engine {
     deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
     live: connectionsOf(pool, configs, connectors, rules),
     wantedColumns: (stream) => rules.wantedColumns(stream),
+    reach: (role, type, settings) =>
+      reachPeer(role, type, settings, {
+        connectors,
+        configs,
+        pool,
+        clock,
+        log,
+        ...(resolvePath === undefined ? {} : { resolvePath }),
+      }),
     async start() {
       openNamedConnections(pool, configs, connectors, log);
       keeper.start(streams.list("table"));
