@@ -50,6 +50,12 @@ export const peers: readonly Peer[] = [
     programs: ["coap-client-notls", "coap-server-notls"],
     packages: ["libcoap3-bin"],
   },
+  {
+    module: "tests/peers/python_http.ts",
+    programs: ["openssl"],
+    python: ["http.server"],
+    packages: ["python3", "openssl"],
+  },
   { module: "tests/peers/curl.ts", programs: ["curl"], packages: ["curl"] },
   {
     module: "tests/peers/web_socket_peer.ts",

@@ -28,13 +28,13 @@ const retryMs = 1000;
 /** Nobody reads more of an answer than its start and its `code`. */
 const answerBytesMax = 8 * 1024 * 1024;
 
-/** What of a batch is done. */
+/** What is done of a batch that was broken off. */
 interface Begun {
   readonly isDone: boolean[];
   readonly failed: Map<number, string>;
 }
 
-const begun = new WeakMap<readonly Payload[], Begun>();
+const begun = new WeakMap<readonly unknown[], Begun>();
 
 /** Opens the sink when its server takes connections, where there is one server for all messages. */
 export async function openRest(settings: RestSettings, context: OpenContext): Promise<PayloadSink> {
@@ -84,8 +84,10 @@ export class RestSink implements PayloadSink {
     settings?: readonly MessageSettings[],
   ): Promise<void> {
     signal.throwIfAborted();
-    let progress = begun.get(batch);
-    if (progress === undefined) begun.set(batch, progress = { isDone: [], failed: new Map() });
+    // Bodies that come with settings of their own are put into a new array each time; their ids are not.
+    const key = ids ?? batch;
+    let progress = begun.get(key);
+    if (progress === undefined) begun.set(key, progress = { isDone: [], failed: new Map() });
     const { isDone, failed } = progress;
     let next = 0;
     let broken: { readonly error: unknown } | undefined;
@@ -106,6 +108,7 @@ export class RestSink implements PayloadSink {
     if (parallelRequests === 1) await work();
     else await Promise.all(Array.from({ length: Math.min(parallelRequests, batch.length) }, work));
     if (broken !== undefined) throw (broken as { readonly error: unknown }).error;
+    begun.delete(key);
     if (failed.size > 0) throw new ItemsFailed(failed);
   }
 

@@ -1,0 +1,83 @@
+/**
+ * Starts the HTTP server of Python's library on a free loopback port, for tests: an HTTP and a TLS that are not ours. Its
+ * answers are those of `python_http.py`.
+ * @module
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Certificates, makeCertificates } from "./certificates.ts";
+import { freePort, ServerProcess } from "./server_process.ts";
+
+export interface PythonHttpOptions {
+  /** `HTTP/1.0` ends each answer by closing. */
+  readonly protocol?: "HTTP/1.0" | "HTTP/1.1";
+  /** Serves HTTPS; `"mutual"` also asks for the client's certificate. */
+  readonly tls?: "server" | "mutual";
+}
+
+export interface PythonRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+  /** Whether the client has shown a certificate. */
+  readonly client: boolean;
+}
+
+export interface PythonHttp {
+  readonly port: number;
+  /** `http://127.0.0.1:port`, or with https. */
+  readonly url: string;
+  readonly certificates: Certificates;
+  readonly process: ServerProcess;
+  /** What it was asked, in order. */
+  requests(): PythonRequest[];
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>;
+}
+
+export async function startPythonHttp({ protocol = "HTTP/1.1", tls }: PythonHttpOptions = {}): Promise<PythonHttp> {
+  const folder = mkdtempSync(join(tmpdir(), "weir-http-"));
+  const port = await freePort();
+  const certificates = makeCertificates(folder);
+  const { serverCert, serverKey, ca } = certificates;
+  const script = fileURLToPath(new URL("python_http.py", import.meta.url));
+  const pem = tls === undefined ? [] : [serverCert, serverKey, ...(tls === "mutual" ? [ca] : [])];
+  const server = new ServerProcess({
+    program: "/usr/bin/python3",
+    args: ["-u", script, String(port), protocol, ...pem],
+    ready: () => canConnect(port),
+  });
+  const stop = async () => {
+    await server.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await server.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    port,
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
+    certificates,
+    process: server,
+    // The last line may be under way.
+    requests: () => server.log.split("\n").slice(0, -1).map((line) => JSON.parse(line) as PythonRequest),
+    stop,
+  };
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
