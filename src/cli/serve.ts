@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createAdmin } from "../admin/app.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
+import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
 import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
@@ -25,6 +26,7 @@ import type { Store } from "../store/store.ts";
 import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
 import { type Arguments, type CliContext, CliError, type Command, type Engine, UsageError } from "./command.ts";
+import { ekuiperSettings, layered, type NamedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
 
@@ -58,6 +60,21 @@ function openLog(config: AgentConfig, context: CliContext): Logger {
     level,
     format: format === "auto" ? (context.isTerminal.stderr ? "human" : "logfmt") : format,
     write: context.stderr,
+  });
+}
+
+/** What files say of confKeys and connections. */
+async function namedSections(
+  config: AgentConfig,
+  named: ReturnType<typeof connectorConfigs>,
+  context: CliContext,
+  log: Logger,
+): Promise<NamedSections> {
+  const { ekuiperDir } = config;
+  if (ekuiperDir === undefined) return config;
+  return await configured(ekuiperDir, async () => {
+    const folder = await readEkuiperFolder(ekuiperDir, context.environment);
+    return layered(ekuiperSettings(folder, named, log), config);
   });
 }
 
@@ -173,6 +190,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   platform.trimMemory();
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => checkNamedSettings(config, named, document));
+  const sections = await namedSections(config, named, context, log);
   const { store, delivery, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
@@ -181,7 +199,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
   try {
-    const configs = new ConfigRegistry({ store, file: config, ...named });
+    const configs = new ConfigRegistry({ store, file: sections, ...named });
     const streams = new StreamRegistry({ store, configs });
     for (const { name, target, error } of streams.unreadable) {
       log.error("stored definition cannot be read", { [target]: name, error: error.message });

@@ -204,6 +204,8 @@ export const configSchema = v.strictObject({
     v.pipe(durationMs, v.minValue(1000, "expected at least a second")),
     10_000,
   ),
+  /** The `etc` folder of an eKuiper, whose connector settings are read too; those of this file win. */
+  ekuiperDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
   /** confKeys, by type. */
   sources: v.optional(namedSettings, {}),
   sinks: v.optional(namedSettings, {}),
