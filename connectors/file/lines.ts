@@ -2,7 +2,7 @@
  * The lines of a file, without reading more of it than has to be in memory.
  * @module
  */
-import type { FileHandle } from "node:fs/promises";
+import type { ReadBytes } from "./fingerprint.ts";
 
 /** A longer line is left out: no file may fill the memory. */
 export const lineBytesMax = 16 * 1024 * 1024;
@@ -34,13 +34,13 @@ export interface LineBlock {
 }
 
 /** Many lines at once; a byte order mark is no part of the first. Empty lines are among them. */
-export async function* readLines(handle: FileHandle, options: LineOptions): AsyncGenerator<LineBlock> {
+export async function* readLines(read: ReadBytes, options: LineOptions): AsyncGenerator<LineBlock> {
   const { ignoreEnd } = options;
   let toSkip = options.start > 0 ? 0 : options.ignoreStart;
   /** What may turn out to be the end of the file. */
   const held: { readonly line: Uint8Array; readonly end: number }[] = [];
   let heldFull = 0;
-  for await (const block of allLines(handle, options)) {
+  for await (const block of allLines(read, options)) {
     if (toSkip === 0 && ignoreEnd === 0) {
       yield block;
       continue;
@@ -67,7 +67,7 @@ export async function* readLines(handle: FileHandle, options: LineOptions): Asyn
   }
 }
 
-async function* allLines(handle: FileHandle, { start, onTooLong }: LineOptions): AsyncGenerator<LineBlock> {
+async function* allLines(read: ReadBytes, { start, onTooLong }: LineOptions): AsyncGenerator<LineBlock> {
   /** The pieces of a line that goes on in the next chunk. */
   let pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -85,11 +85,9 @@ async function* allLines(handle: FileHandle, { start, onTooLong }: LineOptions):
     lineStart = end;
   };
   while (true) {
-    // Lines are views of their chunk, so each chunk has its own memory.
-    const buffer = new Uint8Array(chunkBytes);
-    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, offset);
-    if (bytesRead === 0) break;
-    const chunk = buffer.subarray(0, bytesRead);
+    // Lines are views of their chunk.
+    const chunk = await read(offset, offset + chunkBytes);
+    if (chunk.length === 0) break;
     const block: LineBlock = { lines: [], ends: [], isTorn: false };
     let at = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, at)) {
@@ -101,7 +99,7 @@ async function* allLines(handle: FileHandle, { start, onTooLong }: LineOptions):
       if (bytes <= lineBytesMax) pieces.push(chunk.subarray(at));
       else pieces = [];
     }
-    offset += bytesRead;
+    offset += chunk.length;
     yield block;
   }
   if (bytes > 0) {

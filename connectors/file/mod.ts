@@ -20,8 +20,15 @@ import {
 
 /** Settings of the source. */
 export const sourceSettings = v.strictObject({
-  datasource: text({ description: "The file to read, below `path`; an absolute path is taken as it is.", default: "" }),
-  path: text({ description: "The folder of the file; a relative path starts in the data directory.", default: "" }),
+  datasource: text({
+    description: "The file to read, or a folder of files, below `path`; an absolute path is taken as it is.",
+    default: "",
+  }),
+  path: text({
+    description: "The folder of the file, or of all files when there is no DATASOURCE; a relative path starts in the " +
+      "data directory.",
+    default: "",
+  }),
   fileType: choice(["json", "csv", "lines", "raw"], {
     description: "`json`: an array of objects, or one object. `csv`: a row a line, with quotes where a value has the " +
       "delimiter, a quote or a line break in it. `lines`: each line is a message that is decoded with the FORMAT of " +
@@ -31,8 +38,20 @@ export const sourceSettings = v.strictObject({
   }),
   format: text({ description: "The FORMAT of the stream; a file of type json needs `json`.", default: "json" }),
   interval: duration({
-    description: "Read the file again after this time. 0: once, then the stream ends.",
+    description: "Read the file, or all files of the folder, again after this time. 0: a file is read once, then the " +
+      "stream ends; in a folder, new files and those that change are waited for.",
     default: 0,
+  }),
+  atEnd: choice(["stop", "follow"], {
+    description:
+      "lines, csv: what happens at the end of the file. `stop`: as `interval` says. `follow`: waits for what is " +
+      "added, as for a log. A line comes when it has its end; a file that is renamed and begun anew, or emptied, is " +
+      "followed, too.",
+    default: "stop",
+  }),
+  startAt: choice(["start", "end"], {
+    description: "With `follow`: where to begin in a file that is there already at the first start.",
+    default: "start",
   }),
   sendInterval: duration({ description: "A pause between one row and the next.", default: 0 }),
   actionAfterRead: choice([0, 1, 2], {
@@ -60,7 +79,7 @@ export const sourceSettings = v.strictObject({
     default: 0,
   }),
   decompression: choice(["", "gzip", "zstd"], {
-    description: "json, raw: how the file is compressed.",
+    description: "How the file is compressed. It may have 64 MiB, also unpacked.",
     default: "",
     unsupported: ["flate", "zlib"],
   }),
@@ -118,13 +137,8 @@ export function sourcePath({ path, datasource }: v.InferOutput<typeof sourceSett
   return context.resolvePath?.(wanted) ?? resolve(wanted);
 }
 
-/** Reading all files of a folder, and waiting for new ones, is a matter of its own. */
-export function refuseFolder(path: string): never {
-  refuseSetting("datasource", `Reading a folder is not supported by this version of weir: found "${path}"`, "E408");
-}
-
 function checkSource(settings: v.InferOutput<typeof sourceSettings>, context: CheckContext): void {
-  const { fileType, format, decompression, actionAfterRead, moveTo } = settings;
+  const { fileType, format, actionAfterRead, moveTo, atEnd } = settings;
   if (settings.datasource === "" && settings.path === "") {
     refuseSetting("datasource", "The file source needs a DATASOURCE, the file to read", "E404");
   }
@@ -132,12 +146,25 @@ function checkSource(settings: v.InferOutput<typeof sourceSettings>, context: Ch
   if (fileType === "json" && format.toLowerCase() !== "json") {
     refuseSetting("fileType", `A file of type json cannot have FORMAT ${format}: wanted fileType lines, csv or raw`);
   }
-  if (decompression !== "" && (fileType === "csv" || fileType === "lines")) {
-    refuseSetting("decompression", `A file of type ${fileType} cannot be compressed: wanted fileType json or raw`);
-  }
-  if (moveTo !== "") context.resolvePath?.(moveTo);
   const path = sourcePath(settings, context);
-  if (isFolder(path)) refuseFolder(path);
+  if (actionAfterRead === 2 && (context.resolvePath?.(moveTo) ?? resolve(moveTo)) === path) {
+    refuseSetting("moveTo", `Files cannot be moved to the folder that they are read from: found "${moveTo}"`);
+  }
+  if (atEnd === "follow") checkFollowed(settings, path);
+}
+
+function checkFollowed(
+  { fileType, decompression, actionAfterRead, interval, ignoreEndLines }: v.InferOutput<typeof sourceSettings>,
+  path: string,
+): void {
+  if (fileType !== "lines" && fileType !== "csv") {
+    refuseSetting("atEnd", `A file of type ${fileType} cannot be followed: wanted fileType lines or csv`);
+  }
+  if (decompression !== "") refuseSetting("decompression", "A compressed file cannot be followed");
+  if (actionAfterRead !== 0) refuseSetting("actionAfterRead", "A file that is followed has no end to be removed at");
+  if (interval > 0) refuseSetting("interval", "A file that is followed is not read again");
+  if (ignoreEndLines > 0) refuseSetting("ignoreEndLines", "A file that is followed has no last lines");
+  if (isFolder(path)) refuseSetting("atEnd", `Only a file can be followed: found the folder "${path}"`);
 }
 
 export const file = defineConnector({
@@ -146,12 +173,19 @@ export const file = defineConnector({
   summary: "Reads tables and streams from files, and writes results to files.",
   source: {
     summary:
-      "Reads a file completely, once or at intervals. A file that is not there is waited for. Rows of csv arrive " +
-      "decoded: values are text, or what the stream declares where they can be read so. Everything else is decoded " +
-      "with the FORMAT of the stream. Files of type json and raw may have 64 MiB. A rule that keeps positions goes on " +
-      "behind the last row it had taken, also in a file that has grown since; a last line without an end is read again " +
-      "when it goes on. A file that is shorter then, or has changed, or has been replaced by another, is read from its " +
-      "start, and the log says why.",
+      "Reads a file completely, once or at intervals, all files of a folder, or a file that grows. A file that is not " +
+      "there is waited for. Rows of csv arrive decoded: values are text, or what the stream declares where they can be " +
+      "read so. Everything else is decoded with the FORMAT of the stream. Files of type json and raw, and those that " +
+      "are compressed, may have 64 MiB. A rule that keeps positions goes on behind the last row it had taken, also in " +
+      "a file that has grown since; a last line without an end is read again when it goes on. A file that is shorter " +
+      "then, or has changed, or has been replaced by another, is read from its start, and the log says why.\n\n" +
+      "The files of a folder are read one after the other, the oldest change first. Then, unless there is an " +
+      "`interval`, new files are waited for, and files that change are read again, from where they ended if they have " +
+      "only grown. One that cannot be read is left out, and the log says why. Files in folders inside, hidden ones, and " +
+      "those that end in `.part` or `.tmp`, are not read.\n\n" +
+      "With `atEnd` `follow`, a log is read as it is written. When it is renamed and begun anew, what is written to " +
+      "the renamed one is still read, until it has been quiet for a second. A rule that keeps positions finds the place " +
+      "in files that were put aside while it was stopped, as long as they are not compressed and stand in the same folder.",
     delivery: "exactly-once",
     promise: (_, __, { keepsPosition }) =>
       keepsPosition
@@ -161,7 +195,7 @@ export const file = defineConnector({
     meta: ["file"],
     settings: sourceSettings,
     check: checkSource,
-    open: async (settings, context) => await (await import("./source.ts")).FileSource.open(settings, context),
+    open: async (settings, context) => await (await import("./open_source.ts")).openSource(settings, context),
   },
   sink: {
     summary:
@@ -194,6 +228,16 @@ export const file = defineConnector({
       title: "A file of JSON objects, again every hour",
       role: "source",
       settings: { datasource: "prices.json", interval: "1h" },
+    },
+    {
+      title: "All files that somebody puts into a folder, which are moved away when they are done",
+      role: "source",
+      settings: { datasource: "inbox", fileType: "csv", hasHeader: true, actionAfterRead: 2, moveTo: "done" },
+    },
+    {
+      title: "A log, followed over its rotations",
+      role: "source",
+      settings: { datasource: "/var/log/app.log", fileType: "lines", atEnd: "follow", startAt: "end" },
     },
     { title: "One growing file", role: "sink", settings: { path: "results.ndjson", rollingCount: 0 } },
     {

@@ -2,9 +2,9 @@
  * What a file holds, a portion at a time, and where each item of it ends: one generator for each type of file.
  * @module
  */
-import type { FileHandle } from "node:fs/promises";
 import type { PayloadSlice, Struct } from "../../src/connector/source.ts";
 import type { CsvReader } from "./csv.ts";
+import type { ReadBytes } from "./fingerprint.ts";
 import { jsonItems } from "./json_items.ts";
 import { isBlank, type LineOptions, readLines } from "./lines.ts";
 
@@ -22,8 +22,8 @@ export interface Portion {
 export const itemsPerPortion = 1000;
 
 /** The messages that are lines. */
-export async function* linePortions(handle: FileHandle, options: LineOptions): AsyncGenerator<Portion> {
-  for await (const block of readLines(handle, options)) {
+export async function* linePortions(read: ReadBytes, options: LineOptions): AsyncGenerator<Portion> {
+  for await (const block of readLines(read, options)) {
     const items: Uint8Array[] = [];
     const ends: number[] = [];
     for (const [i, line] of block.lines.entries()) {
@@ -37,12 +37,12 @@ export async function* linePortions(handle: FileHandle, options: LineOptions): A
 
 /** Rows; from a place in the middle, too, as long as the header in front of it is there. */
 export async function* csvPortions(
-  handle: FileHandle,
+  read: ReadBytes,
   options: LineOptions,
   csv: CsvReader,
 ): AsyncGenerator<Portion> {
-  if (options.start > 0) await readHeader(handle, options, csv);
-  for await (const block of readLines(handle, options)) {
+  if (options.start > 0) await readHeader(read, options, csv);
+  for await (const block of readLines(read, options)) {
     const items: Struct[] = [];
     const ends: number[] = [];
     for (const [i, line] of block.lines.entries()) {
@@ -56,8 +56,8 @@ export async function* csvPortions(
   csv.end();
 }
 
-async function readHeader(handle: FileHandle, options: LineOptions, csv: CsvReader): Promise<void> {
-  for await (const { lines } of readLines(handle, { ...options, start: 0, ignoreEnd: 0, onTooLong: () => {} })) {
+async function readHeader(read: ReadBytes, options: LineOptions, csv: CsvReader): Promise<void> {
+  for await (const { lines } of readLines(read, { ...options, start: 0, ignoreEnd: 0, onTooLong: () => {} })) {
     for (const line of lines) {
       if (csv.hasNames) return;
       csv.row(line);

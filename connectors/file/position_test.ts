@@ -213,6 +213,14 @@ const readings: readonly {
     settings: { decompression: "zstd" },
     items: 2500,
   },
+  {
+    name: "packed lines that get more",
+    content: gzipSync("a\nb\n"),
+    settings: { fileType: "lines", decompression: "gzip", sendInterval: 1 },
+    items: 2,
+    grown: gzipSync("a\nb\nc\n"),
+    added: ["c"],
+  },
   { name: "a whole file", content: "a\nb", settings: { fileType: "raw" }, items: 1 },
   { name: "an empty whole file", content: "", settings: { fileType: "raw" }, items: 1 },
 ];

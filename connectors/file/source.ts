@@ -15,7 +15,7 @@ import type { PayloadSlice, Source, SourceBatch, Struct } from "../../src/connec
 import { type FileIdentity, removeRead } from "./after_read.ts";
 import { FileContent } from "./content.ts";
 import { Fingerprint } from "./fingerprint.ts";
-import { refuseFolder, sourcePath, type sourceSettings } from "./mod.ts";
+import { sourcePath, type sourceSettings } from "./mod.ts";
 import { itemsPerPortion, type Portion } from "./portions.ts";
 import { type FilePosition, parsePosition, printPosition } from "./position.ts";
 
@@ -80,7 +80,7 @@ export class FileSource implements Source {
   }
 
   /**
-   * @throws {DiagnosticError} E403 for a path that is not allowed, E408 for a folder.
+   * @throws {DiagnosticError} E403 for a path that is not allowed.
    * @throws {Disconnected} when the file is not there or cannot be read.
    */
   static async open(settings: SourceSettings, context: OpenContext): Promise<FileSource> {
@@ -167,7 +167,6 @@ export class FileSource implements Source {
     let handle: FileHandle | undefined;
     try {
       const found = await stat(this.#path);
-      if (found.isDirectory()) refuseFolder(this.#path);
       // Opening a pipe would wait for its writer, and a device may have no end.
       if (!found.isFile()) throw new Error("it is not a regular file");
       handle = await open(this.#path);

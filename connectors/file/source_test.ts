@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { existsSync } from "node:fs";
 import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -105,6 +106,18 @@ const readings: readonly {
     content: zstdCompressSync('[{"a":1}]'),
     settings: { decompression: "zstd" },
     gives: ['{"a":1}'],
+  },
+  {
+    name: "lines compressed by gzip, in several parts",
+    content: Buffer.concat([gzipSync("a\nb\n"), gzipSync("c\n")]),
+    settings: { fileType: "lines", decompression: "gzip" },
+    gives: ["a", "b", "c"],
+  },
+  {
+    name: "CSV compressed by zstd, in several parts",
+    content: Buffer.concat([zstdCompressSync("id\n1\n"), zstdCompressSync("2\n")]),
+    settings: { fileType: "csv", decompression: "zstd", hasHeader: true },
+    gives: [{ id: "1" }, { id: "2" }],
   },
   { name: "a whole file", content: "a\nb\n", settings: { fileType: "raw" }, gives: ["a\nb\n"] },
   {
@@ -318,11 +331,13 @@ test("file says what is wrong with what it should read", () =>
     for (
       const [raw, reason] of [
         [{}, /E404.*DATASOURCE/],
-        [{ datasource: folder }, /E408.*folder/],
-        [{ path: folder }, /E408.*folder/],
+        [{ datasource: folder, actionAfterRead: 2, moveTo: folder }, /E403.*moved/],
+        [{ datasource: folder, fileType: "csv", atEnd: "follow" }, /E403.*folder/],
+        [{ datasource: path, atEnd: "follow" }, /E403.*type json/],
+        [{ datasource: path, atEnd: "follow", fileType: "csv", interval: 5 }, /E403.*again/],
+        [{ datasource: path, atEnd: "follow", fileType: "csv", decompression: "gzip" }, /E403.*compressed/],
         [{ datasource: path, fileType: "parquet" }, /E408/],
         [{ datasource: path, decompression: "zlib" }, /E408/],
-        [{ datasource: path, decompression: "gzip", fileType: "csv" }, /E403.*compressed/],
         [{ datasource: path, actionAfterRead: 2 }, /E404.*moveTo/],
         [{ datasource: path, actionAfterRead: 3 }, /E403/],
         [{ datasource: path, format: "delimited" }, /E403.*FORMAT delimited/],

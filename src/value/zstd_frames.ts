@@ -8,8 +8,8 @@
 const magic = 0xfd2fb528;
 const skippableMagic = 0x184d2a50;
 
-/** Each frame costs a call of the decoder; files written by appending have some, an attack has millions. */
-const framesMax = 1024;
+/** Each frame costs a call of the decoder; what is written by appending has some, an attack has millions. */
+const framesMaxDefault = 1024;
 
 /** Bytes of the dictionary id and of the content size by their flags. */
 const dictionaryBytes = [0, 1, 2, 4] as const;
@@ -18,9 +18,9 @@ const contentSizeBytes = [0, 2, 4, 8] as const;
 /**
  * The frames that hold data, in their order; skippable ones are left out.
  *
- * @throws {Error} for what is not zstd, is cut off, or has more than 1,024 frames.
+ * @throws {Error} for what is not zstd, is cut off, or has more than `framesMax` frames.
  */
-export function zstdFrames(bytes: Uint8Array): Uint8Array[] {
+export function zstdFrames(bytes: Uint8Array, framesMax = framesMaxDefault): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const frames: Uint8Array[] = [];
   let at = 0;

@@ -2,10 +2,11 @@
  * Rules that read files.
  */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { eventually } from "../eventually.ts";
 import { HandClock } from "../hand_clock.ts";
 import { wireRule, withEngine } from "./engine.ts";
@@ -88,3 +89,71 @@ test("a file that is to be deleted goes when the rule has dealt with it", () =>
       assert.deepEqual(wire.written, ['[{"a":1}]']);
     })
   ));
+
+test("a rule over a folder takes its files, and those that come, and goes on when one is bad", () =>
+  inFolder((folder) =>
+    withEngine(async ({ engine, streams, configs, wire, log }) => {
+      const inbox = join(folder, "inbox");
+      mkdirSync(inbox);
+      writeFileSync(join(inbox, "a.csv.gz"), gzipSync("id,v\n1,2.5\n2,x\n"));
+      writeFileSync(join(inbox, "b.csv.gz"), "garbage");
+      configs.putConfKey("source", "file", "inbox", {
+        fileType: "csv",
+        hasHeader: true,
+        decompression: "gzip",
+        actionAfterRead: 1,
+      });
+      streams.execute(
+        `CREATE STREAM s (id BIGINT, v FLOAT) WITH (TYPE="file", DATASOURCE="${inbox}", CONF_KEY="inbox", ` +
+          'STRICT_VALIDATION="true")',
+      );
+      await engine.rules.create(wireRule("r", "SELECT id, v * 2 AS w, meta(file) AS f FROM s"));
+      await eventually(() => wire.written.length === 1);
+      assert.deepEqual(wire.written, [`[{"f":"${join(inbox, "a.csv.gz")}","id":1,"w":5}]`]);
+      await eventually(() => log.some((line) => /left out until it changes.*b\.csv\.gz/.test(line)));
+      await eventually(() => !existsSync(join(inbox, "a.csv.gz")));
+      writeFileSync(join(inbox, "c.csv.gz"), gzipSync("id,v\n3,1\n"));
+      await eventually(() => wire.written.length === 2);
+      assert.match(wire.written[1]!, /"id":3,"w":2/);
+      assert.deepEqual(engine.rules.ledger("r").streams[0]!.rows.failed, { E509: 1 });
+    })
+  ));
+
+test("a rule that is stopped goes on in a log where it stood, though it was rotated meanwhile", () =>
+  inFolder((folder) =>
+    withEngine(async ({ engine, streams, configs, wire }) => {
+      const path = join(folder, "app.log");
+      writeFileSync(path, '{"n":1}\nbad\n{"n":2}\n{"n"');
+      configs.putConfKey("source", "file", "log", { fileType: "lines", atEnd: "follow" });
+      streams.execute(`CREATE STREAM s () WITH (TYPE="file", DATASOURCE="${path}", CONF_KEY="log")`);
+      await engine.rules.create(wireRule("r", "SELECT n FROM s", { options: { qos: 1 } }));
+      await eventually(() => wire.written.length === 2);
+      assert.deepEqual(engine.rules.ledger("r").streams[0]!.payloads!.failed, { E501: 1 });
+      await engine.rules.stop("r");
+      appendFileSync(path, ":3}\n");
+      renameSync(path, `${path}.1`);
+      appendFileSync(`${path}.1`, '{"n":4}\n');
+      writeFileSync(path, '{"n":5}\n');
+      await engine.rules.start("r");
+      await eventually(() => wire.written.length === 5);
+      assert.deepEqual(wire.written, [1, 2, 3, 4, 5].map((n) => `[{"n":${n}}]`));
+      assert.equal(engine.rules.status("r").delivery, "at-least-once");
+    })
+  ));
+
+test("sendInterval of a file paces a rule", () =>
+  inFolder(async (folder) => {
+    const clock = new HandClock();
+    await withEngine(async ({ engine, streams, configs, wire }) => {
+      const path = join(folder, "a.json");
+      writeFileSync(path, '[{"n":1},{"n":2}]');
+      configs.putConfKey("source", "file", "slow", { sendInterval: "1m" });
+      streams.execute(`CREATE STREAM s () WITH (TYPE="file", DATASOURCE="${path}", CONF_KEY="slow")`);
+      await engine.rules.create(wireRule("r", "SELECT n FROM s"));
+      await eventually(() => wire.written.length === 1);
+      await clock.advance(59_000);
+      assert.equal(wire.written.length, 1);
+      await clock.advance(2000);
+      await eventually(() => wire.written.length === 2);
+    }, { clock });
+  }));
