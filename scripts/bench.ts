@@ -35,6 +35,10 @@ const cases: Readonly<Record<string, { readonly program: string; readonly summar
     program: "tests/bench/written_bench.ts",
     summary: "bytes written to the disk for each message, by qos and durability, of messages alone and in bursts",
   },
+  rest: {
+    program: "tests/bench/rest_bench.ts",
+    summary: "rows of a file sent to an HTTP server, one request each and in batches: requests and rows a second",
+  },
   restart: {
     program: "tests/bench/restart_bench.ts",
     summary: "an agent with 10,000 rules: from its start to its first answer, its first output, and the last rule's",
