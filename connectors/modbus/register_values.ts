@@ -79,79 +79,118 @@ export function isInteger(type: WordFormat["type"]): type is IntegerType {
 }
 
 /**
- * The value of the words from `at` on. Whole numbers are bigints, also those beyond the range of a bigint column. A
- * float32 becomes the shortest number that is the same float32: 21.3, not 21.299999237060547.
+ * Takes the value out of the words from `at` on. Whole numbers are numbers where 32 bits hold them, else bigints.
  *
  * @throws {BadValue} NaN, an infinity, a BCD digit above 9, or bytes that are no UTF-8.
  */
-export function decodeWords(words: ArrayLike<number>, format: WordFormat, at = 0): Exclude<Value, undefined | null> {
+export type WordDecoder = (words: ArrayLike<number>, at: number) => boolean | bigint | number | string;
+
+/** Makes the decoder of a format, for words that come again and again. */
+export function wordDecoder(format: WordFormat): WordDecoder {
   switch (format.type) {
     case "bool":
-      return words[at] !== 0;
-    case "bit":
-      return (ordered(words[at]!, format.byteOrder) >> format.bit & 1) === 1;
-    case "string":
-      return decodeText(viewOf(words, at, wordsOf(format), format.byteOrder, "big"), format.length);
-    default:
-      return decodeNumber(viewOf(words, at, wordsOf(format), format.byteOrder, format.wordOrder), format.type);
+      return (words, at) => words[at] !== 0;
+    case "bit": {
+      const { bit, byteOrder } = format;
+      return (words, at) => (ordered(words[at]!, byteOrder) >> bit & 1) === 1;
+    }
+    case "string": {
+      const { length, byteOrder } = format;
+      const count = wordsOf(format);
+      return (words, at) => {
+        load(words, at, count, byteOrder, "big");
+        return decodeText(length);
+      };
+    }
+    case "int16":
+      return format.byteOrder === "big"
+        ? (words, at) => words[at]! << 16 >> 16
+        : (words, at) => ordered(words[at]!, "little") << 16 >> 16;
+    case "uint16":
+      return format.byteOrder === "big" ? (words, at) => words[at]! : (words, at) => ordered(words[at]!, "little");
+    default: {
+      const { type, byteOrder, wordOrder } = format;
+      const count = wordsOf(format);
+      const read = loadedReaders[type];
+      return (words, at) => {
+        load(words, at, count, byteOrder, wordOrder);
+        return read();
+      };
+    }
   }
 }
 
-function decodeNumber(view: DataView, type: IntegerType | FloatType): bigint | number {
-  switch (type) {
-    case "int16":
-      return BigInt(view.getInt16(0));
-    case "uint16":
-      return BigInt(view.getUint16(0));
-    case "int32":
-      return BigInt(view.getInt32(0));
-    case "uint32":
-      return BigInt(view.getUint32(0));
-    case "int64":
-      return view.getBigInt64(0);
-    case "uint64":
-      return view.getBigUint64(0);
-    case "bcd16":
-    case "bcd32":
-      return decodeBcd(view, type);
-    case "float32":
-      return shortestFloat32(finite(view.getFloat32(0), type));
-    case "float64":
-      return finite(view.getFloat64(0), type);
-    default:
-      return type satisfies never;
+/**
+ * The value of the words from `at` on. Whole numbers are bigints, also those beyond the range of a bigint column. A
+ * float32 becomes the shortest number that is the same float32: 21.3, not 21.299999237060547.
+ *
+ * @throws {BadValue} as a {@linkcode WordDecoder}
+ */
+export function decodeWords(words: ArrayLike<number>, format: WordFormat, at = 0): Exclude<Value, undefined | null> {
+  const value = wordDecoder(format)(words, at);
+  return typeof value === "number" && isInteger(format.type) ? BigInt(value) : value;
+}
+
+/** The bytes of the value that is being decoded, the most significant first; long enough for any string. */
+const loaded = new DataView(new ArrayBuffer(256));
+const loadedBytes = new Uint8Array(loaded.buffer);
+
+function load(words: ArrayLike<number>, at: number, count: number, bytes: Order, order: Order): void {
+  for (let i = 0; i < count; i++) {
+    loaded.setUint16(i * 2, words[at + (order === "big" ? i : count - 1 - i)]!, bytes === "little");
   }
 }
+
+const loadedReaders: Readonly<
+  Record<Exclude<IntegerType | FloatType, "int16" | "uint16">, () => bigint | number>
+> = {
+  int32: () => loaded.getInt32(0),
+  uint32: () => loaded.getUint32(0),
+  int64: () => loaded.getBigInt64(0),
+  uint64: () => loaded.getBigUint64(0),
+  bcd16: () => decodeBcd("bcd16"),
+  bcd32: () => decodeBcd("bcd32"),
+  float32: () => shortestFloat32(finite(loaded.getFloat32(0), "float32")),
+  float64: () => finite(loaded.getFloat64(0), "float64"),
+};
 
 function finite(value: number, type: FloatType): number {
   if (!Number.isFinite(value)) throw new BadValue(`the ${type} is ${value}`);
   return value;
 }
 
-/** Nine digits tell every float32 from every other; most need fewer. */
+/** Up to here, a float32 has every whole number. */
+const float32WholeMax = 2 ** 24;
+
+/** Nine digits tell every float32 from every other; most need fewer, and few of those of a device have many decimals. */
 function shortestFloat32(value: number): number {
+  if (Number.isInteger(value) && Math.abs(value) <= float32WholeMax) return value;
+  for (let power = 10; power <= 10_000; power *= 10) {
+    const short = Math.round(value * power) / power;
+    if (Math.fround(short) === value) return short;
+  }
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;
   }
-  return value;
+  return Number(value.toPrecision(9));
 }
 
-function decodeBcd(view: DataView, type: "bcd16" | "bcd32"): bigint {
+function decodeBcd(type: "bcd16" | "bcd32"): number {
   let value = 0;
-  for (let i = 0; i < view.byteLength; i++) {
-    const byte = view.getUint8(i);
+  for (let i = 0; i < BITS[type] / 8; i++) {
+    const byte = loadedBytes[i]!;
     const [high, low] = [byte >> 4, byte & 15];
     if (high > 9 || low > 9) throw new BadValue(`the ${type} has the digit ${Math.max(high, low)}`);
     value = value * 100 + high * 10 + low;
   }
-  return BigInt(value);
+  return value;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function decodeText(view: DataView, length: number): string {
-  const bytes = new Uint8Array(view.buffer, 0, length);
+function decodeText(length: number): string {
+  const bytes = loadedBytes.subarray(0, length);
   const end = bytes.indexOf(0);
   try {
     return utf8.decode(end === -1 ? bytes : bytes.subarray(0, end));
@@ -259,15 +298,6 @@ function cannotWrite(value: Value, as: string, wanted: string): BadValue {
 
 function ordered(word: number, order: Order): number {
   return order === "big" ? word : (word & 0xff) << 8 | word >> 8;
-}
-
-/** The bytes of some words, the most significant first. */
-function viewOf(words: ArrayLike<number>, at: number, count: number, bytes: Order, order: Order): DataView {
-  const view = new DataView(new ArrayBuffer(count * 2));
-  for (let i = 0; i < count; i++) {
-    view.setUint16(i * 2, ordered(words[at + (order === "big" ? i : count - 1 - i)]!, bytes));
-  }
-  return view;
 }
 
 function wordsOfView(view: DataView, bytes: Order, order: Order): number[] {

@@ -162,3 +162,23 @@ test("a bit is read and written in its register", () => {
     }
   }
 });
+
+test("decodeWords() gives the shortest number that is the same float32", () => {
+  const view = new DataView(new ArrayBuffer(4));
+  const shortest = (value: number) => {
+    for (let digits = 1; digits <= 9; digits++) {
+      const short = Number(value.toPrecision(digits));
+      if (Math.fround(short) === value) return short;
+    }
+    return value;
+  };
+  for (let i = 0; i < 20_000; i++) {
+    // Readings with few decimals, and every other kind of number.
+    if (i % 2 === 0) view.setFloat32(0, (i - 10_000) / 10 ** (i % 6));
+    else view.setUint32(0, Math.imul(i, 0x9e3779b9) >>> 0);
+    const value = view.getFloat32(0);
+    if (!Number.isFinite(value)) continue;
+    const decoded = decodeWords([view.getUint16(0), view.getUint16(2)], { type: "float32", ...be });
+    assert.equal(decoded, shortest(value));
+  }
+});

@@ -38,8 +38,8 @@ interface Cycle {
   reads: readonly Read[];
   due: number;
   isRunning: boolean;
-  /** What was reported last, by tag. */
-  readonly last: Map<Tag, Reading>;
+  /** What was reported last, by tag; undefined where a row is given every time. */
+  readonly last: Map<Tag, Reading> | undefined;
   /** The metadata of its rows. */
   readonly meta: Struct;
 }
@@ -69,7 +69,7 @@ export class ModbusSource implements Source {
         reads,
         due: now,
         isRunning: false,
-        last: new Map(),
+        last: tags.some((tag) => tag.intervalMs === intervalMs && tag.report === "cycle") ? undefined : new Map(),
         meta: { unitId: BigInt(unitId), units: unitTexts(tags) },
       }))
     );
@@ -146,15 +146,15 @@ export class ModbusSource implements Source {
   #rowOf(cycle: Cycle, readings: ReadonlyMap<Tag, Reading>): Struct {
     const { unitColumn, qualityColumn } = this.#options;
     const row: Struct = {};
-    const reasons: Struct = {};
+    let reasons: Struct | undefined;
     if (unitColumn !== undefined) setOwn(row, unitColumn, BigInt(cycle.unitId));
     for (const tag of cycle.tags) {
       const reading = readings.get(tag)!;
-      cycle.last.set(tag, reading);
+      cycle.last?.set(tag, reading);
       setOwn(row, tag.name, reading.failure === undefined ? reading.value : null);
-      if (reading.failure !== undefined) setOwn(reasons, tag.name, reading.failure.message);
+      if (reading.failure !== undefined) setOwn(reasons ??= {}, tag.name, reading.failure.message);
     }
-    if (Object.keys(reasons).length > 0) setOwn(row, qualityColumn, reasons);
+    if (reasons !== undefined) setOwn(row, qualityColumn, reasons);
     return row;
   }
 
@@ -173,10 +173,10 @@ function unitTexts(tags: readonly Tag[]): Struct {
   return texts;
 }
 
-function isNews(cycle: Cycle, readings: ReadonlyMap<Tag, Reading>): boolean {
-  return cycle.tags.some((tag) => {
-    const last = cycle.last.get(tag);
-    if (tag.report === "cycle" || last === undefined) return true;
+function isNews({ tags, last: lasts }: Cycle, readings: ReadonlyMap<Tag, Reading>): boolean {
+  return lasts === undefined || tags.some((tag) => {
+    const last = lasts.get(tag);
+    if (last === undefined) return true;
     const reading = readings.get(tag)!;
     // That a tag fails is news; the words of the reason, which may count down, are not.
     if (reading.failure !== undefined || last.failure !== undefined) {

@@ -14,7 +14,7 @@ import { ModbusException } from "./protocol/failure.ts";
 import { readRequest } from "./protocol/request.ts";
 import { type Read, type ReadLimits, splitRead } from "./read_plan.ts";
 import type { Tag } from "./tag.ts";
-import { readTag } from "./tag_value.ts";
+import { type TagDecoder, tagDecoder } from "./tag_value.ts";
 
 /** What a tag has come to: its value, or why there is none. */
 export type Reading = { readonly value: Value; readonly failure?: undefined } | { readonly failure: Error };
@@ -32,6 +32,8 @@ const refusals: readonly number[] = [1, 2, 3];
 
 export class TagReader {
   readonly #options: TagReaderOptions;
+  /** The decoders of the tags of a read, which comes again with every cycle. */
+  readonly #decoders = new WeakMap<Read, readonly TagDecoder[]>();
 
   constructor(options: TagReaderOptions) {
     this.#options = options;
@@ -47,14 +49,23 @@ export class TagReader {
     return better.flat();
   }
 
+  #decodersOf(read: Read): readonly TagDecoder[] {
+    let decoders = this.#decoders.get(read);
+    if (decoders === undefined) this.#decoders.set(read, decoders = read.tags.map(tagDecoder));
+    return decoders;
+  }
+
   async #readOne(readings: Map<Tag, Reading>, read: Read, signal: AbortSignal): Promise<Read[]> {
     const { line, limits, log, onData } = this.#options;
     const { unitId, register, address, count, tags } = read;
     try {
       const data = await line.send(unitId, readRequest(register, address, count), { signal });
-      for (const tag of tags) {
-        readings.set(tag, readingOf(tag, data, address));
-        onData?.(tag, data.slice(tag.address - address, tag.address - address + tag.count));
+      const decoders = this.#decodersOf(read);
+      for (let i = 0; i < tags.length; i++) {
+        const tag = tags[i]!;
+        const at = tag.address - address;
+        readings.set(tag, readingOf(decoders[i]!, data, at));
+        onData?.(tag, data.slice(at, at + tag.count));
       }
       return [read];
     } catch (error) {
@@ -76,9 +87,9 @@ export class TagReader {
   }
 }
 
-function readingOf(tag: Tag, data: readonly number[], start: number): Reading {
+function readingOf(decode: TagDecoder, data: readonly number[], at: number): Reading {
   try {
-    return { value: readTag(tag, data, start) };
+    return { value: decode(data, at) };
   } catch (error) {
     return { failure: error as Error };
   }

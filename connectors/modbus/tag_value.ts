@@ -4,44 +4,52 @@
  * @module
  */
 import { intMax, intMin, type Value } from "../../src/value/value.ts";
-import { BadValue, decodeWords, encodeFlag, encodeWords, isInteger } from "./register_values.ts";
+import { BadValue, encodeFlag, encodeWords, isInteger, wordDecoder } from "./register_values.ts";
 import type { Tag } from "./tag.ts";
 
+/** Takes the value of a tag out of registers or bits, from index `at` on. @throws {BadValue} why there is none */
+export type TagDecoder = (data: ArrayLike<number>, at: number) => boolean | bigint | number | string;
+
 /**
- * The value of `tag` in registers or bits that begin at address `start`. Integers whose scale and offset are whole stay
- * ints; with fractions they become floats.
+ * Makes the decoder of a tag. Integers whose scale and offset are whole stay ints; with fractions they become floats.
+ */
+export function tagDecoder(tag: Tag): TagDecoder {
+  const { format, scale, offset } = tag;
+  if (format === undefined) return (data, at) => data[at] !== 0;
+  const decode = wordDecoder(format);
+  if (format.type === "bool" || format.type === "bit" || format.type === "string") return decode;
+  if (isInteger(format.type) && isWhole(tag)) {
+    if (scale === 1 && offset === 0) return (data, at) => ranged(BigInt(decode(data, at)));
+    const [factor, summand] = [BigInt(scale), BigInt(offset)];
+    return (data, at) => ranged(BigInt(decode(data, at)) * factor + summand);
+  }
+  // With scale 0.1, 2215 is 221.5, and not the 221.50000000000003 of a product with the nearest double to 0.1.
+  const divisor = divisorOf(scale);
+  return (data, at) => {
+    const value = decode(data, at);
+    const number = Number(value);
+    const scaled = (divisor === undefined ? number * scale : number / divisor) + offset;
+    if (!Number.isFinite(scaled)) throw new BadValue(`${value} is out of range when scaled`);
+    return scaled;
+  };
+}
+
+/**
+ * The value of `tag` in registers or bits that begin at address `start`.
  *
  * @throws {BadValue} with the reason why there is none
  */
 export function readTag(tag: Tag, data: ArrayLike<number>, start: number): boolean | bigint | number | string {
-  const at = tag.address - start;
-  if (tag.format === undefined) return data[at] !== 0;
-  const value = decodeWords(data, tag.format, at);
-  if (typeof value === "bigint") return scaleInt(value, tag);
-  if (typeof value === "number") return checked(scaleFloat(value, tag), value);
-  return value as boolean | string;
+  return tagDecoder(tag)(data, tag.address - start);
 }
 
-function scaleInt(value: bigint, tag: Tag): bigint | number {
-  if (!isWhole(tag)) return checked(scaleFloat(Number(value), tag), value);
-  const scaled = value * BigInt(tag.scale) + BigInt(tag.offset);
-  if (scaled < intMin || scaled > intMax) throw new BadValue(`${scaled} is beyond the range of a bigint column`);
-  return scaled;
-}
-
-function checked(scaled: number, value: bigint | number): number {
-  if (!Number.isFinite(scaled)) throw new BadValue(`${value} is out of range when scaled`);
-  return scaled;
+function ranged(value: bigint): bigint {
+  if (value < intMin || value > intMax) throw new BadValue(`${value} is beyond the range of a bigint column`);
+  return value;
 }
 
 function isWhole(tag: Tag): boolean {
   return Number.isSafeInteger(tag.scale) && Number.isSafeInteger(tag.offset);
-}
-
-/** With scale 0.1, 2215 is 221.5, and not the 221.50000000000003 of a product with the nearest double to 0.1. */
-function scaleFloat(value: number, { scale, offset }: Tag): number {
-  const divisor = divisorOf(scale);
-  return (divisor === undefined ? value * scale : value / divisor) + offset;
 }
 
 /** The whole number that dividing by is the same as multiplying with `scale`. */
@@ -51,7 +59,7 @@ function divisorOf(scale: number): number | undefined {
 }
 
 /**
- * The registers or bits that hold `value`; the inverse of {@linkcode readTag}. A number that is scaled goes to the nearest
+ * The registers or bits that hold `value`; the inverse of {@linkcode tagDecoder}. A number that is scaled goes to the nearest
  * one that an integer type has.
  *
  * @throws {BadValue} for a value that the tag cannot hold, and for a bit of a register, which has no registers of its

@@ -2,7 +2,7 @@
  * Starts a slave that others have written, pymodbus (Debian's python3-pymodbus), for tests: over TCP, RTU over TCP, or
  * RTU on a serial line.
  *
- * Each of its units has 200 of every kind: holding register n is n, input register n is 1000 + n, plus 10000 times the
+ * Each of its units has 200 of every kind, or as many as asked for: holding register n is n, input register n is 1000 + n, plus 10000 times the
  * unit, modulo 65536; coils and discrete inputs are on where n is a multiple of three.
  * @module
  */
@@ -19,10 +19,11 @@ from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
 from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
 where, framing, units = sys.argv[1], sys.argv[2], [int(unit) for unit in sys.argv[3].split(",")]
+count = int(sys.argv[4])
 
 def unit(number):
-    bits = [n % 3 == 0 for n in range(200)]
-    words = lambda base: ModbusSequentialDataBlock(0, [(base + number * 10000 + n) % 65536 for n in range(200)])
+    bits = [n % 3 == 0 for n in range(count)]
+    words = lambda base: ModbusSequentialDataBlock(0, [(base + number * 10000 + n) % 65536 for n in range(count)])
     return ModbusSlaveContext(
         co=ModbusSequentialDataBlock(0, list(bits)), di=ModbusSequentialDataBlock(0, list(bits)),
         hr=words(0), ir=words(1000), zero_mode=True)
@@ -61,16 +62,17 @@ export interface Slave {
 
 /** Starts a slave with `units`; it answers for no others. `serial` is the device file of its line. */
 export async function startSlave(
-  { units = [1], framing = "tcp", serial }: {
+  { units = [1], framing = "tcp", serial, registers = 200 }: {
     readonly units?: readonly number[];
     readonly framing?: "tcp" | "rtu";
     readonly serial?: string;
+    readonly registers?: number;
   } = {},
 ): Promise<Slave> {
   const port = serial === undefined ? await freePort() : 0;
   let child: ChildProcess;
   const start = async () => {
-    child = spawn(python, ["-c", program, serial ?? String(port), framing, units.join(",")], {
+    child = spawn(python, ["-c", program, serial ?? String(port), framing, units.join(","), String(registers)], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let errors = "";

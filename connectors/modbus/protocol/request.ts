@@ -45,9 +45,11 @@ export function readRequest(register: RegisterKind, address: number, count: numb
     read(answer) {
       check(answer, code, 2 + bytes);
       if (answer[1] !== bytes) throw new BadAnswer(`the answer says it has ${answer[1]} bytes of data, not ${bytes}`);
-      return bits
-        ? Array.from({ length: count }, (_, i) => answer[2 + (i >> 3)]! >> (i & 7) & 1)
-        : Array.from({ length: count }, (_, i) => answer[2 + i * 2]! << 8 | answer[3 + i * 2]!);
+      const data: number[] = [];
+      for (let i = 0; i < count; i++) {
+        data.push(bits ? answer[2 + (i >> 3)]! >> (i & 7) & 1 : answer[2 + i * 2]! << 8 | answer[3 + i * 2]!);
+      }
+      return data;
     },
   };
 }
