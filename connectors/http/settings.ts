@@ -15,7 +15,7 @@ export const timeoutSetting = duration({
 /** Where a token comes from, and how it stays valid. */
 export const oAuthSetting = v.optional(v.strictObject({
   access: v.strictObject({
-    url: text({ description: "Gives the token; asked with POST." }),
+    url: text({ description: "Gives a token; asked with POST. Only with `oAuth` it is required." }),
     body: text({ description: "Body of that request, such as a JSON object with user and password.", default: "" }),
     headers: stringMap({ description: "Headers of that request.", default: {} }),
     expire: text({
@@ -25,7 +25,7 @@ export const oAuthSetting = v.optional(v.strictObject({
     }),
   }),
   refresh: v.optional(v.strictObject({
-    url: text({ description: "Refreshes the token; asked with POST. Without it, `access` is asked again." }),
+    url: text({ description: "Refreshes the token; asked with POST. Without `refresh`, `access` is asked again." }),
     headers: stringMap({ description: "Headers of that request; templates over the token.", default: {} }),
     body: text({ description: "Body of that request; a template over the token.", default: "" }),
   })),
