@@ -20,6 +20,7 @@ import { redisPub } from "./redis/redis_pub.ts";
 import { redisSub } from "./redis/redis_sub.ts";
 import { rest } from "./rest/mod.ts";
 import { simulator } from "./simulator/mod.ts";
+import { sparkplug } from "./sparkplug/mod.ts";
 import { sql } from "./sql/mod.ts";
 
 export const connectors: readonly Connector[] = [
@@ -39,5 +40,6 @@ export const connectors: readonly Connector[] = [
   redisSub,
   rest,
   simulator,
+  sparkplug,
   sql,
 ];

@@ -112,6 +112,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
  */
 const CONNECTOR_MAY_IMPORT = ["src/connector", "src/value", "src/template", "connectors/http"];
 
+/** Protocols that are spoken over another one, whose connector has the client. */
+const CONNECTOR_STANDS_ON: Readonly<Record<string, readonly string[]>> = {
+  // Sparkplug B is a way to use MQTT.
+  "connectors/sparkplug": ["connectors/mqtt"],
+};
+
 /** Synchronous computations over bytes that web standards only offer as promises; SQL functions need them in place. */
 const PURE_NODE_MODULES = ["node:crypto", "node:zlib"];
 
@@ -167,7 +173,9 @@ function checkArrow(path: string, specifier: string): string | undefined {
   const to = owner(target);
   if (to === from) return undefined;
   if (from === "connectors" && to.startsWith("connectors/")) return undefined;
-  const allowed = from.startsWith("connectors/") ? CONNECTOR_MAY_IMPORT : MAY_IMPORT[from];
+  const allowed = from.startsWith("connectors/")
+    ? [...CONNECTOR_MAY_IMPORT, ...CONNECTOR_STANDS_ON[from] ?? []]
+    : MAY_IMPORT[from];
   if (allowed === undefined) return `folder "${from}" has no entry in scripts/check_imports.ts`;
   return allowed.includes(to) ? undefined : `${from} may not import ${to} ("${specifier}")`;
 }
