@@ -164,10 +164,12 @@ const float32WholeMax = 2 ** 24;
 
 /** Nine digits tell every float32 from every other; most need fewer, and few of those of a device have many decimals. */
 function shortestFloat32(value: number): number {
-  if (Number.isInteger(value) && Math.abs(value) <= float32WholeMax) return value;
-  for (let power = 10; power <= 10_000; power *= 10) {
-    const short = Math.round(value * power) / power;
-    if (Math.fround(short) === value) return short;
+  const size = Math.abs(value);
+  if (size <= float32WholeMax) {
+    for (let power = 1; power <= 10_000; power *= 10) {
+      const short = Math.sign(value) * Math.round(size * power) / power;
+      if (Math.fround(short) === value) return short;
+    }
   }
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
