@@ -93,6 +93,7 @@ export const rest = defineConnector({
     delivery: "exactly-once",
     promise,
     accepts: "payloads",
+    pings: true,
     settings: sinkSettings,
     check: checkRest,
     open: async (settings, context) => await (await import("./sink.ts")).openRest(settings, context),

@@ -41,3 +41,18 @@ test("unmaskRule() gives the nodes of a graph their passwords back, but no node 
   assert.throws(() => unmaskRule(graph("rest", "******"), stored), /E403: "graph\.nodes\.out\.props\.password"/);
   assert.throws(() => unmaskRule(graph("mqtt", "******"), rule({ log: {} })), /E403/);
 });
+
+test("maskRule() hides what asks for a token, which unmaskRule() gives back", () => {
+  const rest = (body: string, token: string) =>
+    rule({
+      rest: {
+        url: "http://a",
+        body: "seen",
+        headers: { Authorization: token },
+        oAuth: { access: { url: "http://a", body, expire: "3600" }, refresh: { body, headers: { token } } },
+      },
+    });
+  const stored = rest('{"password": "p"}', "Bearer x");
+  assert.equal(maskRule(stored), rest("******", "******"));
+  assert.equal(unmaskRule(maskRule(stored), stored), stored);
+});

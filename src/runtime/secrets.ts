@@ -10,16 +10,26 @@ export const mask = "******";
 
 export type Settings = Record<string, unknown>;
 
+/** The body that asks for a token holds the password, whatever it is called there. */
+function isSecret(key: string, inOAuth: boolean): boolean {
+  return isSecretName(key) || (inOAuth && key.toLowerCase() === "body");
+}
+
+/** Whether what stands below `key` is about a token. */
+function isOAuth(key: string): boolean {
+  return key.toLowerCase() === "oauth";
+}
+
 function isSettings(value: unknown): value is Settings {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A copy of `settings` whose secrets, at any depth, are hidden. Empty ones stay empty: there is nothing to hide. */
-export function maskSecrets(settings: Settings): Settings {
+export function maskSecrets(settings: Settings, inOAuth = false): Settings {
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => {
-      if (typeof value === "string" && value !== "" && isSecretName(key)) return [key, mask];
-      if (isSettings(value)) return [key, maskSecrets(value)];
+      if (typeof value === "string" && value !== "" && isSecret(key, inOAuth)) return [key, mask];
+      if (isSettings(value)) return [key, maskSecrets(value, inOAuth || isOAuth(key))];
       if (Array.isArray(value)) return [key, value.map((item) => isSettings(item) ? maskSecrets(item) : item)];
       return [key, value];
     }),
@@ -27,10 +37,11 @@ export function maskSecrets(settings: Settings): Settings {
 }
 
 /** True when a secret of `settings`, at any depth, is hidden. */
-export function hidesSecrets(settings: Settings): boolean {
+export function hidesSecrets(settings: Settings, inOAuth = false): boolean {
   return Object.entries(settings).some(([key, value]) => {
     if (Array.isArray(value)) return value.some((item) => isSettings(item) && hidesSecrets(item));
-    return isSettings(value) ? hidesSecrets(value) : value === mask && isSecretName(key);
+    if (isSettings(value)) return hidesSecrets(value, inOAuth || isOAuth(key));
+    return value === mask && isSecret(key, inOAuth);
   });
 }
 
@@ -42,10 +53,11 @@ export function hidesSecrets(settings: Settings): boolean {
  */
 export function unmaskSecrets(settings: Settings, stored: Settings, underneath: Settings, path = ""): Settings {
   const known = (layer: Settings, key: string): unknown => Object.hasOwn(layer, key) ? layer[key] : undefined;
+  const inOAuth = path.split(".").some(isOAuth);
   const result: [key: string, value: unknown][] = [];
   for (const [key, value] of Object.entries(settings)) {
     const place = path === "" ? key : `${path}.${key}`;
-    if (value === mask && isSecretName(key)) {
+    if (value === mask && isSecret(key, inOAuth)) {
       const before = known(stored, key);
       if (typeof before === "string") result.push([key, before]);
       else if (typeof known(underneath, key) !== "string") {

@@ -173,3 +173,12 @@ test("a stream asks a server page by page, and a rule joins its rows with those 
       { device: 6 },
     ]);
   }));
+
+test("a server of an action can be tried out beforehand, without a request", () =>
+  withHttp(undefined, async ({ server, engine }) => {
+    const { url } = server;
+    await engine.reach("sink", "rest", { url: `${url}/in` });
+    assert.equal(server.requests.length, 0);
+    await server.close();
+    await assert.rejects(engine.reach("sink", "rest", { url }), /E708.*found error when connecting/);
+  }));
