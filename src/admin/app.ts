@@ -22,6 +22,7 @@ import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { hostGuard, originGuard } from "./origin.ts";
 import { ruleRoutes } from "./rules.ts";
+import { type SchemaRoutes, schemaRoutes } from "./schemas.ts";
 import { stateRoutes } from "./state.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
@@ -31,6 +32,8 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
   readonly states: KeyedStates;
+  /** Without it their routes do not exist. */
+  readonly schemas?: SchemaRoutes;
   readonly info: () => SystemInfo;
   readonly log: Logger;
   readonly ready?: () => boolean;
@@ -84,6 +87,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   metadataRoutes(app, options);
   connectionRoutes(app, options.configs, options.live);
   stateRoutes(app, options.states);
+  if (options.schemas !== undefined) schemaRoutes(app, options.schemas);
 
   const methodsOf = methodsByPath(app);
   app.notFound((c) => {

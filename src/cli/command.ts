@@ -12,6 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
 import type { Rules } from "../runtime/rules.ts";
+import type { SchemaRegistry } from "../runtime/schemas.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
@@ -24,6 +25,7 @@ export interface EngineParts {
   readonly delivery?: DeliveryStore;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
+  readonly schemas?: SchemaRegistry;
   readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;
   readonly log: Logger;
   readonly dataServer?: DataServer;

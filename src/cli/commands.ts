@@ -58,9 +58,19 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./config.ts")).config,
   },
   {
+    name: "schema",
+    summary: "schemas of a running agent, for the format protobuf: ls, get, create, update, rm",
+    load: async () => (await import("./schema.ts")).schema,
+  },
+  {
     name: "modbus",
     summary: "find, read and write the registers of Modbus devices without an agent: scan, read, write",
     load: async () => (await import("./modbus.ts")).modbus,
+  },
+  {
+    name: "completion",
+    summary: "a script with which bash, zsh or fish completes what you type",
+    load: async () => (await import("./completion.ts")).completion,
   },
   {
     name: "version",

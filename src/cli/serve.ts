@@ -19,6 +19,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
+import { SchemaRegistry } from "../runtime/schemas.ts";
 import { functions } from "../sql/functions/registry.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { openStore } from "../store/sqlite.ts";
@@ -200,17 +201,19 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const footprint = new FootprintKeeper(platform);
   try {
     const configs = new ConfigRegistry({ store, file: sections, ...named });
-    const streams = new StreamRegistry({ store, configs });
+    const schemas = await SchemaRegistry.open(store);
+    const streams = new StreamRegistry({ store, configs, schemas });
     for (const { name, target, error } of streams.unreadable) {
       log.error("stored definition cannot be read", { [target]: name, error: error.message });
     }
-    engine = await engineModule.create({ store, delivery, streams, configs, config, log, dataServer });
+    engine = await engineModule.create({ store, delivery, streams, configs, schemas, config, log, dataServer });
     let isReady = false;
     const app = createAdmin({
       rules: engine.rules,
       streams,
       configs,
       states: new KeyedStates(store),
+      schemas: { schemas, directory: store.directory },
       log,
       info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,

@@ -10,12 +10,13 @@ import type { Codec } from "./codec.ts";
 import { delimited } from "./delimited.ts";
 import { json } from "./json.ts";
 import { msgpack } from "./msgpack.ts";
+import { protobuf } from "./protobuf.ts";
 import { urlencoded } from "./urlencoded.ts";
 
-export const codecs: readonly Codec[] = [binary, cbor, delimited, json, msgpack, urlencoded];
+export const codecs: readonly Codec[] = [binary, cbor, delimited, json, msgpack, protobuf, urlencoded];
 
 /** Formats of the dialect that this version does not have. */
-const notYet = ["custom", "protobuf"];
+const notYet = ["custom"];
 
 /**
  * The codec of a FORMAT, in any letter case.

@@ -223,6 +223,14 @@ export const codes = {
       "A template is not what Go's text/template reads, or names a function, a variable or a template that does not exist.",
     provokes: "an action with dataTemplate {{.a | uper}}",
   },
+  E410: {
+    stage: "config",
+    title: "Unknown schema",
+    explanation:
+      "SCHEMAID, schemaId or payloadSchemaId names a schema that is not registered, or a message that it does not have, " +
+      "or one whose file imports what is not there any more.",
+    provokes: 'a rule that reads CREATE STREAM s () WITH (FORMAT="protobuf", SCHEMAID="nosuch.Message")',
+  },
   // ---- rows
   E501: {
     stage: "row",

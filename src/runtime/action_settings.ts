@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { packEntries } from "../codec/pack.ts";
-import { duration, flag, ignored, integer, list, text, unsupported } from "../connector/settings.ts";
+import { duration, flag, ignored, integer, list, text } from "../connector/settings.ts";
 import { cacheSettings } from "./durable/cache_settings.ts";
 
 /** Most actions hold few results; the bound keeps a stuck sink from filling the memory. */
@@ -19,7 +19,11 @@ export const actionSettings = v.strictObject({
     description: "True leaves out empty results, also of empty windows, and, with sendSingle, empty rows.",
     default: false,
   }),
-  format: text({ description: "How payloads are encoded: `json`, `binary` or `delimited`.", default: "json" }),
+  format: text({
+    description:
+      "How payloads are encoded: `json`, `binary`, `delimited`, `urlencoded`, `protobuf`, `msgpack`, `cbor`.",
+    default: "json",
+  }),
   delimiter: text({ description: "Separator of the format `delimited`.", default: "," }),
   hasHeader: flag({ description: "Starts each `delimited` payload with the column names.", default: false }),
   fields: list(v.string(), {
@@ -59,7 +63,7 @@ export const actionSettings = v.strictObject({
   ...cacheSettings.entries,
   concurrency: ignored("Rows are encoded in order on one thread."),
   runAsync: ignored("Sinks always run on their own."),
-  schemaId: unsupported("Schema of `protobuf` and `custom`."),
+  schemaId: text({ description: "Of the format `protobuf`: its schema, `file.Message`.", default: "" }),
 });
 
 export type ActionSettings = v.InferOutput<typeof actionSettings>;

@@ -24,6 +24,7 @@ import { type ReachableRole, reachPeer } from "./reach_peer.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
 import type { Settings } from "./secrets.ts";
+import type { Schemas } from "./schemas.ts";
 import type { StreamRegistry } from "./streams.ts";
 
 export interface EngineOptions {
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly delivery?: DeliveryStore;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
+  /** Absent: formats that need a schema are refused. */
+  readonly schemas?: Schemas;
   readonly config: {
     /** Defaults of rule options. */
     readonly rule?: Readonly<Record<string, unknown>>;
@@ -116,6 +119,7 @@ export function createEngine(options: EngineOptions): Engine {
     connectors,
     configs,
     streams,
+    ...(options.schemas === undefined ? {} : { schemas: options.schemas }),
     functions: options.functions ?? builtInFunctions,
     timezone: config.timezone,
     ignoreCase: config.ignoreCase ?? false,

@@ -10,12 +10,16 @@ import type { PlanOptions, StatementPlan } from "../sql/plan.ts";
 import { prepareSelect } from "../sql/prepare.ts";
 import { graphStreams } from "./graph_streams.ts";
 import { planOptionsOf, type RuleDefinition } from "./rule_definition.ts";
+import type { Schemas } from "./schemas.ts";
 import { schemaOf } from "./source_schema.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
+import { withSchema } from "./stream_schema.ts";
 
 /** What a plan looks things up in. */
 export interface PlanEnvironment {
   readonly streams: { get(name: string): StreamDefinition | undefined; names(): string[] };
+  /** Where streams find the columns of their SCHEMAID. */
+  readonly schemas?: Schemas;
   readonly functions: FunctionSet;
   /** See `PlanOptions`. */
   readonly ignoreCase?: boolean;
@@ -30,11 +34,11 @@ export interface PlannedRule {
 }
 
 /** The streams and tables as SQL sees them. */
-export function catalogOf(streams: PlanEnvironment["streams"]): Catalog {
+export function catalogOf(streams: PlanEnvironment["streams"], schemas?: Schemas): Catalog {
   return {
     source: (name) => {
       const stream = streams.get(name);
-      return stream === undefined ? undefined : schemaOf(stream);
+      return stream === undefined ? undefined : schemaOf(withSchema(stream, schemas));
     },
     sourceNames: () => streams.names(),
   };
@@ -42,11 +46,11 @@ export function catalogOf(streams: PlanEnvironment["streams"]): Catalog {
 
 /** @throws {DiagnosticError} everything that is wrong with the SQL or the graph. */
 export function planRule(definition: RuleDefinition, environment: PlanEnvironment): PlannedRule {
-  const { streams, functions, ignoreCase = false } = environment;
+  const { streams, schemas, functions, ignoreCase = false } = environment;
   const problems = definition.graph === undefined ? [] : wrongTypes(definition.graph, streams);
   return collecting(problems, () => {
     const options = { ...planOptionsOf(definition.options), ignoreCase };
-    return planDefinition(definition, catalogOf(streams), functions, options);
+    return planDefinition(definition, catalogOf(streams, schemas), functions, options, schemas);
   });
 }
 
@@ -84,10 +88,12 @@ export function planDefinition(
   catalog: Catalog,
   functions: FunctionSet,
   options: PlanOptions,
+  schemas?: Schemas,
 ): PlannedRule {
   if (graph === undefined) return { plan: prepareSelect(sql, catalog, functions, options), text: sql, own: new Map() };
   const problems: Diagnostic[] = [];
-  const own = graphStreams(graph, (problem) => void problems.push(problem));
-  const schemas = new Map<string, SourceSchema>([...own].map(([name, stream]) => [name, schemaOf(stream)]));
-  return collecting(problems, () => ({ ...planGraph(graph, catalog, schemas, functions, options), own }));
+  const found = graphStreams(graph, (problem) => void problems.push(problem));
+  const own = new Map([...found].map(([name, stream]) => [name, withSchema(stream, schemas)]));
+  const known = new Map<string, SourceSchema>([...own].map(([name, stream]) => [name, schemaOf(stream)]));
+  return collecting(problems, () => ({ ...planGraph(graph, catalog, known, functions, options), own }));
 }

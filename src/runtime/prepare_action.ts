@@ -16,6 +16,7 @@ import { checkRole, type PreparedRole, readRoles, suggesting, takeCommon, unknow
 import type { RuleEnvironment } from "./prepare_rule.ts";
 import type { Templates } from "./result_transform.ts";
 import type { ActionDefinition } from "./rule_definition.ts";
+import { requiredSchema } from "./stream_schema.ts";
 
 export interface PreparedAction extends PreparedRole {
   readonly definition: ActionDefinition;
@@ -87,9 +88,11 @@ function withDefaults(
   return { ...settings, ...Object.fromEntries(absent) };
 }
 
-function preparePayloads(common: ActionSettings, { aesKey }: RuleEnvironment, path: string): PreparedPayloads {
+function preparePayloads(common: ActionSettings, { aesKey, schemas }: RuleEnvironment, path: string): PreparedPayloads {
   const codec = codecOf(common.format, { path: `${path}.format` });
-  const createEncoder = () => codec.createEncoder(common);
+  const place = { name: "schemaId", path: `${path}.schemaId` };
+  const schema = requiredSchema(codec, common.schemaId, schemas, place);
+  const createEncoder = () => codec.createEncoder(schema === undefined ? common : { ...common, schema });
   if (isBatched(common) && createEncoder().joinRows === undefined) {
     fail(
       "E403",

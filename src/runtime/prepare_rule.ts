@@ -27,8 +27,10 @@ import { planRule } from "./plan_rule.ts";
 import type { RuleDefinition } from "./rule_definition.ts";
 import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import type { OnFull } from "./rule_inlet.ts";
+import type { Schemas } from "./schemas.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
+import { withSchema } from "./stream_schema.ts";
 import { strictRows } from "./strict_rows.ts";
 
 /** What preparation looks things up in. */
@@ -36,6 +38,8 @@ export interface RuleEnvironment {
   readonly connectors: readonly Connector[];
   readonly configs: ConfigRegistry;
   readonly streams: { get(name: string): StreamDefinition | undefined; names(): string[] };
+  /** Absent: formats that need a schema are refused. */
+  readonly schemas?: Schemas;
   readonly functions: FunctionSet;
   /** IANA name, or `Local`. */
   readonly timezone: string;
@@ -100,7 +104,7 @@ export function prepareRule(definition: RuleDefinition, environment: RuleEnviron
   const inputs: PreparedInput[] = [];
   const lookups: PreparedLookup[] = [];
   for (const [name, plans] of Map.groupBy(sourcesOf(plan.root), (source) => source.name)) {
-    const stream = own.get(name) ?? environment.streams.get(name)!;
+    const stream = own.get(name) ?? withSchema(environment.streams.get(name)!, environment.schemas);
     checkTogether(definition, stream, problems);
     if (plans[0]!.schema.kind === "lookup_table") {
       const lookup = collect(() => prepareLookup(stream, environment));
@@ -195,7 +199,7 @@ export function prepareSource(
   );
   const checked = readSettings(sourceSettings, common, { path, where: `${options.type} source` });
   checkRole(role, settings.settings, environment, path);
-  const intake = prepareIntake(stream, checked, emitsOf(role, settings.settings), path);
+  const intake = prepareIntake(stream, checked, emitsOf(role, settings.settings), path, environment.schemas);
   const columns: readonly Column[] | undefined = stream.columns?.map((c) => ({ name: c.name.name, type: c.type }));
   return {
     ...settings,

@@ -49,6 +49,9 @@ export const sourceSettings = v.strictObject({
     default: "",
   }),
   payloadDelimiter: text({ description: "Separator of `payloadFormat` `delimited`.", default: "," }),
-  payloadSchemaId: unsupported("Schema of a payloadFormat that needs one."),
+  payloadSchemaId: text({
+    description: "With a payloadFormat that needs one: its schema, `file.Message`.",
+    default: "",
+  }),
   lookup: ignored("Belongs to lookup tables."),
 });

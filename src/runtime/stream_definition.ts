@@ -9,6 +9,7 @@
  * ```
  * @module
  */
+import type { MessageSchema } from "../codec/codec.ts";
 import { type Diagnostic, diagnostic, type Span, throwIfAny } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { ColumnDefinition, ColumnType, CreateStatement, Literal, StreamOption } from "../sql/ast.ts";
@@ -61,6 +62,8 @@ export interface StreamDefinition {
   readonly target: "stream" | "table";
   /** Undefined for a schemaless stream. */
   readonly columns: readonly ColumnDefinition[] | undefined;
+  /** What its payloads are encoded by, once it is found; see `withSchema`. The columns then are those of the schema. */
+  readonly schema?: MessageSchema;
   readonly options: StreamOptions;
   /** The options that were set, by upper-case key, as they were written. */
   readonly written: Readonly<Record<string, string>>;

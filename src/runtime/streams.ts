@@ -16,8 +16,10 @@ import { parseStatement } from "../sql/parse.ts";
 import type { Store } from "../store/store.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { maskSecrets } from "./secrets.ts";
+import type { Schemas } from "./schemas.ts";
 import { defineStream, type StreamDefinition } from "./stream_definition.ts";
 import { definitionJson, describeText, type Json, schemaJson } from "./stream_print.ts";
+import { withSchema } from "./stream_schema.ts";
 
 export type StreamTarget = StreamDefinition["target"];
 
@@ -25,6 +27,8 @@ export interface StreamRegistryOptions {
   readonly store: Store;
   /** For EXPLAIN, which shows the settings of the source. */
   readonly configs?: ConfigRegistry;
+  /** For the columns of streams that have them from their SCHEMAID. */
+  readonly schemas?: Schemas;
 }
 
 /** A stored definition that this weir cannot read any more. It stays in the store. */
@@ -66,6 +70,7 @@ export function versionAllows(before: string, next: string): boolean {
 export class StreamRegistry {
   readonly #store: Store;
   readonly #configs: ConfigRegistry | undefined;
+  readonly #schemas: Schemas | undefined;
   readonly #definitions = new Map<string, StreamDefinition>();
   readonly #unreadable: UnreadableStream[] = [];
   #watcher: StreamWatcher | undefined;
@@ -74,6 +79,7 @@ export class StreamRegistry {
   constructor(options: StreamRegistryOptions) {
     this.#store = options.store;
     this.#configs = options.configs;
+    this.#schemas = options.schemas;
     for (const target of ["stream", "table"] as const) {
       for (const { name, text } of this.#store.list(target)) {
         try {
@@ -190,7 +196,7 @@ export class StreamRegistry {
    * @throws {DiagnosticError} E701 when there is none.
    */
   resolveSchema(target: StreamTarget, name: string, wanted?: readonly string[]): Json {
-    return schemaJson(this.#require(target, name, `Get schema of ${target} fails`), wanted);
+    return schemaJson(withSchema(this.#require(target, name, `Get schema of ${target} fails`), this.#schemas), wanted);
   }
 
   /**
@@ -211,7 +217,8 @@ export class StreamRegistry {
       }
       case "describe": {
         const { target, name } = statement;
-        return { kind: "describe", text: describeText(this.#require(target, name.name, `Describe ${target} fails`)) };
+        const definition = this.#require(target, name.name, `Describe ${target} fails`);
+        return { kind: "describe", text: describeText(withSchema(definition, this.#schemas)) };
       }
       case "explain": {
         const { target, name } = statement;

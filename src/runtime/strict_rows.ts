@@ -14,11 +14,13 @@ import type { StreamDefinition } from "./stream_definition.ts";
  * @param now Unix milliseconds; supplies what a time in text leaves out.
  */
 export function strictRows(
-  { options, columns }: Pick<StreamDefinition, "options" | "columns">,
+  { options, columns, schema }: Pick<StreamDefinition, "options" | "columns" | "schema">,
   timezone: string,
   now: () => number,
 ): ((wanted: ReadonlySet<string> | "all") => StrictValidator) | undefined {
   if (!options.strictValidation || columns === undefined || options.format === "binary") return undefined;
+  // What is read by a schema has its types, and leaves out what may be absent.
+  if (schema !== undefined) return undefined;
   const builtIn = (text: string) => parseDateTime(text, timezone, now());
   const pattern = options.timestampFormat === undefined ? undefined : compilePattern(options.timestampFormat);
   const parse = pattern === undefined

@@ -5,7 +5,7 @@
 
 /**
  * What a definition defines. Texts are what the user gave: a CREATE statement for streams and tables, JSON for the
- * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector. A
+ * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector; those of schemas are `type/name`. A
  * keyed state defines the value that rules read under its name.
  */
 export type DefinitionKind =
@@ -16,6 +16,7 @@ export type DefinitionKind =
   | "sink_config"
   | "connection_config"
   | "connection"
+  | "schema"
   | "keyed_state";
 
 export interface Definition {

@@ -62,6 +62,35 @@ test("without an agent the commands say so and what to do", async () => {
   assert.match(stderr, /127\.0\.0\.1:1 /);
 });
 
+test("schemas of a running agent", async () => {
+  const { path, cleanUp } = temporaryDirectory();
+  const agent = await startAgent(["--data-dir", path]);
+  const remote = (...args: string[]) => weir(args, { environment: { WEIR_SERVER: agent.url } });
+  const text = 'syntax = "proto3"; message Reading { int64 id = 1; }\n';
+  const file = join(path, "plant.proto");
+  writeFileSync(file, text);
+  try {
+    assert.equal((await remote("schema", "ls")).stdout, "No schemas are found.\n");
+    assert.equal((await remote("schema", "create", "-f", file)).stdout, "protobuf schema plant is created\n");
+    assert.equal((await remote("schema", "create", "other", text)).stdout, "protobuf schema other is created\n");
+    assert.equal((await remote("schema", "ls")).stdout, "other\nplant\n");
+    assert.equal((await remote("schema", "get", "plant")).stdout, text);
+    const update = await remote("schema", "update", "plant", "-f", file, "--version", "2");
+    assert.equal(update.stdout, "protobuf schema plant is updated\n");
+    const lower = await remote("schema", "update", "plant", "-f", file, "--version", "1");
+    assert.equal(lower.code, 1);
+    assert.match(lower.stderr, /new version \(1\) is lower/);
+    const { code, stderr } = await remote("schema", "create", "bad", "mesage M {}");
+    assert.equal(code, 1);
+    assert.match(stderr, /E403: bad.proto: illegal token 'mesage'/);
+    assert.equal((await remote("schema", "rm", "plant")).stdout, "protobuf schema plant is deleted\n");
+    assert.equal(JSON.parse((await remote("schema", "get", "other", "--json")).stdout).content, text);
+  } finally {
+    await agent.stop();
+    cleanUp();
+  }
+});
+
 test("streams, tables, rules and confKeys of a running agent", async () => {
   const { path, cleanUp } = temporaryDirectory();
   const agent = await startAgent(["--data-dir", path]);

@@ -14,6 +14,7 @@ import { connectors } from "../../connectors/mod.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
 import { connectorConfigs } from "../../src/runtime/connector_configs.ts";
 import { createEngine, type Engine, type EngineOptions } from "../../src/runtime/engine.ts";
+import { SchemaRegistry } from "../../src/runtime/schemas.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -24,6 +25,7 @@ export interface EngineFixture {
   readonly engine: Engine;
   readonly streams: StreamRegistry;
   readonly configs: ConfigRegistry;
+  readonly schemas: SchemaRegistry;
   readonly store: MemoryStore;
   readonly wire: Wire;
   /** The lines of the log without their times. */
@@ -39,20 +41,22 @@ export async function withEngine(
   const all = [...connectors, wire.connector];
   const store = new MemoryStore();
   const configs = new ConfigRegistry({ store, ...connectorConfigs(all) });
-  const streams = new StreamRegistry({ store, configs });
+  const schemas = await SchemaRegistry.open(store);
+  const streams = new StreamRegistry({ store, configs, schemas });
   const log: string[] = [];
   const engine = createEngine({
     connectors: all,
     store,
     streams,
     configs,
+    schemas,
     config: { timezone: "UTC" },
     log: createLog({ level: "info", format: "logfmt", write: (line) => void log.push(line.slice(30).trimEnd()) }),
     ...options,
   });
   await engine.start();
   try {
-    await work({ engine, streams, configs, store, wire, log });
+    await work({ engine, streams, configs, schemas, store, wire, log });
     await assertAllBalanced(engine.rules);
   } finally {
     await engine.close();

@@ -8,8 +8,10 @@ import { codecOf } from "../../codec/codecs.ts";
 import { createUnpacker } from "../../codec/pack.ts";
 import { fail } from "../../diagnostics/diagnostic.ts";
 import type { FeedOptions } from "../feed.ts";
+import type { Schemas } from "../schemas.ts";
 import type { sourceSettings } from "../source_settings.ts";
 import type { StreamDefinition } from "../stream_definition.ts";
+import { requiredSchema } from "../stream_schema.ts";
 import { createColumnDecoder } from "./column_decoder.ts";
 import type { Wanted } from "./intake.ts";
 
@@ -26,11 +28,17 @@ export function prepareIntake(
   settings: SourceSettings,
   emits: "payloads" | "rows",
   path: string,
+  schemas?: Schemas,
 ): PreparedIntake {
   checkTogether(settings, options.format, emits, path);
   const { decompression, interval, mergeField, sendInterval, useInt64ForWholeNumber } = settings;
   const codec = emits === "payloads" ? codecOf(options.format, { path: `${path}.FORMAT` }) : undefined;
-  const columns = declared?.map(({ name, type }): Column => ({ name: name.name, type })) ?? [];
+  const schema = codec &&
+    requiredSchema(codec, options.schemaId, schemas, { name: "SCHEMAID", path: `${path}.SCHEMAID` });
+  // What a schema says of the message says nothing of a payload inside.
+  const columns = schema === undefined
+    ? declared?.map(({ name, type }): Column => ({ name: name.name, type })) ?? []
+    : [];
   const common: Omit<DecoderOptions, "wanted"> = {
     useInt64ForWholeNumber,
     ...(columns.length === 0 ? {} : { columns }),
@@ -39,6 +47,7 @@ export function prepareIntake(
     ...common,
     ...(columns.length === 0 ? {} : { columns: withEnvelope(columns, settings) }),
     ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
+    ...(schema === undefined ? {} : { schema }),
   };
   const envelope = envelopeOf(settings);
   return {
@@ -46,27 +55,31 @@ export function prepareIntake(
     createDecoder: codec === undefined
       ? undefined
       : (wanted) => codec.createDecoder({ ...outer, wanted: withColumn(wanted, envelope) }),
-    createColumnDecoder: columnDecoderOf(settings, columns, common, path),
+    createColumnDecoder: columnDecoderOf(settings, columns, common, path, schemas),
     sampling: interval === 0 ? undefined : { intervalMs: interval, mergeField },
     sendIntervalMs: sendInterval,
   };
 }
 
 function columnDecoderOf(
-  { payloadFormat, payloadField: field, payloadBatchField: batchField, payloadDelimiter: delimiter }: SourceSettings,
+  settings: SourceSettings,
   columns: readonly Column[],
   common: Omit<DecoderOptions, "wanted">,
   path: string,
+  schemas: Schemas | undefined,
 ): PreparedIntake["createColumnDecoder"] {
-  if (payloadFormat === "") return undefined;
+  if (settings.payloadFormat === "") return undefined;
+  const { payloadFormat, payloadField: field, payloadBatchField: batchField, payloadDelimiter: delimiter } = settings;
   const codec = codecOf(payloadFormat, { path: `${path}.payloadFormat` });
+  const place = { name: "payloadSchemaId", path: `${path}.payloadSchemaId` };
+  const schema = requiredSchema(codec, settings.payloadSchemaId, schemas, place);
   const envelope = batchField || field;
   const isDeclared = columns.length === 0 || columns.some(({ name }) => name === envelope);
   // What the envelope itself has must not be taken for columns of the payload.
   const inner = { ...common, ...(columns.length === 0 ? {} : { columns: columns.filter((c) => c.name !== envelope) }) };
   return (wanted) =>
     createColumnDecoder({
-      decoder: codec.createDecoder({ ...inner, wanted, delimiter }),
+      decoder: codec.createDecoder({ ...inner, wanted, delimiter, ...(schema === undefined ? {} : { schema }) }),
       field,
       batchField,
       keepsOuter: isDeclared && (wanted === "all" || wanted.has(envelope)),
