@@ -130,7 +130,7 @@ test("the version of Deno that pages name is the one that is tested", () => {
 test("the tasks that pages name exist", () => {
   const { tasks }: { tasks: Record<string, unknown> } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
   const named = pages.flatMap(({ path, text }) =>
-    [...text.matchAll(/\bdeno(?:@[0-9.]+)? task ([a-z:]+)/g)].map(([, task = ""]) => ({ path, task }))
+    [...text.matchAll(/\bdeno(?:@[0-9.]+)? task ([a-z:-]+)/g)].map(([, task = ""]) => ({ path, task }))
   );
   assert.ok(named.length > 0);
   for (const { path, task } of named) assert.ok(Object.hasOwn(tasks, task), `${path}: deno task ${task}`);
