@@ -27,6 +27,10 @@ const cases: Readonly<Record<string, { readonly program: string; readonly summar
     program: "tests/bench/modbus_bench.ts",
     summary: "1,000 tags of a Modbus slave a second on one connection: CPU, memory",
   },
+  "modbus-switch": {
+    program: "tests/bench/modbus_switch_bench.ts",
+    summary: "fifty Modbus inverters: from the change of a register to a coil on another device",
+  },
   "delivery-store": {
     program: "tests/bench/delivery_store_bench.ts",
     summary: "outbox and log of durable delivery in SQLite: time and bytes written for each message",
