@@ -39,8 +39,11 @@ export class ResponseReader {
   #rest: Buffer = none;
   #status = 0;
   #headers: ReadonlyMap<string, string> = new Map();
-  #parts: Buffer[] = [];
+  /** A body that came in one piece is that piece; others are put together in a buffer that grows by doubling. */
+  #body: Buffer = none;
   #bodyBytes = 0;
+  /** What the body is made of is a piece of a read: nothing may be written behind it. */
+  #isFirst = false;
   /** Bytes that the body, or its chunk, still lacks. */
   #missing = 0;
   #keepsOpen = false;
@@ -62,8 +65,7 @@ export class ResponseReader {
 
   /** The response that is done. */
   get response(): HttpResponse {
-    const body = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    return { status: this.#status, headers: this.#headers, body };
+    return { status: this.#status, headers: this.#headers, body: this.#body.subarray(0, this.#bodyBytes) };
   }
 
   /** Whether the connection can take another request. */
@@ -133,9 +135,20 @@ export class ResponseReader {
   }
 
   #add(part: Buffer): void {
-    this.#bodyBytes += part.length;
-    if (this.#bodyBytes > this.#bodyBytesMax) throw this.#tooLong();
-    this.#parts.push(part);
+    const size = this.#bodyBytes + part.length;
+    if (size > this.#bodyBytesMax) throw this.#tooLong();
+    if (this.#bodyBytes === 0) {
+      this.#body = part;
+    } else {
+      if (this.#body.length < size || this.#isFirst) {
+        const grown = Buffer.allocUnsafe(Math.max(size, Math.min(2 * size, this.#bodyBytesMax)));
+        this.#body.copy(grown, 0, 0, this.#bodyBytes);
+        this.#body = grown;
+      }
+      part.copy(this.#body, this.#bodyBytes);
+    }
+    this.#isFirst = this.#bodyBytes === 0;
+    this.#bodyBytes = size;
   }
 
   #tooLong(): BadResponse {

@@ -144,6 +144,19 @@ for (const [title, bytes] of bad) {
   });
 }
 
+test("ResponseReader takes a body in a great many pieces", () => {
+  const reader = new ResponseReader("GET", 1_000_000);
+  reader.push(Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  for (let i = 0; i < 300_000; i++) {
+    reader.push(Buffer.from(`1\r\n${String.fromCharCode(97 + i % 26)}`));
+    reader.push(Buffer.from("\r\n"));
+  }
+  reader.push(Buffer.from("0\r\n\r\n"));
+  const body = Buffer.from(reader.response.body).toString();
+  assert.equal(body.length, 300_000);
+  for (const i of [0, 1, 77, 299_999]) assert.equal(body.charCodeAt(i), 97 + i % 26);
+});
+
 test("ResponseReader tells an answer that is cut off, and one that has too much", () => {
   const cut = new ResponseReader("GET", 1000);
   cut.push(Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"));
