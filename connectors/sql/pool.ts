@@ -125,15 +125,16 @@ export class SessionPool {
   ): Promise<Found> {
     signal.throwIfAborted();
     const { promise: given, reject } = Promise.withResolvers<never>();
+    // What is told comes before what the session says about its end.
     const abort = () => {
-      this.#drop(session);
       reject(signal.reason);
+      this.#drop(session);
     };
     const { queryTimeoutMs } = this.#options;
     const cancel = this.#context.clock.after(queryTimeoutMs, () => {
       const reason = `The database has not answered within ${queryTimeoutMs} ms`;
-      this.#lose(session, reason);
       reject(new SqlError("disconnected", reason));
+      this.#lose(session, reason);
     });
     signal.addEventListener("abort", abort, { once: true });
     try {

@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
-import type { Duplex } from "node:stream";
+import { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import type { Struct, Value } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
@@ -47,7 +47,6 @@ interface PgQuery extends EventEmitter {
 }
 
 interface PgClient extends EventEmitter {
-  readonly connection: { readonly stream: Duplex };
   connect(): Promise<void>;
   query(query: PgQuery): void;
   end(): Promise<void>;
@@ -100,7 +99,10 @@ export async function openPostgres(
   onLost: (reason: string) => void,
 ): Promise<Session> {
   const pg = (await import("pg")).default as unknown as Pg;
+  const socket = new Socket();
   const client = new pg.Client({
+    // Held here to be destroyed in any state: the client knows only the layer of TLS above it, or none any more.
+    stream: () => socket,
     host: options.host,
     port: options.port,
     ...(options.user === "" ? {} : { user: options.user }),
@@ -112,12 +114,13 @@ export async function openPostgres(
     application_name: options.session.application_name ?? "weir",
     options: sessionOptions(options.session),
   });
-  const session = new PostgresSession(pg, client, onLost);
-  const abort = () => session.destroy();
+  const session = new PostgresSession(pg, client, socket, onLost);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {
     signal.throwIfAborted();
-    await client.connect();
+    await Promise.race([client.connect(), aborted]);
     return session;
   } catch (error) {
     session.destroy();
@@ -145,12 +148,14 @@ function sessionOptions(session: Readonly<Record<string, string>>): string {
 class PostgresSession implements Session {
   readonly #pg: Pg;
   readonly #client: PgClient;
+  readonly #socket: Socket;
   readonly #names = new Map<string, string>();
   isOpen = true;
 
-  constructor(pg: Pg, client: PgClient, onLost: (reason: string) => void) {
+  constructor(pg: Pg, client: PgClient, socket: Socket, onLost: (reason: string) => void) {
     this.#pg = pg;
     this.#client = client;
+    this.#socket = socket;
     const lose = (reason: string) => {
       if (!this.isOpen) return;
       this.isOpen = false;
@@ -238,12 +243,12 @@ class PostgresSession implements Session {
     this.isOpen = false;
     // A peer that says nothing would be waited for.
     await Promise.race([this.#client.end().catch(() => {}), new Promise((done) => setTimeout(done, 500).unref())]);
-    this.#client.connection.stream.destroy();
+    this.#socket.destroy();
   }
 
   destroy(): void {
     this.isOpen = false;
-    this.#client.connection.stream.destroy();
+    this.#socket.destroy();
   }
 }
 
