@@ -22,6 +22,7 @@ import { rest } from "./rest/mod.ts";
 import { simulator } from "./simulator/mod.ts";
 import { sparkplug } from "./sparkplug/mod.ts";
 import { sql } from "./sql/mod.ts";
+import { websocket } from "./websocket/mod.ts";
 
 export const connectors: readonly Connector[] = [
   coap,
@@ -42,4 +43,5 @@ export const connectors: readonly Connector[] = [
   simulator,
   sparkplug,
   sql,
+  websocket,
 ];

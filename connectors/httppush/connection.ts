@@ -13,8 +13,8 @@ type Method = "POST" | "PUT";
 
 /** One endpoint for each method and path, whoever reads it. */
 const endpoints: Readonly<Record<Method, ServedPaths<PushEndpoint>>> = {
-  POST: new ServedPaths(() => new PushEndpoint("POST")),
-  PUT: new ServedPaths(() => new PushEndpoint("PUT")),
+  POST: new ServedPaths(),
+  PUT: new ServedPaths(),
 };
 
 export class PushConnection {
@@ -32,7 +32,7 @@ export class PushConnection {
   acquire(path: string, method: Method): PathLease<PushEndpoint> {
     const { dataServer, status } = this.#context;
     if (dataServer === undefined) throw new Disconnected("there is no data server");
-    return endpoints[method].acquire(dataServer, path, status);
+    return endpoints[method].acquire(dataServer, path, () => new PushEndpoint(method), status);
   }
 
   close(): Promise<void> {

@@ -36,19 +36,17 @@ export function isPath(text: string): boolean {
 }
 
 export class ServedPaths<Endpoint extends PathEndpoint> {
-  readonly #create: (path: string) => Endpoint;
   /** Servers end with their process or test; nothing is kept for those that are gone. */
   readonly #servers = new WeakMap<DataServer, Map<string, Shared<Endpoint>>>();
 
-  constructor(create: (path: string) => Endpoint) {
-    this.#create = create;
-  }
-
-  /** `onState` is told how it stands with the server, at once and from then on. */
-  acquire(server: DataServer, path: string, onState: StateListener): PathLease<Endpoint> {
+  /**
+   * @param create makes the endpoint for the first user
+   * @param onState is told how it stands with the server, at once and from then on
+   */
+  acquire(server: DataServer, path: string, create: () => Endpoint, onState: StateListener): PathLease<Endpoint> {
     const paths = this.#servers.get(server) ?? new Map<string, Shared<Endpoint>>();
     this.#servers.set(server, paths);
-    const shared = paths.get(path) ?? this.#serve(server, paths, path);
+    const shared = paths.get(path) ?? this.#serve(server, paths, path, create());
     const listener: StateListener = (state, message) => onState(state, message);
     shared.listeners.add(listener);
     listener(shared.state.state, shared.state.message);
@@ -67,8 +65,12 @@ export class ServedPaths<Endpoint extends PathEndpoint> {
     };
   }
 
-  #serve(server: DataServer, paths: Map<string, Shared<Endpoint>>, path: string): Shared<Endpoint> {
-    const endpoint = this.#create(path);
+  #serve(
+    server: DataServer,
+    paths: Map<string, Shared<Endpoint>>,
+    path: string,
+    endpoint: Endpoint,
+  ): Shared<Endpoint> {
     const listeners = new Set<StateListener>();
     let state: Shared<Endpoint>["state"] = { state: "connecting" };
     const end = server.serve(path, endpoint.route, (now, message) => {
