@@ -15,6 +15,7 @@ import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
 import type { KeyedStates } from "../runtime/keyed_states.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
+import type { Struct } from "../value/value.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
@@ -44,6 +45,8 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly live?: LiveConnections;
   /** The columns that running rules ask a schemaless stream for. */
   readonly wantedColumns?: (stream: string) => readonly string[];
+  /** The newest row that running rules have of a stream. */
+  readonly newestRow?: (stream: string) => Struct | undefined;
   /** Origins of web pages that may call; none when absent. */
   readonly allowOrigins?: readonly string[];
   /** True where only this machine can connect; names in the Host header are then refused. */

@@ -6,6 +6,7 @@ import type { Hono } from "hono";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamDefinition } from "../runtime/stream_definition.ts";
 import type { StreamRegistry, StreamTarget } from "../runtime/streams.ts";
+import type { Struct } from "../value/value.ts";
 import { readObject, textField } from "./body.ts";
 import { type AdminEnv, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
@@ -16,6 +17,8 @@ export interface StreamRoutes {
   readonly rules: Pick<Rules, "usersOf">;
   /** The columns that running rules ask a schemaless stream for. */
   readonly wantedColumns?: (stream: string) => readonly string[];
+  /** The newest row that running rules have of a stream. */
+  readonly newestRow?: (stream: string) => Struct | undefined;
 }
 
 const titles = { stream: "Stream", table: "Table" } as const;
@@ -25,7 +28,7 @@ function ofKind(definitions: readonly StreamDefinition[], kind: string | undefin
   return wanted === undefined ? definitions : definitions.filter(({ options }) => options.kind === wanted);
 }
 
-export function streamRoutes(app: Hono<AdminEnv>, { streams, rules, wantedColumns }: StreamRoutes): void {
+export function streamRoutes(app: Hono<AdminEnv>, { streams, rules, wantedColumns, newestRow }: StreamRoutes): void {
   for (const target of ["stream", "table"] as const) routesOf(target);
 
   function routesOf(target: StreamTarget): void {
@@ -47,7 +50,10 @@ export function streamRoutes(app: Hono<AdminEnv>, { streams, rules, wantedColumn
 
     app.post(collection, command, async (c) => {
       const sql = textField(await readObject(c, "the statement descriptor"), "sql");
-      const { kind, text } = streams.execute(sql);
+      const { kind, text } = streams.execute(sql, {
+        ...(wantedColumns === undefined ? {} : { wanted: wantedColumns }),
+        ...(newestRow === undefined ? {} : { newest: newestRow }),
+      });
       return sentence(c, text, kind === "create" ? 201 : 200);
     });
 

@@ -37,6 +37,7 @@ export interface Engine {
   readonly deadLetters?: DeadLetters;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
+  readonly newestRow?: AdminOptions["newestRow"];
   readonly reach?: AdminOptions["reach"];
   /**
    * Starts the stored rules that are triggered; thousands of them go on starting after it. An engine that is never started

@@ -224,6 +224,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       ...(engine.deadLetters === undefined ? {} : { deadLetters: engine.deadLetters }),
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
+      ...(engine.newestRow === undefined ? {} : { newestRow: engine.newestRow }),
       ...(engine.reach === undefined ? {} : { reach: engine.reach }),
       connectors: engineModule.connectors,
       functions,

@@ -10,6 +10,7 @@ import { builtInFunctions } from "../sql/functions/built_in.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import { MemoryDelivery } from "../store/memory_delivery.ts";
 import type { Store } from "../store/store.ts";
+import type { Struct } from "../value/value.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, type ConnectionStatus, openNamedConnections } from "./connections.ts";
@@ -86,6 +87,7 @@ export interface Engine {
   readonly deadLetters: DeadLetters;
   readonly live: EngineConnections;
   readonly wantedColumns: (stream: string) => readonly string[];
+  readonly newestRow: (stream: string) => Struct | undefined;
   /** Connects to the peer of a connector once, to see whether it can be reached; see {@linkcode reachPeer}. */
   readonly reach: (role: ReachableRole, type: string, settings: Settings) => Promise<void>;
   /** Opens the named connections and starts the rules that shall run; thousands of them go on starting after it. */
@@ -148,6 +150,7 @@ export function createEngine(options: EngineOptions): Engine {
     deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
     live: connectionsOf(pool, configs, connectors, rules),
     wantedColumns: (stream) => rules.wantedColumns(stream),
+    newestRow: (stream) => rules.newestRow(stream),
     reach: (role, type, settings) =>
       reachPeer(role, type, settings, {
         connectors,

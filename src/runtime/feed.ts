@@ -92,6 +92,8 @@ export class Feed {
   readonly connection: ConnectionMetrics;
   /** Rows handed on so far, to each of the rules that read the stream at that moment. */
   rowsGiven = 0;
+  /** The newest of them, with the columns that some rule needs. */
+  newestRow: Struct | undefined;
   /** Rows that wait for the pause before them to end. */
   rowsWaiting = 0;
   readonly #options: FeedOptions;
@@ -323,6 +325,7 @@ export class Feed {
   #give(rows: FeedRows, delivery: Delivery): void {
     this.rowsGiven += rows.rows.length;
     if (rows.rows.length === 0 && rows.position === undefined) return;
+    this.newestRow = rows.rows.at(-1) ?? this.newestRow;
     for (const consumer of this.#consumers) {
       delivery.hold();
       consumer.accept(rows, delivery);

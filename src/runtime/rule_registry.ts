@@ -10,6 +10,7 @@ import { fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { DeliveryStore, DeliveryUnit } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
+import type { Struct } from "../value/value.ts";
 import type { RuleOfLetters } from "./durable/dead_letters.ts";
 import { explainPlan } from "./explain.ts";
 import { explainTree } from "./explain_tree.ts";
@@ -485,6 +486,16 @@ export class RuleRegistry implements Rules {
       }
     }
     return [...columns].sort();
+  }
+
+  /** The newest row of a stream that a running rule reads, with the columns that some rule needs. */
+  newestRow(stream: string): Struct | undefined {
+    for (const { live } of this.#running()) {
+      if (!live!.prepared.reads.includes(stream)) continue;
+      const row = live!.inlets.find((inlet) => inlet.stream === stream)?.feed.newestRow;
+      if (row !== undefined) return row;
+    }
+    return undefined;
   }
 
   #running(): RuleEntry[] {

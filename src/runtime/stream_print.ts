@@ -4,6 +4,7 @@
  */
 import type { ColumnType, Literal } from "../sql/ast.ts";
 import { printLiteral } from "../sql/print.ts";
+import { kindOf, type Struct, type Value } from "../value/value.ts";
 import type { StreamDefinition, StreamOptionKey } from "./stream_definition.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -97,16 +98,56 @@ export function definitionJson(definition: StreamDefinition): Json {
   };
 }
 
-/** The answer to DESCRIBE: the columns with their defaults, then the options that were set. */
-export function describeText(definition: StreamDefinition): string {
-  const columns = (definition.columns ?? []).map(({ name, type, default: fallback }) => {
+/** What is known of a stream without columns, from the rules that read it. */
+export interface SeenColumns {
+  /** The columns that they need. */
+  readonly wanted: readonly string[];
+  /** The newest row that they have; empty when there was none. */
+  readonly row: Struct;
+}
+
+/**
+ * The answer to DESCRIBE: the columns with their defaults, then the options that were set. Without declared columns,
+ * those of the newest row, and the ones that rules need.
+ */
+export function describeText(definition: StreamDefinition, seen: SeenColumns = { wanted: [], row: {} }): string {
+  const columns = definition.columns?.map(({ name, type, default: fallback }) => {
     const ending = fallback === undefined ? "" : `\tdefault ${printLiteral(fallback.value)}`;
     return `${name.name}\t${typeText(type)}${ending}`;
-  });
+  }) ?? seenColumns(seen);
   const options = optionNames
     .filter(([key]) => (definition.written[key] ?? "") !== "")
     .map(([key]) => `${key}: ${key === "VERSION" ? definition.options.version : definition.written[key]}`);
   return ["Fields", "-".repeat(80), ...columns, "", ...options].join("\n") + "\n";
+}
+
+/** Columns at each level, and levels, that are shown of a row. */
+const seenColumnsMax = 200;
+const seenDepthMax = 3;
+
+function seenColumns({ wanted, row }: SeenColumns, depth = 0): string[] {
+  const names = [...new Set([...Object.keys(row), ...wanted])].sort().slice(0, seenColumnsMax);
+  return names.map((name) => `${name}\t${seenType(Object.hasOwn(row, name) ? row[name] : undefined, depth)}`);
+}
+
+/** The type that a column of such values would have; of a list, that of its first item. */
+function seenType(value: Value, depth: number): string {
+  const kind = kindOf(value);
+  switch (kind) {
+    case "int":
+      return "bigint";
+    case "null":
+      return "unknown";
+    case "array":
+      return depth < seenDepthMax ? `array(${seenType((value as Value[])[0], depth + 1)})` : kind;
+    case "struct": {
+      if (depth >= seenDepthMax) return kind;
+      const columns = seenColumns({ wanted: [], row: value as Struct }, depth + 1);
+      return `struct(${columns.join(", ").replaceAll("\t", " ")})`;
+    }
+    default:
+      return kind;
+  }
 }
 
 function schemaOf(type: ColumnType): Json {

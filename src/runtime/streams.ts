@@ -14,6 +14,7 @@ import { didYouMean } from "../diagnostics/suggest.ts";
 import type { CreateStatement, Statement } from "../sql/ast.ts";
 import { parseStatement } from "../sql/parse.ts";
 import type { Store } from "../store/store.ts";
+import type { Struct } from "../value/value.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import { maskSecrets } from "./secrets.ts";
 import type { Schemas } from "./schemas.ts";
@@ -52,6 +53,14 @@ export interface StreamWatcher {
   /** A definition was created or took the place of another. */
   kept(definition: StreamDefinition): void;
   dropped(name: string): void;
+}
+
+/** What running rules know of a stream, for DESCRIBE of one without columns. */
+export interface ObservedStreams {
+  /** The columns that they need. */
+  readonly wanted?: (stream: string) => readonly string[];
+  /** The newest row that they have. */
+  readonly newest?: (stream: string) => Struct | undefined;
 }
 
 /** What a statement did, and what to tell the user. */
@@ -204,7 +213,7 @@ export class StreamRegistry {
    *
    * @throws {DiagnosticError} what is wrong with the statement; E703 for a SELECT.
    */
-  execute(text: string): Executed {
+  execute(text: string, observed: ObservedStreams = {}): Executed {
     const statement = parseStatement(text);
     switch (statement.kind) {
       case "create":
@@ -218,7 +227,8 @@ export class StreamRegistry {
       case "describe": {
         const { target, name } = statement;
         const definition = this.#require(target, name.name, `Describe ${target} fails`);
-        return { kind: "describe", text: describeText(withSchema(definition, this.#schemas)) };
+        const columns = { wanted: observed.wanted?.(name.name) ?? [], row: observed.newest?.(name.name) ?? {} };
+        return { kind: "describe", text: describeText(withSchema(definition, this.#schemas), columns) };
       }
       case "explain": {
         const { target, name } = statement;

@@ -148,6 +148,27 @@ test("a stream with SCHEMAID has the columns of the message", () =>
     assert.match(JSON.stringify(streams.definitionJson("stream", "s")), /"Name":"declared"/);
   }));
 
+test("DESCRIBE of a stream without columns tells those of the newest row that a rule has of it", () =>
+  withEngine(async ({ engine, streams, wire }) => {
+    streams.execute(stream("msgpack"));
+    const describe = () =>
+      streams.execute("DESCRIBE STREAM s", { wanted: engine.wantedColumns, newest: engine.newestRow })
+        .text.split("\n").slice(2, -2).filter((line) => !/^(DATASOURCE|TYPE|FORMAT)/.test(line));
+    assert.deepEqual(describe(), [""]);
+    await engine.rules.create(rule("SELECT *, absent FROM s", {}));
+    wire.sendBytes(hex(readings.msgpack[0]!));
+    await eventually(() => wire.written.length === 1);
+    assert.deepEqual(describe(), ["id\tbigint", "site\tstruct(name string)", "temp\tfloat", ""]);
+    await engine.rules.update("r", rule("SELECT temp, absent FROM s", {}));
+    assert.deepEqual(describe(), ["absent\tunknown", "temp\tunknown", ""]);
+    wire.sendBytes(hex(readings.msgpack[0]!));
+    await eventually(() => wire.written.length === 2);
+    assert.deepEqual(describe(), ["absent\tunknown", "temp\tfloat", ""]);
+    assert.deepEqual(streams.resolveSchema("stream", "s", engine.wantedColumns("s")), { absent: null, temp: null });
+    await engine.rules.delete("r");
+    assert.deepEqual(describe(), [""]);
+  }));
+
 test("a schema that is missing or has no such message is told where it is named", () =>
   withEngine(async ({ engine, streams, schemas }: EngineFixture) => {
     streams.execute(stream("protobuf", ', SCHEMAID="plant.Reading"'));
