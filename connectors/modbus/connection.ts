@@ -153,7 +153,7 @@ async function opener(
   if (server.startsWith("/")) {
     const { frameGapMs, serialPort } = await import("./serial_port.ts");
     const serial = { ...settings, path: server };
-    return { open: serialPort(serial), gapMs: Math.ceil(frameGapMs(serial)) };
+    return { open: serialPort(serial, clock), gapMs: Math.ceil(frameGapMs(serial)) };
   }
   const { tcpPort } = await import("./tcp_port.ts");
   return { open: tcpPort({ ...addressOf(server), connectTimeoutMs }, clock), gapMs: 0 };

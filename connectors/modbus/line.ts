@@ -10,7 +10,7 @@
  */
 import type { Clock, ConnectorContext } from "../../src/connector/context.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
-import type { OpenPort, Port } from "./port.ts";
+import type { OpenPort, Port, PortEvents } from "./port.ts";
 import { BadAnswer, BroadcastRead, LostFraming, ModbusException, NoAnswer } from "./protocol/failure.ts";
 import type { Framing } from "./protocol/framing.ts";
 import type { ModbusRequest } from "./protocol/request.ts";
@@ -236,7 +236,8 @@ export class Line {
     if (this.#connectRests.left(theLine, this.#clock.now()) > 0) throw new Disconnected(this.#refusal);
     if (this.#options.close === "stay") this.#status("connecting");
     try {
-      const events = {
+      const events: PortEvents = {
+        isWaiting: () => this.#exchange !== undefined,
         onData: (bytes: Uint8Array) => {
           this.#silences = 0;
           this.#exchange?.take(bytes);

@@ -4,6 +4,8 @@
  */
 
 export interface PortEvents {
+  /** Whether somebody waits for bytes; what comes while nobody does may be thrown away. */
+  isWaiting(): boolean;
   onData(bytes: Uint8Array): void;
   /** Called once, unless the port was closed from this side. */
   onClose(reason: string): void;

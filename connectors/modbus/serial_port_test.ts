@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { open, readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { realClock } from "../../src/connector/conformance.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
@@ -14,7 +15,7 @@ const settings: SerialSettings = { path: "/dev/ttyUSB0", baudRate: 9600, dataBit
 
 function lineOn(path: string, timeoutMs = 10_000): Line {
   return new Line({
-    open: serialPort({ ...settings, path, baudRate: 115_200, parity: "none" }),
+    open: serialPort({ ...settings, path, baudRate: 115_200, parity: "none" }, realClock),
     framing: new RtuFraming(),
     timeoutMs,
     pauseMs: 2,
@@ -89,5 +90,50 @@ test("a serial line that does not exist cannot be opened", async () => {
     });
   } finally {
     await line.close();
+  }
+});
+
+test("serial lines that nobody speaks on hold up no other files", async () => {
+  const wires = await Promise.all(Array.from({ length: 6 }, () => startWire()));
+  const lines = wires.map(({ ours }) => lineOn(ours, 600));
+  try {
+    // Each waits for an answer that never comes.
+    const silent = lines.map((line) => assert.rejects(line.send(1, readRequest("holding", 0, 1)), NoAnswer));
+    await realClock.sleep(100);
+    const begin = performance.now();
+    for (let i = 0; i < 20; i++) await readFile(new URL(import.meta.url));
+    const ms = performance.now() - begin;
+    // A read that waits a tenth of a second for its thread, as the lines would make it, takes 2 s for all.
+    assert.ok(ms < 1000, `${ms} ms`);
+    await Promise.all(silent);
+  } finally {
+    await Promise.all(lines.map((line) => line.close()));
+    await Promise.all(wires.map((wire) => wire.stop()));
+  }
+});
+
+test("what came on a serial line before a request is not its answer", async () => {
+  const wire = await startWire();
+  const line = lineOn(wire.ours, 300);
+  const peer = await open(wire.theirs, "r+");
+  const frameOf = (value: number) =>
+    new RtuFraming().begin(1, { ...readRequest("holding", 0, 1), pdu: Uint8Array.of(3, 2, 0, value) });
+  try {
+    // The first request opens the line; its answer comes late, when nobody waits for it any more.
+    await assert.rejects(line.send(1, readRequest("holding", 0, 1)), NoAnswer);
+    await peer.write(frameOf(7));
+    await realClock.sleep(350);
+    const answering = (async () => {
+      const buffer = new Uint8Array(64);
+      // Both requests, of eight bytes each.
+      for (let come = 0; come < 16;) come += (await peer.read(buffer, 0, 64, null)).bytesRead;
+      await peer.write(frameOf(8));
+    })();
+    assert.deepEqual(await line.send(1, readRequest("holding", 0, 1)), [8]);
+    await answering;
+  } finally {
+    await line.close();
+    await peer.close();
+    await wire.stop();
   }
 });
