@@ -23,6 +23,10 @@ const cases: Readonly<Record<string, { readonly program: string; readonly summar
     program: "tests/bench/query_bench.ts",
     summary: "weir query over a file of 2,000,000 rows: rows a second, memory",
   },
+  formats: {
+    program: "tests/bench/formats_bench.ts",
+    summary: "decoding and encoding of each format, compression, encryption: microseconds and bytes a row",
+  },
   modbus: {
     program: "tests/bench/modbus_bench.ts",
     summary: "1,000 tags of a Modbus slave a second on one connection: CPU, memory",
