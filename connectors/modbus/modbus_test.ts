@@ -326,6 +326,60 @@ test("a sink goes on with the row that failed, when the device answers again", a
   }
 });
 
+/** A sink on a device that keeps what it was sent: function codes and values. */
+async function withSink(
+  settings: Record<string, unknown>,
+  script: (bytes: Uint8Array, socket: Socket) => void,
+  work: (sink: RowSink) => Promise<void>,
+): Promise<void> {
+  const device = await startDevice(script);
+  const raw = { server: `tcp://127.0.0.1:${device.port}` };
+  const line = new LazyLine(readSettings(connectionSettings, raw, { path: "", where: "c" }), {
+    clock: realClock,
+    status: () => {},
+  });
+  try {
+    const checked = readSettings(modbus.sink!.settings, settings, { path: "", where: "s" });
+    const context = { name: "t", clock: realClock, log: recordingLogger([]), status: () => {}, connection: line };
+    await work(await modbus.sink!.open(checked, context) as RowSink);
+  } finally {
+    await line.close();
+    await device.close();
+  }
+}
+
+test("a sink that reads back fails a row whose value the device has not taken", () =>
+  withSink({ tags, verify: "read back" }, (bytes, socket) => {
+    // Writes are repeated, as if they had been done; reads give 7.
+    const read = Uint8Array.of(bytes[0]!, bytes[1]!, 0, 0, 0, 5, 1, 3, 2, 0, 7);
+    socket.write(bytes[7] === 3 ? read : bytes);
+  }, async (sink) => {
+    await sink.write([[{ n: 7n }]], signal());
+    await assert.rejects(sink.write([[{ n: 7n }], [{ n: 8n }]], signal()), (error) => {
+      assert.ok(error instanceof ItemsFailed);
+      assert.deepEqual([...error.failed], [[1, "holding 1 is 7 after 8 was written"]]);
+      return true;
+    });
+  }));
+
+for (const [functions, expected] of [["single and multiple", [5, 6, 16]], ["multiple", [15, 16, 16]]] as const) {
+  test(`a sink writes with functions ${functions}`, async () => {
+    const codes: number[] = [];
+    const pair = [
+      { name: "coil", register: "coil", address: 1 },
+      { name: "one", register: "holding", address: 1 },
+      { name: "two", register: "holding", address: 10, type: "uint32" },
+    ];
+    await withSink({ tags: pair, functions }, (bytes, socket) => {
+      codes.push(bytes[7]!);
+      socket.write(Uint8Array.of(...bytes.subarray(0, 5), 6, ...bytes.subarray(6, 12)));
+    }, async (sink) => {
+      await sink.write([[{ coil: true, one: 1n, two: 2n }]], signal());
+      assert.deepEqual(codes, expected);
+    });
+  });
+}
+
 const refused: readonly [role: "source" | "lookup" | "sink", settings: Record<string, unknown>, message: RegExp][] = [
   ["source", { tags: [{ ...tags[0], unitId: 3 }], units: [1, 2] }, /A tag cannot name a unit beside "units"/],
   ["source", { tags, units: [1, 1] }, /A unit is named twice/],
