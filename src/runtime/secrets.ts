@@ -4,6 +4,7 @@
  */
 import { isSecretName } from "../connector/settings.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
+import { hidePassword, hidesPassword, withPassword } from "./url_password.ts";
 
 /** What stands in the place of a secret. A client that sends it back means "unchanged". */
 export const mask = "******";
@@ -24,25 +25,47 @@ function isSettings(value: unknown): value is Settings {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A copy of `settings` whose secrets, at any depth, are hidden. Empty ones stay empty: there is nothing to hide. */
+/**
+ * A copy of `settings` whose secrets, at any depth, are hidden, and so are passwords in URLs. Empty ones stay empty: there
+ * is nothing to hide.
+ */
 export function maskSecrets(settings: Settings, inOAuth = false): Settings {
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => {
       if (typeof value === "string" && value !== "" && isSecret(key, inOAuth)) return [key, mask];
       if (isSettings(value)) return [key, maskSecrets(value, inOAuth || isOAuth(key))];
-      if (Array.isArray(value)) return [key, value.map((item) => isSettings(item) ? maskSecrets(item) : item)];
-      return [key, value];
+      if (Array.isArray(value)) return [key, value.map((item) => isSettings(item) ? maskSecrets(item) : shown(item))];
+      return [key, shown(value)];
     }),
   );
+}
+
+function shown(value: unknown): unknown {
+  return typeof value === "string" ? hidePassword(value) : value;
 }
 
 /** True when a secret of `settings`, at any depth, is hidden. */
 export function hidesSecrets(settings: Settings, inOAuth = false): boolean {
   return Object.entries(settings).some(([key, value]) => {
-    if (Array.isArray(value)) return value.some((item) => isSettings(item) && hidesSecrets(item));
+    if (Array.isArray(value)) {
+      return value.some((item) => isSettings(item) ? hidesSecrets(item) : hidesUrl(item));
+    }
     if (isSettings(value)) return hidesSecrets(value, inOAuth || isOAuth(key));
-    return value === mask && isSecret(key, inOAuth);
+    return (value === mask && isSecret(key, inOAuth)) || hidesUrl(value);
   });
+}
+
+function hidesUrl(value: unknown): value is string {
+  return typeof value === "string" && hidesPassword(value);
+}
+
+/** A URL with its password as it was; the rest may have changed. @throws {DiagnosticError} E403 */
+function unhidden(text: string, before: unknown, place: string): string {
+  const known = typeof before === "string" ? withPassword(text, before) : undefined;
+  if (known === undefined) {
+    fail("E403", `"${place}" keeps its stored password with ${mask}: there is none`, { path: place });
+  }
+  return known;
 }
 
 /**
@@ -75,10 +98,20 @@ export function unmaskSecrets(settings: Settings, stored: Settings, underneath: 
         const item: unknown = Array.isArray(list) ? list[i] : undefined;
         return isSettings(item) ? item : {};
       };
-      const items = value.map((item, i) =>
-        isSettings(item) ? unmaskSecrets(item, below(stored, i), below(underneath, i), `${place}.${i}`) : item
-      );
+      const text = (layer: Settings, i: number) => {
+        const list = known(layer, key);
+        return Array.isArray(list) ? list[i] as unknown : list;
+      };
+      const items = value.map((item, i) => {
+        const at = `${place}.${i}`;
+        if (isSettings(item)) return unmaskSecrets(item, below(stored, i), below(underneath, i), at);
+        return hidesUrl(item) ? unhidden(item, text(stored, i) ?? text(underneath, i), at) : item;
+      });
       result.push([key, items]);
+    } else if (hidesUrl(value)) {
+      const [before, below] = [known(stored, key), known(underneath, key)];
+      const isBelow = before === undefined && typeof below === "string" && hidePassword(below) === value;
+      if (!isBelow) result.push([key, unhidden(value, before ?? below, place)]);
     } else result.push([key, value]);
   }
   // Not set one by one: a key called `__proto__` must stay a key, which is then refused as unknown.
