@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { sql } from "../../connectors/sql/mod.ts";
 import { conformance } from "../../src/connector/conformance.ts";
 import { Disconnected, ItemsFailed, RetryLater } from "../../src/connector/errors.ts";
@@ -13,47 +13,15 @@ import type { Struct } from "../../src/connector/source.ts";
 import { DateTime } from "../../src/value/datetime.ts";
 import { eventually } from "../eventually.ts";
 import { freePort } from "../peers/server_process.ts";
+import { ruleCases } from "./rule_cases.ts";
+import { type ServerKind, sharedServer, type SqlServer, urlOf } from "./server_kind.ts";
 import { messages, SqlWorld } from "./world.ts";
-
-/** A server of one of the products. */
-export interface SqlServer {
-  readonly port: number;
-  readonly login: { readonly user: string; readonly password: string; readonly database: string };
-  readonly certificates: { readonly ca: string; readonly otherCa: string } | undefined;
-  sql(text: string): string;
-  dropClients(): void;
-  start(): Promise<void>;
-  kill(): Promise<void>;
-  freeze(): void;
-  thaw(): void;
-  stop(): Promise<void>;
-}
-
-export interface ServerKind {
-  readonly scheme: "postgres" | "mysql";
-  start(): Promise<SqlServer>;
-  /** Columns `i` bigint, `f` double, `d` decimal, `s` text, `b` boolean, `t` datetime with microseconds, `y` bytes, `j` JSON. */
-  readonly columns: string;
-  /** A number that the database gives. */
-  readonly serial: string;
-  /** The number of sessions of clients but this. */
-  readonly countSessions: string;
-  /** Makes waiting for a lock short. */
-  readonly shortLocks: string;
-  /** Options of the URL for: with TLS and checks, with TLS alone. */
-  readonly tls: { readonly checked: string; readonly unchecked: string };
-}
 
 const { signal } = new AbortController();
 
 /** Registers the cases; they share one server. */
 export function serverCases(kind: ServerKind): void {
-  let starting: Promise<SqlServer> | undefined;
-  const running = () => starting ??= kind.start();
-  after(async () => await (await starting)?.stop());
-  const urlOf = ({ port, login: { user, password, database } }: SqlServer, options = "") =>
-    `${kind.scheme}://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}${options}`;
-
+  const running = sharedServer(kind);
   let tables = 0;
   const table = () => `t${++tables}`;
 
@@ -65,7 +33,7 @@ export function serverCases(kind: ServerKind): void {
   ) =>
     test(`${kind.scheme}: ${name}`, async () => {
       const server = await running();
-      const world = new SqlWorld({ dburl: urlOf(server), ...settings });
+      const world = new SqlWorld({ dburl: urlOf(kind, server), ...settings });
       try {
         await work(server, world);
       } finally {
@@ -81,7 +49,7 @@ export function serverCases(kind: ServerKind): void {
       const name = table();
       server.sql(`CREATE TABLE ${name} (id ${kind.serial} PRIMARY KEY, n INT)`);
       return {
-        connection: { dburl: urlOf(server) },
+        connection: { dburl: urlOf(kind, server) },
         settings: () => ({ interval: "20ms", internalSqlQueryCfg: { table: name, limit: 7, indexField: "id" } }),
         send: (values) => void server.sql(`INSERT INTO ${name} (n) VALUES ${values.map((n) => `(${n})`).join(", ")}`),
         cut: () => Promise.resolve(server.dropClients()),
@@ -93,7 +61,7 @@ export function serverCases(kind: ServerKind): void {
       const name = table();
       server.sql(`CREATE TABLE ${name} (id BIGINT PRIMARY KEY, kind VARCHAR(20))`);
       return {
-        connection: { dburl: urlOf(server) },
+        connection: { dburl: urlOf(kind, server) },
         settings: { datasource: name },
         fill: (rows) =>
           void server.sql(rows.map(({ id, kind }) => `INSERT INTO ${name} VALUES (${id}, '${kind}');`).join("\n")),
@@ -108,7 +76,7 @@ export function serverCases(kind: ServerKind): void {
       const column = (column: string) =>
         server.sql(`SELECT ${column} FROM ${name} ORDER BY at`).split("\n").filter((line) => line !== "");
       return {
-        connection: { dburl: urlOf(server) },
+        connection: { dburl: urlOf(kind, server) },
         settings: { table: name, idColumn: "id" },
         received: () => column("n").map(Number),
         receivedIds: () => column("id"),
@@ -385,7 +353,7 @@ export function serverCases(kind: ServerKind): void {
     await world.connection.use(signal, async (session) => {
       await session.run("BEGIN", [], { rowsMax: 1 });
       await session.run(`UPDATE ${name} SET v = 1 WHERE k = 1`, [], { rowsMax: 1 });
-      const impatient = new SqlWorld({ dburl: urlOf(server) });
+      const impatient = new SqlWorld({ dburl: urlOf(kind, server) });
       await impatient.connection.use(signal, async (other) => {
         await other.run(kind.shortLocks, [], { rowsMax: 1 });
       });
@@ -481,7 +449,7 @@ export function serverCases(kind: ServerKind): void {
     await Promise.all(Array.from({ length: 100 }, () => own.find(["k"], [1n], "all", signal)));
     assert.ok(Number(server.sql(kind.countSessions)) <= 4);
     for (let i = 0; i < 150; i++) {
-      const other = new SqlWorld({ dburl: urlOf(server), maxConnections: 1 });
+      const other = new SqlWorld({ dburl: urlOf(kind, server), maxConnections: 1 });
       // Half of them are closed while they connect.
       if (i % 2 === 0) await other.connection.use(signal, (session) => session.run("SELECT 1", [], { rowsMax: 1 }));
       await other.close();
@@ -492,7 +460,7 @@ export function serverCases(kind: ServerKind): void {
   withServer("TLS, with and without checks", async (server) => {
     const { ca, otherCa } = server.certificates!;
     const works = async (options: string, settings: Record<string, unknown> = {}) => {
-      const world = new SqlWorld({ dburl: urlOf(server, options), ...settings });
+      const world = new SqlWorld({ dburl: urlOf(kind, server, options), ...settings });
       try {
         await world.connection.use(signal, (session) => session.run("SELECT 1", [], { rowsMax: 1 }));
         return true;
@@ -510,4 +478,6 @@ export function serverCases(kind: ServerKind): void {
     assert.equal(await works(kind.tls.checked), false);
     assert.equal(await works("", { insecureSkipVerify: true }), true);
   });
+
+  ruleCases(kind, running);
 }
