@@ -10,6 +10,7 @@ import { httppush } from "./httppush/mod.ts";
 import { httppull } from "./httppull/mod.ts";
 import { influx } from "./influx/mod.ts";
 import { influx2 } from "./influx/influx2.ts";
+import { kafka } from "./kafka/mod.ts";
 import { log } from "./log/mod.ts";
 import { memory } from "./memory/mod.ts";
 import { modbus } from "./modbus/mod.ts";
@@ -31,6 +32,7 @@ export const connectors: readonly Connector[] = [
   httppush,
   influx,
   influx2,
+  kafka,
   log,
   memory,
   modbus,
