@@ -1,11 +1,18 @@
+/**
+ * The solar plant: fifty inverters and a dead one on one line, a rule that looks for voltages out of range, a coil of another
+ * device and an HTTP application that learn of them.
+ */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import { realClock } from "../../src/connector/conformance.ts";
 import { withAgent } from "../../tests/agent/agent.ts";
+import { eventually } from "../../tests/eventually.ts";
+import { type Slave, startSlave } from "../../tests/peers/modbus_slave.ts";
 import { Line } from "./line.ts";
 import { readRequest, writeRegistersRequest } from "./protocol/request.ts";
 import { TcpFraming } from "./protocol/tcp_framing.ts";
-import { type Slave, startSlave } from "../../tests/peers/modbus_slave.ts";
 import { tcpPort } from "./tcp_port.ts";
 
 const inverters = Array.from({ length: 50 }, (_, i) => i + 1);
@@ -26,7 +33,34 @@ function masterOf(slave: Slave): Line {
   }, { clock: realClock, status: () => {} });
 }
 
-test("a rule over fifty inverters, one of them dead, switches a coil elsewhere", async () => {
+interface Application extends AsyncDisposable {
+  readonly url: string;
+  /** The bodies of its requests. */
+  readonly posts: unknown[];
+}
+
+async function startApplication(): Promise<Application> {
+  const posts: unknown[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => body += String(chunk));
+    request.on("end", () => {
+      posts.push(JSON.parse(body));
+      response.end();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { readonly port: number };
+  const close = async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  };
+  return { url: `http://127.0.0.1:${port}/alarms`, posts, [Symbol.asyncDispose]: close };
+}
+
+test("a rule over fifty inverters, one of them dead, switches a coil elsewhere and posts to an application", async () => {
+  await using application = await startApplication();
   const plant = await startSlave({ units: inverters });
   const cabinet = await startSlave();
   const [plantMaster, cabinetMaster] = [masterOf(plant), masterOf(cabinet)];
@@ -50,18 +84,23 @@ test("a rule over fifty inverters, one of them dead, switches a coil elsewhere",
       });
       await agent.expect(201, "POST", "/rules", {
         id: "trip",
-        sql:
-          "SELECT device_id, voltage, current, true AS trip FROM inverter_metrics WHERE voltage < 200 OR voltage > 250",
-        actions: [{
-          modbus: {
-            server: `tcp://127.0.0.1:${cabinet.port}`,
-            verify: "read back",
-            tags: [{ name: "trip", register: "coil", address: 7 }],
+        sql: "SELECT device_id, voltage, current FROM inverter_metrics WHERE voltage < 200 OR voltage > 250",
+        actions: [
+          {
+            modbus: {
+              server: `tcp://127.0.0.1:${cabinet.port}`,
+              verify: "read back",
+              tags: [{ name: "trip", register: "coil", address: 7 }],
+              dataTemplate: '{"trip": true}',
+              sendSingle: true,
+            },
           },
-        }],
+          { rest: { url: application.url, method: "post", bodyType: "json", sendSingle: true } },
+        ],
       });
       await agent.reaches("trip", (status) => Number(status.source_inverter_metrics_0_records_in_total) >= 200);
       assert.deepEqual(await cabinetMaster.send(1, readRequest("coil", 7, 1)), [0], "nobody is out of range yet");
+      assert.deepEqual(application.posts, []);
 
       await plantMaster.send(50, writeRegistersRequest(0, [1999]));
       const begin = performance.now();
@@ -73,6 +112,8 @@ test("a rule over fifty inverters, one of them dead, switches a coil elsewhere",
       const tookMs = performance.now() - begin;
       // An idle machine needs less than an interval, here and there with the time-out of the dead one.
       assert.ok(tookMs < intervalMs + 5000, `${tookMs} ms`);
+      await eventually(() => application.posts.length > 0);
+      assert.deepEqual(application.posts[0], { device_id: 50, voltage: 199.9, current: 5.7 });
     });
   } finally {
     await plantMaster.close();
