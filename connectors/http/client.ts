@@ -11,7 +11,7 @@ import type { ConnectorContext } from "../../src/connector/context.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
 import type { TlsOptions } from "../../src/connector/tls_settings.ts";
 import { HttpConnection } from "./connection.ts";
-import { type HttpResponse, ResponseReader } from "./response_reader.ts";
+import { type BodyLimit, type HttpResponse, ResponseReader } from "./response_reader.ts";
 import { BadRequest, type HttpTarget } from "./target.ts";
 
 export interface HttpRequest {
@@ -29,14 +29,17 @@ export interface HttpClientOptions {
   readonly tls: TlsOptions;
   /** The longest wait for an answer, with the time to connect, in milliseconds. */
   readonly timeoutMs: number;
-  /** Longer answers are refused. */
-  readonly bodyBytesMax: number;
-  /** Requests beyond wait for a connection. */
-  readonly connectionsMax: number;
+  readonly bodyLimit: BodyLimit;
+  /** Requests under way at once; those beyond wait. */
+  readonly requestsMax: number;
 }
 
 /** Servers often close after 60 seconds of silence, some earlier: what has been idle for longer is not used again. */
 const idleMsMax = 30_000;
+/** Kept open: messages of one action may go to different servers in turn. */
+const idleConnectionsMax = 32;
+/** Longest look at whether a server takes connections: a rule that stops waits for it. */
+const reachMsMax = 5_000;
 
 interface Idle {
   readonly connection: HttpConnection;
@@ -69,7 +72,7 @@ export class HttpClient {
    * @throws the reason of `signal` when that aborts
    */
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    if (this.#taken >= this.#options.connectionsMax) await this.#turn(signal);
+    if (this.#taken >= this.#options.requestsMax) await this.#turn(signal);
     this.#taken++;
     try {
       return await this.#sendNow(request, signal);
@@ -80,7 +83,7 @@ export class HttpClient {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
-    while (this.#taken >= this.#options.connectionsMax) {
+    while (this.#taken >= this.#options.requestsMax) {
       await new Promise<void>((resolve, reject) => {
         const abort = () => {
           this.#waiting = this.#waiting.filter((each) => each !== wake);
@@ -128,9 +131,9 @@ export class HttpClient {
         );
         if (givenUp !== undefined) connection.destroy((givenUp as { readonly reason: unknown }).reason);
         try {
-          const reader = new ResponseReader(request.method, this.#options.bodyBytesMax);
+          const reader = new ResponseReader(request.method, this.#options.bodyLimit);
           const response = await connection.exchange(head, body, reader);
-          if (connection.isUsable) this.#idle.push({ connection, since: clock.now() });
+          if (connection.isUsable) this.#keep(connection);
           return response;
         } catch (error) {
           if (!isKept || !connection.brokeUnanswered) throw error;
@@ -142,19 +145,21 @@ export class HttpClient {
     }
   }
 
+  #keep(connection: HttpConnection): void {
+    const now = this.#options.context.clock.now();
+    this.#idle.push({ connection, since: now });
+    const [oldest] = this.#idle as [Idle];
+    if (this.#idle.length > idleConnectionsMax || !isFresh(oldest, now)) oldest.connection.destroy(unused);
+  }
+
   #takeIdle(origin: string): HttpConnection | undefined {
     const now = this.#options.context.clock.now();
     while (true) {
       const at = this.#idle.findLastIndex(({ connection }) => connection.origin === origin);
-      if (at === -1) {
-        // Another server's turn: what is kept must not grow beyond what may be open.
-        if (this.#all.size >= this.#options.connectionsMax) this.#idle.shift()?.connection.destroy(unused);
-        return undefined;
-      }
-      const [{ connection, since }] = this.#idle.splice(at, 1) as [Idle];
-      // A clock that was set back makes nothing fresh.
-      if (connection.isUsable && Math.abs(now - since) <= idleMsMax) return connection;
-      connection.destroy(unused);
+      if (at === -1) return undefined;
+      const [idle] = this.#idle.splice(at, 1) as [Idle];
+      if (idle.connection.isUsable && isFresh(idle, now)) return idle.connection;
+      idle.connection.destroy(unused);
     }
   }
 
@@ -179,7 +184,8 @@ export class HttpClient {
    * @throws as `send`
    */
   async reach(target: HttpTarget): Promise<void> {
-    const { timeoutMs, context: { clock, refusesAddress } } = this.#options;
+    const { context: { clock, refusesAddress } } = this.#options;
+    const timeoutMs = Math.min(this.#options.timeoutMs, reachMsMax);
     let connection: HttpConnection | undefined;
     let giveUp: (reason: unknown) => void = () => {};
     const late = new Promise<never>((_, reject) => giveUp = reject);
@@ -227,6 +233,11 @@ export class HttpClient {
     for (const connection of this.#all) connection.destroy(closed);
     return Promise.resolve();
   }
+}
+
+/** A clock that was set back makes nothing fresh. */
+function isFresh({ since }: Idle, now: number): boolean {
+  return Math.abs(now - since) <= idleMsMax;
 }
 
 const unused = new Error("the connection is not used any more");

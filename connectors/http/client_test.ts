@@ -16,7 +16,13 @@ const { signal } = new AbortController();
 
 function clientWith(options: Partial<HttpClientOptions> = {}): HttpClient {
   return new HttpClient({
-    ...{ context: { clock: realClock }, tls, timeoutMs: 5000, bodyBytesMax: 1_000_000, connectionsMax: 4 },
+    ...{
+      context: { clock: realClock },
+      tls,
+      timeoutMs: 5000,
+      bodyLimit: { bytesMax: 1_000_000, beyond: "refuse" },
+      requestsMax: 4,
+    },
     ...options,
   });
 }
@@ -90,7 +96,7 @@ test("HttpClient has no more connections than it may, and keeps none when it is 
     await new Promise((resolve) => setTimeout(resolve, 5));
     return {};
   });
-  const client = clientWith({ connectionsMax: 3 });
+  const client = clientWith({ requestsMax: 3 });
   await Promise.all(Array.from({ length: 30 }, () => client.send(get(server.url), signal)));
   assert.equal(server.requests.length, 30);
   assert.equal(server.connections, 3);
@@ -213,6 +219,20 @@ test("HttpClient finds out whether a server takes connections, and keeps none", 
   assert.equal(server.requests.length, 0);
   await client.close();
   await server.close();
+});
+
+test("HttpClient keeps a connection to each of several servers, up to a number", async () => {
+  const servers = await Promise.all(Array.from({ length: 34 }, () => startHttpServer()));
+  const client = clientWith({ requestsMax: 1 });
+  for (let round = 0; round < 3; round++) {
+    for (const { url } of servers.slice(0, 20)) await client.send(get(url), signal);
+  }
+  assert.deepEqual(servers.slice(0, 20).map(({ connections }) => connections), new Array(20).fill(1));
+  for (const { url } of servers) await client.send(get(url), signal);
+  await eventually(() => servers.reduce((sum, { open }) => sum + open, 0) === 32);
+  await client.close();
+  await eventually(() => servers.every(({ open }) => open === 0));
+  await Promise.all(servers.map((server) => server.close()));
 });
 
 test("HttpClient connects to no address that is refused, whatever name it has", async () => {

@@ -15,6 +15,12 @@ export interface HttpResponse {
   readonly body: Uint8Array;
 }
 
+/** How long a body may be, and whether a longer one is refused or loses its end. */
+export interface BodyLimit {
+  readonly bytesMax: number;
+  readonly beyond: "refuse" | "cut";
+}
+
 /** The peer does not speak HTTP, or breaks its rules. */
 export class BadResponse extends Error {
   constructor(message: string) {
@@ -33,7 +39,7 @@ type Step = "head" | "fixed" | "until close" | "chunk size" | "chunk" | "chunk e
 
 export class ResponseReader {
   readonly #hasBody: boolean;
-  readonly #bodyBytesMax: number;
+  readonly #limit: BodyLimit;
   #step: Step = "head";
   /** Bytes that are no whole piece yet. */
   #rest: Buffer = none;
@@ -53,9 +59,9 @@ export class ResponseReader {
   hasSurplus = false;
 
   /** @param method that of the request: a response to HEAD has no body, whatever its head says */
-  constructor(method: string, bodyBytesMax: number) {
+  constructor(method: string, limit: BodyLimit) {
     this.#hasBody = method !== "HEAD";
-    this.#bodyBytesMax = bodyBytesMax;
+    this.#limit = limit;
   }
 
   /** Whether all of the response is there. */
@@ -135,24 +141,28 @@ export class ResponseReader {
   }
 
   #add(part: Buffer): void {
-    const size = this.#bodyBytes + part.length;
-    if (size > this.#bodyBytesMax) throw this.#tooLong();
+    const { bytesMax } = this.#limit;
+    this.#checkLength(this.#bodyBytes + part.length);
+    const kept = part.subarray(0, bytesMax - this.#bodyBytes);
+    if (kept.length === 0) return;
+    const size = this.#bodyBytes + kept.length;
     if (this.#bodyBytes === 0) {
-      this.#body = part;
+      this.#body = kept;
     } else {
       if (this.#body.length < size || this.#isFirst) {
-        const grown = Buffer.allocUnsafe(Math.max(size, Math.min(2 * size, this.#bodyBytesMax)));
+        const grown = Buffer.allocUnsafe(Math.max(size, Math.min(2 * size, bytesMax)));
         this.#body.copy(grown, 0, 0, this.#bodyBytes);
         this.#body = grown;
       }
-      part.copy(this.#body, this.#bodyBytes);
+      kept.copy(this.#body, this.#bodyBytes);
     }
     this.#isFirst = this.#bodyBytes === 0;
     this.#bodyBytes = size;
   }
 
-  #tooLong(): BadResponse {
-    return new BadResponse(`the answer is longer than ${this.#bodyBytesMax} bytes`);
+  #checkLength(bytes: number): void {
+    const { bytesMax, beyond } = this.#limit;
+    if (beyond === "refuse" && bytes > bytesMax) throw new BadResponse(`the answer is longer than ${bytesMax} bytes`);
   }
 
   #takeLine(input: Buffer, use: (line: string) => void): number | undefined {
@@ -170,7 +180,7 @@ export class ResponseReader {
       const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line)?.[1];
       if (size === undefined) throw new BadResponse("the size of a chunk cannot be read");
       this.#missing = parseInt(size, 16);
-      if (this.#bodyBytes + this.#missing > this.#bodyBytesMax) throw this.#tooLong();
+      this.#checkLength(this.#bodyBytes + this.#missing);
       this.#step = this.#missing === 0 ? "trailers" : "chunk";
     });
   }
@@ -210,7 +220,7 @@ export class ResponseReader {
       if (length !== undefined) this.#keepsOpen = false;
     } else if (length !== undefined) {
       this.#missing = readLength(length);
-      if (this.#missing > this.#bodyBytesMax) throw this.#tooLong();
+      this.#checkLength(this.#missing);
       this.#step = this.#missing === 0 ? "done" : "fixed";
     } else {
       this.#keepsOpen = false;

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import { BadResponse, ResponseReader } from "./response_reader.ts";
 
+const limit = { bytesMax: 1000, beyond: "refuse" } as const;
+
 interface Answer {
   readonly title: string;
   readonly bytes: string;
@@ -98,7 +100,7 @@ for (const { title, bytes, method = "GET", status, body, ends, keepsOpen } of an
     const all = Buffer.from(bytes);
     const cuts = [() => all.length, () => 1, () => 1 + random.below(9)];
     for (const cut of cuts) {
-      const reader = new ResponseReader(method, 1000);
+      const reader = new ResponseReader(method, limit);
       for (let at = 0; at < all.length;) {
         assert.equal(reader.isDone, false);
         const size = cut();
@@ -136,7 +138,7 @@ const bad: readonly [title: string, bytes: string][] = [
 for (const [title, bytes] of bad) {
   test(`ResponseReader refuses ${title}`, () => {
     for (const size of [bytes.length, 100]) {
-      const reader = new ResponseReader("GET", 1000);
+      const reader = new ResponseReader("GET", limit);
       assert.throws(() => {
         for (let at = 0; at < bytes.length; at += size) reader.push(Buffer.from(bytes.slice(at, at + size)));
       }, BadResponse);
@@ -145,7 +147,7 @@ for (const [title, bytes] of bad) {
 }
 
 test("ResponseReader takes a body in a great many pieces", () => {
-  const reader = new ResponseReader("GET", 1_000_000);
+  const reader = new ResponseReader("GET", { bytesMax: 1_000_000, beyond: "refuse" });
   reader.push(Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
   for (let i = 0; i < 300_000; i++) {
     reader.push(Buffer.from(`1\r\n${String.fromCharCode(97 + i % 26)}`));
@@ -157,11 +159,28 @@ test("ResponseReader takes a body in a great many pieces", () => {
   for (const i of [0, 1, 77, 299_999]) assert.equal(body.charCodeAt(i), 97 + i % 26);
 });
 
+test("ResponseReader cuts a body that is too long when it shall, and knows where it ends", () => {
+  const long = "x".repeat(100);
+  const bodies = [
+    `Content-Length: 100\r\n\r\n${long}`,
+    `Transfer-Encoding: chunked\r\n\r\n64\r\n${long}\r\n0\r\n\r\n`,
+  ];
+  for (const body of bodies) {
+    for (const size of [7, 1000]) {
+      const reader = new ResponseReader("GET", { bytesMax: 10, beyond: "cut" });
+      const bytes = Buffer.from(`HTTP/1.1 200 OK\r\n${body}`);
+      for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size));
+      assert.deepEqual([reader.isDone, reader.keepsOpen], [true, true]);
+      assert.equal(Buffer.from(reader.response.body).toString(), "x".repeat(10));
+    }
+  }
+});
+
 test("ResponseReader tells an answer that is cut off, and one that has too much", () => {
-  const cut = new ResponseReader("GET", 1000);
+  const cut = new ResponseReader("GET", limit);
   cut.push(Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"));
   assert.equal(cut.end(), false);
-  const surplus = new ResponseReader("GET", 1000);
+  const surplus = new ResponseReader("GET", limit);
   surplus.push(Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"));
   assert.deepEqual([surplus.isDone, surplus.keepsOpen], [true, false]);
 });
@@ -181,7 +200,7 @@ test("ResponseReader never ends otherwise than with an answer or BadResponse, wh
     "hello",
   ];
   for (let round = 0; round < 20_000; round++) {
-    const reader = new ResponseReader("GET", 100);
+    const reader = new ResponseReader("GET", { bytesMax: 100, beyond: "refuse" });
     try {
       for (let i = 0; i < 12; i++) {
         const text = random.below(10) === 0 ? String.fromCharCode(random.below(256)) : random.pick(pieces);

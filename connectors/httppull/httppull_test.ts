@@ -372,7 +372,7 @@ for (
     [{ headers: { "a:": "b" } }, /cannot be the name of a header/],
     [{ method: "HEAD" }, /wanted GET, POST, PUT, DELETE or PATCH/],
     [{ interval: 0 }, /interval/],
-    [{ compression: "rar" }, /wanted gzip, zlib, flate or zstd/],
+    [{ compression: "rar" }, /wanted "", gzip, zlib, flate or zstd/],
     [{ oAuth: { access: { url: "http://a" }, refresh: { url: "b" } } }, /"b" is not a URL/],
     [{ certificationPath: "/a" }, /E40[34]/],
   ] as const

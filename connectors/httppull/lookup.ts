@@ -12,7 +12,7 @@ import { Puller, PullRefused, textOf } from "./puller.ts";
 import { type RequestSettings, urlOf } from "./request_settings.ts";
 
 /** Rows of a window may ask all at once. */
-const connectionsMax = 8;
+const requestsMax = 8;
 
 export class PullLookup implements Lookup {
   readonly #puller: Puller;
@@ -21,7 +21,7 @@ export class PullLookup implements Lookup {
   #pulledAt = 0;
 
   constructor(settings: RequestSettings, context: ConnectorContext) {
-    this.#puller = new Puller({ settings, context, connectionsMax });
+    this.#puller = new Puller({ settings, context, requestsMax });
     this.#clock = context.clock;
     this.#appendsKeys = !isTemplate(urlOf(settings)) && !isTemplate(settings.body);
   }

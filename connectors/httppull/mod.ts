@@ -32,11 +32,11 @@ const requestEntries = {
       "or in each object of it, which must be from 200 to 299.",
     default: "code",
   }),
-  compression: choice(["gzip", "zlib", "flate", "zstd"], {
+  compression: choice(["", "gzip", "zlib", "flate", "zstd"], {
     description:
-      "The compression to ask the server for. Answers are decompressed by what their `Content-Encoding` says, " +
-      "whatever was asked for.",
-    default: "gzip",
+      "The compression to ask the server for, `gzip` when it is empty. Answers are decompressed by what their " +
+      "`Content-Encoding` says, whatever was asked for.",
+    default: "",
   }),
   oAuth: oAuthSetting,
   ...tlsEntries,

@@ -20,7 +20,7 @@ import { type RequestSettings, urlOf } from "./request_settings.ts";
 /** An answer is one payload, whose rows are in memory at once. */
 const answerBytesMax = 64 * 1024 * 1024;
 
-const contentCodings = { gzip: "gzip", zlib: "deflate", flate: "deflate", zstd: "zstd" } as const;
+const contentCodings = { "": "gzip", gzip: "gzip", zlib: "deflate", flate: "deflate", zstd: "zstd" } as const;
 
 /** The server has answered with what gives no rows, or the request could not be made. */
 export class PullRefused extends Error {
@@ -41,7 +41,7 @@ export interface PullerOptions {
   readonly settings: RequestSettings;
   readonly context: ConnectorContext;
   /** Requests under way at once. */
-  readonly connectionsMax: number;
+  readonly requestsMax: number;
 }
 
 export class Puller {
@@ -54,7 +54,7 @@ export class Puller {
   readonly #headers: readonly (readonly [name: string, value: Filler])[];
 
   /** @throws {DiagnosticError} for settings that make no request */
-  constructor({ settings, context, connectionsMax }: PullerOptions) {
+  constructor({ settings, context, requestsMax }: PullerOptions) {
     const { timeout, oAuth, headers, body } = settings;
     const { clock, log } = context;
     this.#settings = settings;
@@ -63,8 +63,8 @@ export class Puller {
       context,
       tls: tlsOptions(settings),
       timeoutMs: timeout,
-      bodyBytesMax: answerBytesMax,
-      connectionsMax,
+      bodyLimit: { bytesMax: answerBytesMax, beyond: "refuse" },
+      requestsMax,
     });
     this.#tokens = oAuth === undefined ? undefined : new TokenKeeper({ settings: oAuth, client, clock, log });
     this.#url = filler(urlOf(settings), "url");

@@ -28,7 +28,7 @@ export class PullSource implements Source {
   constructor(settings: InferOutput<typeof sourceSettings>, context: OpenContext) {
     this.#settings = settings;
     this.#context = context;
-    this.#puller = new Puller({ settings, context, connectionsMax: 1 });
+    this.#puller = new Puller({ settings, context, requestsMax: 1 });
     this.#position = this.#firstPosition();
     this.#due = context.clock.now();
   }

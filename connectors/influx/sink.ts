@@ -36,7 +36,7 @@ const charactersMax = 4 * 1024 * 1024;
 const searchesMax = 200;
 /** A server that says "not now" without a time gets the batch again after so long. */
 const retryMs = 1000;
-const bodyBytesMax = 1024 * 1024;
+const bodyLimit = { bytesMax: 1024 * 1024, beyond: "refuse" } as const;
 
 /** The lines of one message. */
 interface Message {
@@ -51,7 +51,7 @@ export class InfluxSink implements RowSink {
   constructor(options: InfluxSinkOptions) {
     this.#options = options;
     const { clock, tls, timeoutMs } = options;
-    this.#client = new HttpClient({ context: { clock }, tls, timeoutMs, bodyBytesMax, connectionsMax: 1 });
+    this.#client = new HttpClient({ context: { clock }, tls, timeoutMs, bodyLimit, requestsMax: 1 });
   }
 
   async write(

@@ -25,8 +25,8 @@ import { type RequestPlan, RequestPlanner, type RequestSettings, withPayload } f
 
 /** Wait before a request is repeated whose answer names none. */
 const retryMs = 1000;
-/** Nobody reads more of an answer than its start and its `code`. */
-const answerBytesMax = 8 * 1024 * 1024;
+/** Nobody reads more of an answer than its start and its `code`; the rest must not make a message that was taken fail. */
+const answerBytesMax = 1024 * 1024;
 
 /** What is done of a batch that was broken off. */
 interface Begun {
@@ -42,8 +42,8 @@ export async function openRest(settings: RestSettings, context: OpenContext): Pr
     context,
     tls: tlsOptions(settings),
     timeoutMs: settings.timeout,
-    bodyBytesMax: answerBytesMax,
-    connectionsMax: settings.parallelRequests,
+    bodyLimit: { bytesMax: answerBytesMax, beyond: "cut" },
+    requestsMax: settings.parallelRequests,
   });
   if (!isTemplate(settings.url)) {
     const target = refusing("url", () => parseTarget(settings.url));
@@ -85,9 +85,10 @@ export class RestSink implements PayloadSink {
   ): Promise<void> {
     signal.throwIfAborted();
     // Bodies that come with settings of their own are put into a new array each time; their ids are not.
-    const key = ids ?? batch;
-    let progress = begun.get(key);
-    if (progress === undefined) begun.set(key, progress = { isDone: [], failed: new Map() });
+    const keys = ids === undefined ? [batch] : [batch, ids];
+    const progress = keys.map((key) => begun.get(key)).find((known) => known !== undefined) ??
+      { isDone: [], failed: new Map<number, string>() };
+    for (const key of keys) begun.set(key, progress);
     const { isDone, failed } = progress;
     let next = 0;
     let broken: { readonly error: unknown } | undefined;
@@ -108,7 +109,7 @@ export class RestSink implements PayloadSink {
     if (parallelRequests === 1) await work();
     else await Promise.all(Array.from({ length: Math.min(parallelRequests, batch.length) }, work));
     if (broken !== undefined) throw (broken as { readonly error: unknown }).error;
-    begun.delete(key);
+    for (const key of keys) begun.delete(key);
     if (failed.size > 0) throw new ItemsFailed(failed);
   }
 
