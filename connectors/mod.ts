@@ -23,6 +23,7 @@ import { rest } from "./rest/mod.ts";
 import { simulator } from "./simulator/mod.ts";
 import { sparkplug } from "./sparkplug/mod.ts";
 import { sql } from "./sql/mod.ts";
+import { sse } from "./sse/mod.ts";
 import { websocket } from "./websocket/mod.ts";
 
 export const connectors: readonly Connector[] = [
@@ -45,5 +46,6 @@ export const connectors: readonly Connector[] = [
   simulator,
   sparkplug,
   sql,
+  sse,
   websocket,
 ];

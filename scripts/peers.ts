@@ -59,9 +59,21 @@ export const peers: readonly Peer[] = [
   { module: "tests/peers/curl.ts", programs: ["curl"], packages: ["curl"] },
   {
     module: "tests/peers/web_socket_peer.ts",
-    programs: [],
+    programs: ["openssl"],
     python: ["websockets"],
-    packages: ["python3-websockets"],
+    packages: ["python3-websockets", "openssl"],
+  },
+  {
+    module: "tests/peers/event_stream_peer.ts",
+    programs: [],
+    python: ["http.server"],
+    packages: ["python3"],
+  },
+  {
+    module: "tests/peers/opcua.ts",
+    programs: ["openssl"],
+    pip: ["asyncua==2.1.0"],
+    packages: ["python3-venv", "openssl"],
   },
 ];
 
