@@ -121,14 +121,16 @@ export class HttpClient {
       while (true) {
         connection = this.#takeIdle(target.origin);
         const isKept = connection !== undefined;
-        connection ??= this.#open(
-          target,
-          // Resolving a name cannot be broken off, only left alone.
-          this.#options.context.refusesAddress === undefined ? target.host : await new Promise((resolve, reject) => {
+        connection ??= this.#options.context.refusesAddress === undefined
+          ? this.#open(target, target.host)
+          : await new Promise<HttpConnection>((resolve, reject) => {
+            // Resolving a name cannot be broken off, only left alone.
             stopWaiting = reject;
-            this.#addressOf(target.host).then(resolve, reject);
-          }),
-        );
+            this.#openAllowed(target).then(
+              (opened) => givenUp === undefined ? resolve(opened) : opened.destroy(unused),
+              reject,
+            );
+          });
         if (givenUp !== undefined) connection.destroy((givenUp as { readonly reason: unknown }).reason);
         try {
           const reader = new ResponseReader(request.method, this.#options.bodyLimit);
@@ -194,10 +196,8 @@ export class HttpClient {
       giveUp(new Disconnected(`${target.host}:${target.port} takes no connection within ${timeoutMs} ms`));
     });
     try {
-      const address = refusesAddress === undefined
-        ? target.host
-        : await Promise.race([this.#addressOf(target.host), late]);
-      connection = this.#open(target, address);
+      const opening = refusesAddress === undefined ? this.#open(target, target.host) : this.#openAllowed(target);
+      connection = await Promise.race([opening, late]);
       await Promise.race([connection.opened(), late]);
     } finally {
       cancel();
@@ -207,11 +207,11 @@ export class HttpClient {
   }
 
   /**
-   * Where to connect to. Where some addresses are refused, names are resolved here, and the connection is made to the
-   * very address that was looked at: a name may lead elsewhere the next time.
+   * Opens a connection where some addresses are refused. Names are resolved here, and the connection is made to the very
+   * address that was looked at: a name may lead elsewhere the next time.
    */
-  async #addressOf(host: string): Promise<string> {
-    const { context } = this.#options;
+  async #openAllowed(target: HttpTarget): Promise<HttpConnection> {
+    const { host } = target;
     let addresses = [host];
     if (isIP(host) === 0) {
       try {
@@ -220,10 +220,20 @@ export class HttpClient {
         throw new Disconnected(`${host}: ${(error as Error).message}`, { cause: error });
       }
     }
-    const refusals = addresses.map((address) => context.refusesAddress?.(host, address));
-    const allowed = addresses.find((_, i) => refusals[i] === undefined);
-    if (allowed === undefined) throw new BadRequest(refusals[0] ?? `"${host}" has no address`);
-    return allowed;
+    const refusals = addresses.map((address) => this.#options.context.refusesAddress?.(host, address));
+    const allowed = addresses.filter((_, i) => refusals[i] === undefined);
+    const last = allowed.pop();
+    if (last === undefined) throw new BadRequest(refusals[0] ?? `"${host}" has no address`);
+    for (const address of allowed) {
+      const connection = this.#open(target, address);
+      try {
+        await connection.opened();
+        return connection;
+      } catch {
+        // The next one.
+      }
+    }
+    return this.#open(target, last);
   }
 
   /** Closes all connections; requests that wait are rejected. */

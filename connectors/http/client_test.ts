@@ -256,6 +256,20 @@ test("HttpClient connects to no address that is refused, whatever name it has", 
   await server.close();
 });
 
+test("HttpClient gives up in time also where it resolves names itself", () =>
+  withScript([undefined, undefined], async (url) => {
+    const client = clientWith({ context: { clock: realClock, refusesAddress: () => undefined }, timeoutMs: 100 });
+    const named = url.replace("127.0.0.1", "localhost");
+    await assert.rejects(client.send(get(named), signal), /has not answered within 100 ms/);
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    const waiting = client.send(get(named), abort.signal);
+    abort.abort(reason);
+    await assert.rejects(waiting, (error) => error === reason);
+    await client.reach(parseTarget(named));
+    await client.close();
+  }));
+
 test("HttpClient leaves no sockets behind in 1000 reconnects", async () => {
   const server = await startHttpServer(({ path }) => ({
     status: path === "/break" ? 0 : 200,
