@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { eventually } from "../eventually.ts";
 import { type Answering, type HttpTestServer, startHttpServer } from "../http_server.ts";
+import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type EngineFixture, wireRule, wireStream, withEngine } from "./engine.ts";
 
 interface HttpFixture extends EngineFixture {
@@ -15,7 +16,11 @@ interface HttpFixture extends EngineFixture {
   send(action: Record<string, unknown>, more?: Record<string, unknown>): Promise<unknown>;
 }
 
-async function withHttp(answer: Answering | undefined, work: (fixture: HttpFixture) => Promise<void>): Promise<void> {
+async function withHttp(
+  answer: Answering | undefined,
+  work: (fixture: HttpFixture) => Promise<void>,
+  options: Partial<EngineOptions> = {},
+): Promise<void> {
   const server = await startHttpServer(answer);
   try {
     await withEngine(async (fixture) => {
@@ -28,7 +33,7 @@ async function withHttp(answer: Answering | undefined, work: (fixture: HttpFixtu
           return fixture.engine.rules.create(JSON.stringify({ id: "r", sql: "SELECT * FROM s", actions, ...more }));
         },
       });
-    });
+    }, options);
   } finally {
     await server.close();
   }
@@ -182,3 +187,18 @@ test("a server of an action can be tried out beforehand, without a request", () 
     await server.close();
     await assert.rejects(engine.reach("sink", "rest", { url }), /E708.*found error when connecting/);
   }));
+
+test("an agent that refuses private networks asks and sends nothing there, whoever makes the URL", () =>
+  withHttp(undefined, async ({ server, engine, streams, configs, wire, send, log }) => {
+    await send({});
+    await eventually(() => String(engine.rules.status("r").message).includes("network.privateAddresses"));
+    await engine.rules.delete("r");
+    await send({ url: "{{.url}}", sendSingle: true }, { options: { qos: 1 } });
+    wire.send(`{"url": "${server.url}"}`, `{"url": "${server.url.replace("127.0.0.1", "localhost")}"}`);
+    await eventually(() => engine.deadLetters.list("r", {}).letters.length === 2);
+    configs.putConfKey("source", "httppull", "a", { url: server.url, interval: 10 });
+    streams.execute('CREATE STREAM a () WITH (TYPE="httppull", FORMAT="json", CONF_KEY="a")');
+    await engine.rules.create(wireRule("p", "SELECT * FROM a"));
+    await eventually(() => log.some((line) => line.includes("is in a private network") && line.includes("stream=a")));
+    assert.equal(server.connections, 0);
+  }, { config: { timezone: "UTC", network: { privateAddresses: "refuse", allow: ["10.0.0.0/8"] } } }));
