@@ -9,11 +9,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { once } from "node:events";
+import process from "node:process";
 
 const python = "/usr/bin/python3";
 
 const program = `
-import asyncio, sys
+import asyncio, json, sys
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
 from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
@@ -21,12 +22,20 @@ from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 where, framing, units = sys.argv[1], sys.argv[2], [int(unit) for unit in sys.argv[3].split(",")]
 count = int(sys.argv[4])
 
+class Registers(ModbusSequentialDataBlock):
+    """Holding registers that tell what is written to them."""
+    def setValues(self, address, values):
+        super().setValues(address, values)
+        print(json.dumps([self.unit, address, values]), flush=True)
+
 def unit(number):
     bits = [n % 3 == 0 for n in range(count)]
-    words = lambda base: ModbusSequentialDataBlock(0, [(base + number * 10000 + n) % 65536 for n in range(count)])
+    words = lambda base, block=ModbusSequentialDataBlock: block(0, [(base + number * 10000 + n) % 65536 for n in range(count)])
+    holding = words(0, Registers)
+    holding.unit = number
     return ModbusSlaveContext(
         co=ModbusSequentialDataBlock(0, list(bits)), di=ModbusSequentialDataBlock(0, list(bits)),
-        hr=words(0), ir=words(1000), zero_mode=True)
+        hr=holding, ir=words(1000), zero_mode=True)
 
 async def main():
     context = ModbusServerContext(slaves={number: unit(number) for number in units}, single=False)
@@ -48,9 +57,14 @@ async def main():
 asyncio.run(main())
 `;
 
+/** What was written to holding registers at once. */
+export type Written = readonly [unit: number, address: number, words: readonly number[]];
+
 export interface Slave {
   /** 0 for one on a serial line. */
   readonly port: number;
+  /** All that was written to its holding registers, also before it was started again. */
+  readonly written: readonly Written[];
   /** Makes it silent, its sockets open. */
   freeze(): void;
   thaw(): void;
@@ -70,6 +84,7 @@ export async function startSlave(
   } = {},
 ): Promise<Slave> {
   const port = serial === undefined ? await freePort() : 0;
+  const written: Written[] = [];
   let child: ChildProcess;
   const start = async () => {
     child = spawn(python, ["-c", program, serial ?? String(port), framing, units.join(","), String(registers)], {
@@ -77,21 +92,32 @@ export async function startSlave(
     });
     let errors = "";
     child.stderr!.on("data", (text) => errors += text);
+    let rest = "";
     await new Promise<void>((resolve, reject) => {
-      child.stdout!.once("data", () => resolve());
+      child.stdout!.on("data", (chunk) => {
+        const lines = (rest + String(chunk)).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) {
+          if (line === "ready") resolve();
+          else written.push(JSON.parse(line));
+        }
+      });
       child.once("exit", () => reject(new Error(`The slave has ended: ${errors}`)));
     });
   };
+  // Not the child's own `kill`: Deno's sends one signal only.
+  const signal = (name: "SIGSTOP" | "SIGCONT" | "SIGKILL") => void process.kill(child.pid!, name);
   await start();
   return {
     port,
+    written,
     start,
-    freeze: () => void child.kill("SIGSTOP"),
-    thaw: () => void child.kill("SIGCONT"),
+    freeze: () => signal("SIGSTOP"),
+    thaw: () => signal("SIGCONT"),
     kill: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exit = once(child, "exit");
-      child.kill("SIGKILL");
+      signal("SIGKILL");
       await exit;
     },
   };
