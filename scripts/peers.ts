@@ -56,7 +56,7 @@ export const peers: readonly Peer[] = [
     python: ["http.server"],
     packages: ["python3", "openssl"],
   },
-  { module: "tests/peers/curl.ts", programs: ["curl"], packages: ["curl"] },
+  { module: "tests/peers/curl.ts", programs: ["curl", "openssl"], packages: ["curl", "openssl"] },
   {
     module: "tests/peers/web_socket_peer.ts",
     programs: ["openssl"],
