@@ -410,6 +410,21 @@ test("rest is disconnected while its server is away, silent or broken, and write
     assert.equal(server.bodies.at(-1), "1");
   }));
 
+test("rest leaves no sockets behind, however often it is opened, refused and broken off", () =>
+  withServer(({ body }) => ({ status: body === "broken" ? 0 : 200 }), async ({ server, open }) => {
+    for (let i = 0; i < 300; i++) {
+      const sink = await open();
+      await sink.write(["0"], signal);
+      await assert.rejects(sink.write(["broken"], signal), Disconnected);
+      await sink.close();
+    }
+    assert.ok(server.connections >= 900, `${server.connections} connections`);
+    await eventually(() => server.open === 0);
+    await server.close();
+    for (let i = 0; i < 300; i++) await assert.rejects(open(), Disconnected);
+    assert.equal(server.open, 0);
+  }));
+
 test("rest does not wait for a server whose URL comes with the messages", () =>
   withServer(undefined, async ({ server, open }) => {
     const { url } = server;
