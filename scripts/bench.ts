@@ -51,6 +51,14 @@ const cases: Readonly<Record<string, { readonly program: string; readonly summar
     program: "tests/bench/rest_bench.ts",
     summary: "rows of a file sent to an HTTP server, one request each and in batches: requests and rows a second",
   },
+  push: {
+    program: "tests/bench/push_bench.ts",
+    summary: "clients that post to the source httppush: requests a second, latency, CPU, memory",
+  },
+  tables: {
+    program: "tests/bench/tables_bench.ts",
+    summary: "rows written to and looked up in SQLite, PostgreSQL and MariaDB: rows a second",
+  },
   restart: {
     program: "tests/bench/restart_bench.ts",
     summary: "an agent with 10,000 rules: from its start to its first answer, its first output, and the last rule's",

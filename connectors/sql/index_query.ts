@@ -62,8 +62,8 @@ export async function readIndexed(session: Session, query: IndexQuery, from: Ind
     const statement = new Statement(dialect);
     const where = condition(statement);
     statement.text = `SELECT * FROM ${table.name} WHERE ${where} ORDER BY ${names.join(", ")}`;
-    if (rows < rowsMax) statement.text += ` LIMIT ${rows}`;
-    return session.run(statement.text, statement.values, { rowsMax, exact });
+    statement.text += ` LIMIT ${Math.min(rows, rowsMax + 1)}`;
+    return session.run(statement.text, statement.values, { rowsMax, exact, isLimited: true });
   };
   // One more tells whether the limit divides rows that belong together.
   const found = await select((statement) => behind(statement, names, from), limit + 1);
@@ -72,7 +72,7 @@ export async function readIndexed(session: Session, query: IndexQuery, from: Ind
   let end = limit;
   while (end > 0 && isSame(keys[end - 1]!, keys[limit]!)) end--;
   if (end > 0) return { rows: found.rows.slice(0, end), last: keys[end - 1]!, isFull: true };
-  const all = await select((statement) => equal(statement, names, keys[0]!), rowsMax);
+  const all = await select((statement) => equal(statement, names, keys[0]!), rowsMax + 1);
   return { rows: all.rows, last: keys[0]!, isFull: true };
 }
 

@@ -8,16 +8,17 @@
  */
 import type { Clock } from "../../src/connector/context.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
-import { type LookupKey, lookupKey } from "../../src/connector/lookup_key.ts";
+import { keyOf, type LookupKey, lookupKey } from "../../src/connector/lookup_key.ts";
 import type { Lookup, LookupColumns, Struct, Value } from "../../src/connector/lookup.ts";
 import { DateTime } from "../../src/value/datetime.ts";
 import { getOwn } from "../../src/value/value.ts";
 import { bound } from "./bind.ts";
 import type { SqlConnection } from "./connection.ts";
+import type { Dialect } from "./dsn.ts";
 import { placeholder, quoted } from "./names.ts";
-import { type Bound, type ColumnKind, type Session, SqlError } from "./session.ts";
+import { type Bound, type ColumnKind, type RunOptions, type Session, SqlError } from "./session.ts";
 import { sqlTemplate, type Statement } from "./sql_template.ts";
-import { readShape, type TableShape } from "./table_shape.ts";
+import { readShape } from "./table_shape.ts";
 
 export interface SqlLookupOptions {
   readonly connection: SqlConnection;
@@ -34,7 +35,15 @@ interface Form {
   /** Waiting to be asked, by the key of their values. */
   readonly waiting: Map<LookupKey, Question>;
   /** Of the table as it was found last. */
-  known: { readonly shape: TableShape; readonly head: string; readonly kinds: readonly ColumnKind[] } | undefined;
+  known: Known | undefined;
+}
+
+interface Known {
+  /** The names of the key columns in the rows that are found. */
+  readonly names: readonly string[];
+  readonly kinds: readonly ColumnKind[];
+  /** The statement for so many questions. */
+  text(questions: number): string;
 }
 
 interface Question {
@@ -53,6 +62,7 @@ export class SqlLookup implements Lookup {
   readonly #options: SqlLookupOptions;
   readonly #statement: ((data: Struct) => Statement) | undefined;
   readonly #forms = new Map<string, Form>();
+  readonly #runOptions: RunOptions;
   readonly #closing = new AbortController();
   /** Rules ask with the same two arrays every time. */
   #last: { readonly keys: readonly string[]; readonly columns: LookupColumns; readonly form: Form } | undefined;
@@ -60,7 +70,8 @@ export class SqlLookup implements Lookup {
   /** @throws {DiagnosticError} E409 for a template that cannot be read. */
   constructor(options: SqlLookupOptions) {
     this.#options = options;
-    const { query, connection } = options;
+    const { query, connection, rowsMax } = options;
+    this.#runOptions = { rowsMax, isRepeated: true, isLimited: true };
     if ("template" in query) {
       this.#statement = sqlTemplate(connection.dialect, query.template, "templateSqlQueryCfg.templateSql");
     }
@@ -97,10 +108,9 @@ export class SqlLookup implements Lookup {
     const session = this.#options.connection.now();
     const { known } = form;
     if (session?.runNow === undefined || known === undefined) return undefined;
-    const { dialect } = this.#options.connection;
-    const { text, bounds } = this.#statementOf(form, known, [values.map((value) => bound(dialect, value))]);
+    const bounds = values.map((value) => bound("sqlite", value));
     try {
-      return this.#fitting(form, known, session.runNow(text, bounds, this.#runOptions()).rows, key);
+      return fitting(known, session.runNow(known.text(1), bounds, this.#runOptions).rows, key);
     } catch (error) {
       if (error instanceof SqlError && error.kind === "later") return undefined;
       form.known = undefined;
@@ -141,9 +151,10 @@ export class SqlLookup implements Lookup {
       const found = await this.#patiently((session) => this.#askTogether(session, form, questions));
       for (const [i, { answer }] of questions.entries()) answer.resolve(found[i]!);
     } catch (error) {
-      // One of the values may be the only one that the database does not take.
-      if (questions.length > 1 && error instanceof SqlError && error.kind === "row") {
-        await Promise.all(questions.map((question) => this.#answer(form, [question])));
+      // One of the values may be the only one that the database does not take, or all together find too much.
+      if (questions.length > 1 && error instanceof SqlError && (error.kind === "row" || error.kind === "statement")) {
+        const half = questions.length >> 1;
+        await Promise.all([questions.slice(0, half), questions.slice(half)].map((part) => this.#answer(form, part)));
         return;
       }
       // A value that cannot be of the column's type is not in it.
@@ -155,16 +166,15 @@ export class SqlLookup implements Lookup {
 
   async #askTogether(session: Session, form: Form, questions: readonly Question[]): Promise<(readonly Struct[])[]> {
     const known = form.known ??= await this.#learn(session, form);
-    const fitting = questions.map(({ values }) => this.#boundsOf(known.kinds, values));
-    const asked = fitting.filter((bounds) => bounds !== undefined);
+    const asked = questions.map(({ values }) => this.#boundsOf(known.kinds, values)).filter((bounds) =>
+      bounds !== undefined
+    );
     if (asked.length === 0) return questions.map(() => none);
     const size = sizes.find((each) => each >= asked.length)!;
     while (asked.length < size) asked.push(asked.at(-1)!);
-    const { text, bounds } = this.#statementOf(form, known, asked);
-    const { rows } = await session.run(text, bounds, this.#runOptions());
-    if (questions.length === 1) return [this.#fitting(form, known, rows, questions[0]!.key)];
-    const names = this.#keyNames(form, known.shape);
-    const byKey = Map.groupBy(rows, (row) => lookupKey(names.map((name) => getOwn(row, name))));
+    const { rows } = await session.run(known.text(size), asked.flat(), this.#runOptions);
+    if (questions.length === 1) return [fitting(known, rows, questions[0]!.key)];
+    const byKey = Map.groupBy(rows, (row) => keyIn(row, known.names));
     return questions.map(({ key }) => byKey.get(key) ?? none);
   }
 
@@ -182,12 +192,8 @@ export class SqlLookup implements Lookup {
 
   // ---------------------------------------------------------------- statements
 
-  #runOptions() {
-    return { rowsMax: this.#options.rowsMax, isRepeated: true };
-  }
-
-  async #learn(session: Session, { keys, columns }: Form): Promise<NonNullable<Form["known"]>> {
-    const { connection: { dialect }, query } = this.#options;
+  async #learn(session: Session, { keys, columns }: Form): Promise<Known> {
+    const { connection: { dialect }, query, rowsMax } = this.#options;
     const shape = await readShape(session, dialect, (query as { table: string }).table);
     const missing = keys.find((name) => shape.column(name) === undefined);
     if (missing !== undefined) throw new SqlError("statement", `The table has no column ${JSON.stringify(missing)}`);
@@ -195,27 +201,16 @@ export class SqlLookup implements Lookup {
       ? ["*"]
       : [...new Set([...keys, ...columns])].filter((name) => shape.column(name) !== undefined)
         .map((name) => `${shape.quoted(name)} AS ${quoted(dialect, name)}`);
-    const kinds = keys.map((name) => shape.kind(name));
-    return { shape, head: `SELECT ${wanted.join(", ")} FROM ${shape.name} WHERE `, kinds };
-  }
-
-  #statementOf(
-    { keys }: Form,
-    { shape, head }: NonNullable<Form["known"]>,
-    asked: readonly (readonly Bound[])[],
-  ): { readonly text: string; readonly bounds: Bound[] } {
-    const { dialect } = this.#options.connection;
-    const names = keys.map((name) => shape.quoted(name));
-    let number = 0;
-    if (names.length === 1) {
-      const places = asked.map(() => placeholder(dialect, ++number));
-      const condition = places.length === 1 ? `= ${places[0]}` : `IN (${places.join(", ")})`;
-      return { text: `${head}${names[0]} ${condition}`, bounds: asked.flat() };
-    }
-    const conditions = asked.map(() =>
-      names.map((name) => `${name} = ${placeholder(dialect, ++number)}`).join(" AND ")
-    );
-    return { text: `${head}${conditions.map((each) => `(${each})`).join(" OR ")}`, bounds: asked.flat() };
+    const head = `SELECT ${wanted.join(", ")} FROM ${shape.name} WHERE `;
+    const condition = conditionOf(dialect, keys.map((name) => shape.quoted(name)));
+    const texts = new Map<number, string>();
+    const text = (questions: number) => {
+      let made = texts.get(questions);
+      if (made === undefined) texts.set(questions, made = `${head}${condition(questions)} LIMIT ${rowsMax + 1}`);
+      return made;
+    };
+    const names = columns === "all" ? keys.map((name) => shape.column(name)!.name) : [...keys];
+    return { names, kinds: keys.map((name) => shape.kind(name)), text };
   }
 
   /** Undefined when one of the values is of a kind that its column never has. */
@@ -228,20 +223,6 @@ export class SqlLookup implements Lookup {
       bounds.push(bound(dialect, fitted));
     }
     return bounds;
-  }
-
-  #keyNames({ keys, columns }: Form, shape: TableShape): string[] {
-    return columns === "all" ? keys.map((name) => shape.column(name)!.name) : [...keys];
-  }
-
-  #fitting(
-    form: Form,
-    { shape }: NonNullable<Form["known"]>,
-    rows: readonly Struct[],
-    key: LookupKey,
-  ): readonly Struct[] {
-    const names = this.#keyNames(form, shape);
-    return rows.filter((row) => lookupKey(names.map((name) => getOwn(row, name))) === key);
   }
 
   // ---------------------------------------------------------------- templates
@@ -266,6 +247,29 @@ export class SqlLookup implements Lookup {
     this.#closing.abort(new Disconnected("The table is closed"));
     return Promise.resolve();
   }
+}
+
+/** Makes the condition of so many questions: each column equals one of the values of its question. */
+function conditionOf(dialect: Dialect, names: readonly string[]): (questions: number) => string {
+  return (questions) => {
+    let number = 0;
+    const next = () => placeholder(dialect, ++number);
+    if (names.length === 1) {
+      const places = Array.from({ length: questions }, next);
+      return questions === 1 ? `${names[0]} = ${places[0]}` : `${names[0]} IN (${places.join(", ")})`;
+    }
+    const parts = Array.from({ length: questions }, () => names.map((name) => `${name} = ${next()}`).join(" AND "));
+    return parts.map((part) => `(${part})`).join(" OR ");
+  };
+}
+
+function keyIn(row: Struct, names: readonly string[]): LookupKey | undefined {
+  return names.length === 1 ? keyOf(getOwn(row, names[0]!)) : lookupKey(names.map((name) => getOwn(row, name)));
+}
+
+/** The rows that equal the question in weir's terms. */
+function fitting({ names }: Known, rows: readonly Struct[], key: LookupKey): readonly Struct[] {
+  return rows.every((row) => keyIn(row, names) === key) ? rows : rows.filter((row) => keyIn(row, names) === key);
 }
 
 /** A value as the column may have it; undefined when it cannot. */

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly exact?: readonly string[];
   /** The same text comes again and again, so that it pays to have it prepared. */
   readonly isRepeated?: boolean;
+  /** The statement itself gives one row more than `rowsMax` at most. */
+  readonly isLimited?: boolean;
 }
 
 export interface Found {

@@ -64,7 +64,7 @@ export class SqliteSession implements Session {
     return this.runNow(sql, values, options);
   }
 
-  runNow(sql: string, values: readonly Bound[], { rowsMax, exact = [] }: RunOptions): Found {
+  runNow(sql: string, values: readonly Bound[], { rowsMax, exact = [], isLimited = false }: RunOptions): Found {
     try {
       const prepared = this.#prepare(sql);
       const { statement, columns } = prepared;
@@ -72,11 +72,8 @@ export class SqliteSession implements Session {
         statement.run(...values);
         return { columns, rows: [], exact: [] };
       }
-      const rows: Struct[] = [];
-      for (const row of statement.iterate(...values)) {
-        if (rows.length === rowsMax) throw tooManyRows(rowsMax);
-        rows.push(row as Struct);
-      }
+      const rows = isLimited ? statement.all(...values) as Struct[] : upTo(rowsMax, statement.iterate(...values));
+      if (rows.length > rowsMax) throw tooManyRows(rowsMax);
       const exactRows = exact.length === 0 ? [] : rows.map((row) => exact.map((name) => exactOf(row[name])));
       for (const column of prepared.converted) for (const row of rows) convert(row, column);
       return { columns, rows, exact: exactRows };
@@ -110,6 +107,16 @@ export class SqliteSession implements Session {
     this.#prepared.clear();
     this.#database.close();
   }
+}
+
+/** One row more than `rowsMax`, if there are so many. */
+function upTo(rowsMax: number, found: Iterable<unknown>): Struct[] {
+  const rows: Struct[] = [];
+  for (const row of found) {
+    rows.push(row as Struct);
+    if (rows.length > rowsMax) break;
+  }
+  return rows;
 }
 
 /** Declared types are only hints: those whose values SQLite has no form of its own for. */
