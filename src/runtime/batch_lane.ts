@@ -11,6 +11,7 @@ import type { Clock } from "../connector/context.ts";
 import type { Payload } from "../connector/sink.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { bodyOf, settingsOf, withBody } from "./addressed_item.ts";
+import { LaneOver } from "./lane_over.ts";
 import type { Item, Sending, SendLane } from "./send_queue.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -34,8 +35,7 @@ const writeItemsMax = 1024;
 /** The largest batch of which only the time is given. */
 const timedItemsMax = 65_536;
 
-export class BatchLane implements SendLane {
-  readonly #lane: SendLane;
+export class BatchLane extends LaneOver {
   readonly #options: BatchLaneOptions;
   /** Since when a message waits, on the clock. */
   #since: number | undefined;
@@ -44,32 +44,12 @@ export class BatchLane implements SendLane {
   readonly #due = new Waiters();
 
   constructor(lane: SendLane, options: BatchLaneOptions) {
-    this.#lane = lane;
+    super(lane);
     this.#options = options;
   }
 
-  get available(): number {
-    return this.#lane.available;
-  }
-
-  get crowded(): boolean {
-    return this.#lane.crowded;
-  }
-
-  get finished(): boolean {
-    return this.#lane.finished;
-  }
-
-  get buries(): boolean {
-    return this.#lane.buries === true;
-  }
-
-  get diverts(): boolean {
-    return this.#lane.diverts === true;
-  }
-
   take(): Sending | undefined {
-    const { available } = this.#lane;
+    const { available } = this.lane;
     if (available <= 0) return undefined;
     if (!this.#isRipe(available)) {
       this.#wait();
@@ -78,14 +58,14 @@ export class BatchLane implements SendLane {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#since = undefined;
-    const inner = this.#lane.take(this.#countOf(available));
+    const inner = this.lane.take(this.#countOf(available));
     if (inner === undefined) return undefined;
     return this.#batches(inner);
   }
 
   #isRipe(available: number): boolean {
     const { size, lingerMs, clock } = this.#options;
-    if (this.#isHurrying || this.#lane.crowded) return true;
+    if (this.#isHurrying || this.lane.crowded) return true;
     if (available >= (size === 0 ? timedItemsMax : size)) return true;
     if (lingerMs === 0) return false;
     this.#since ??= clock.now();
@@ -148,15 +128,15 @@ export class BatchLane implements SendLane {
   }
 
   /** What is there already is no arrival: it was not enough. */
-  async arrival(): Promise<void> {
-    await Promise.race([this.#lane.arrival(this.#lane.available), this.#due.wait()]);
+  override async arrival(): Promise<void> {
+    await Promise.race([this.lane.arrival(this.lane.available), this.#due.wait()]);
     // Those that the other event has left behind.
     this.#due.wake();
   }
 
   sent(sending: Sending, refused?: ReadonlyMap<number, string>): void {
     const { inner, counts } = sending as BatchSending;
-    if (refused === undefined || counts === undefined) return this.#lane.sent(inner, refused);
+    if (refused === undefined || counts === undefined) return this.lane.sent(inner, refused);
     const all = new Map<number, string>();
     let start = 0;
     for (const [batch, count] of counts.entries()) {
@@ -164,20 +144,16 @@ export class BatchLane implements SendLane {
       if (reason !== undefined) { for (let i = start; i < start + count; i++) all.set(i, reason); }
       start += count;
     }
-    this.#lane.sent(inner, all);
+    this.lane.sent(inner, all);
   }
 
   gaveBack(sending: Sending): boolean {
-    return this.#lane.gaveBack((sending as BatchSending).inner);
+    return this.lane.gaveBack((sending as BatchSending).inner);
   }
 
-  reachable(isReachable: boolean): void {
-    this.#lane.reachable?.(isReachable);
-  }
-
-  hurry(): void {
+  override hurry(): void {
     this.#isHurrying = true;
-    this.#lane.hurry?.();
+    super.hurry();
     this.#due.wake();
   }
 }

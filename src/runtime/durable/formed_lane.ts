@@ -5,6 +5,7 @@
 import { RowError } from "../../diagnostics/row_error.ts";
 import type { Body } from "../addressed_item.ts";
 import { bodyOf, withBody } from "../addressed_item.ts";
+import { LaneOver } from "../lane_over.ts";
 import type { Item, Sending, SendLane } from "../send_queue.ts";
 
 export interface FormedLaneOptions {
@@ -22,46 +23,21 @@ interface FormedSending extends Sending {
   readonly left: ReadonlyMap<number, string>;
 }
 
-export class FormedLane implements SendLane {
-  readonly #lane: SendLane;
+export class FormedLane extends LaneOver {
   readonly #options: FormedLaneOptions;
 
   constructor(lane: SendLane, options: FormedLaneOptions) {
-    this.#lane = lane;
+    super(lane);
     this.#options = options;
-  }
-
-  get finished(): boolean {
-    return this.#lane.finished;
-  }
-
-  get buries(): boolean {
-    return this.#lane.buries === true;
-  }
-
-  get diverts(): boolean {
-    return this.#lane.diverts === true;
-  }
-
-  get available(): number {
-    return this.#lane.available;
-  }
-
-  get crowded(): boolean {
-    return this.#lane.crowded;
-  }
-
-  hurry(): void {
-    this.#lane.hurry?.();
   }
 
   take(max?: number): FormedSending | undefined {
     while (true) {
-      const inner = this.#lane.take(max);
+      const inner = this.lane.take(max);
       if (inner === undefined) return undefined;
       const sending = this.#formed(inner);
       if (sending.items.length > 0) return sending;
-      this.#lane.sent(inner, sending.left);
+      this.lane.sent(inner, sending.left);
     }
   }
 
@@ -84,23 +60,15 @@ export class FormedLane implements SendLane {
     return { items, ...ids, inner, positions, left };
   }
 
-  arrival(seen?: number): Promise<void> {
-    return this.#lane.arrival(seen);
-  }
-
   sent(sending: Sending, refused?: ReadonlyMap<number, string>): void {
     const { inner, positions, left } = sending as FormedSending;
-    if (left.size === 0) return this.#lane.sent(inner, refused);
+    if (left.size === 0) return this.lane.sent(inner, refused);
     const all = new Map(left);
     for (const [i, reason] of refused ?? []) all.set(positions[i]!, reason);
-    this.#lane.sent(inner, all);
+    this.lane.sent(inner, all);
   }
 
   gaveBack(sending: Sending): boolean {
-    return this.#lane.gaveBack((sending as FormedSending).inner);
-  }
-
-  reachable(isReachable: boolean): void {
-    this.#lane.reachable?.(isReachable);
+    return this.lane.gaveBack((sending as FormedSending).inner);
   }
 }
