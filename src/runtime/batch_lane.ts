@@ -55,9 +55,7 @@ export class BatchLane extends LaneOver {
       this.#wait();
       return undefined;
     }
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#since = undefined;
+    this.#endWait();
     const inner = this.lane.take(this.#countOf(available));
     if (inner === undefined) return undefined;
     return this.#batches(inner);
@@ -88,6 +86,12 @@ export class BatchLane extends LaneOver {
       this.#cancelTimer = undefined;
       this.#due.wake();
     });
+  }
+
+  #endWait(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#since = undefined;
   }
 
   #batches(inner: Sending): BatchSending {
@@ -153,6 +157,7 @@ export class BatchLane extends LaneOver {
 
   override hurry(): void {
     this.#isHurrying = true;
+    this.#endWait();
     super.hurry();
     this.#due.wake();
   }

@@ -70,6 +70,12 @@ test("a BatchLane waits no longer when the queue is full, or the rule ends", () 
   assert.equal(ending.lane.take(), undefined);
   ending.lane.hurry();
   assert.deepEqual(sent(ending.lane.take()), ["[1]"]);
+  const waiting = setUp({ lingerMs: 60_000 });
+  waiting.add("1");
+  assert.equal(waiting.lane.take(), undefined);
+  assert.equal(waiting.clock.waiting, 1);
+  waiting.lane.hurry();
+  assert.equal(waiting.clock.waiting, 0, "no timer outlives the rule");
 });
 
 test("a BatchLane ends a batch where the settings change", () => {
