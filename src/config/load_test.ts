@@ -64,6 +64,7 @@ test("an empty file gives the defaults", async () => {
       resendPriority: 0,
     },
     rulePatrolInterval: 10000,
+    source: { httpServerIp: "0.0.0.0", httpServerPort: 10081 },
     sources: {},
     sinks: {},
     connections: {},
