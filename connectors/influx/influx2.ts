@@ -27,6 +27,7 @@ export const influx2 = defineConnector({
     summary: "Writes each row as a point.",
     delivery: "exactly-once",
     promise: pointPromise,
+    pings: true,
     accepts: "rows",
     settings: influx2Settings,
     check(settings) {
@@ -43,8 +44,9 @@ export const influx2 = defineConnector({
       const { addr, token, org, bucket, timeout } = settings;
       const points = new RowPoints(settings, clock);
       const query = new URLSearchParams({ org, bucket, precision: points.precision });
-      return new InfluxSink({
+      return await InfluxSink.open({
         points,
+        ping: parseTarget(`${urlOf(addr)}/ping`),
         target: parseTarget(`${urlOf(addr)}/api/v2/write?${query}`),
         headers: token === "" ? "" : `Authorization: Token ${token}\r\n`,
         tls: tlsOptions(settings),

@@ -32,6 +32,7 @@ class FakeInflux {
     const chunks: Uint8Array[] = [];
     request.on("data", (chunk) => chunks.push(chunk as Uint8Array));
     request.on("end", () => {
+      if (request.url === "/ping") return void response.writeHead(204).end();
       const body = new TextDecoder().decode(Uint8Array.from(chunks.flatMap((chunk) => [...chunk])));
       this.requests.push({ path: request.url!, headers: request.headers, body });
       const answer = this.answer(body);

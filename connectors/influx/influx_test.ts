@@ -246,16 +246,13 @@ test("influx: TLS with an authority that is trusted, or not", () =>
     const good = await openSink({ ...raw, rootCaPath: ca });
     await assert.rejects(good.write([[{ n: 1n }]], signal), /has answered 404: database not found/);
     await good.close();
-    const bad = await openSink({ ...raw, rootCaPath: otherCa });
-    await assert.rejects(bad.write([[{ n: 1n }]], signal), (error) => error instanceof Disconnected);
-    await bad.close();
+    await assert.rejects(openSink({ ...raw, rootCaPath: otherCa }), (error) => error instanceof Disconnected);
   }, { tls: true }));
 
 test("influx: a server that is away, freezes, and comes back", () =>
   withInflux(async (server) => {
-    const away = await openSink({ addr: `127.0.0.1:${await freePort()}`, database: "d", measurement: "m" });
-    await assert.rejects(away.write([[{ n: 1n }]], signal), (error) => error instanceof Disconnected);
-    await away.close();
+    const away = { addr: `127.0.0.1:${await freePort()}`, database: "d", measurement: "m" };
+    await assert.rejects(openSink(away), (error) => error instanceof Disconnected);
     const sink = await openSink({ addr: server.url, database: "d", measurement: "m", timeout: 300 });
     await sink.write([[{ n: 1n }]], signal);
     server.process.freeze();

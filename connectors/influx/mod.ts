@@ -64,6 +64,7 @@ export const influx = defineConnector({
     summary: "Writes each row as a point.",
     delivery: "exactly-once",
     promise: pointPromise,
+    pings: true,
     accepts: "rows",
     settings: influxSettings,
     check: checkPoints,
@@ -78,8 +79,9 @@ export const influx = defineConnector({
       const query = new URLSearchParams({ db: database, precision: precisions[points.precision] });
       if (retentionPolicy !== "") query.set("rp", retentionPolicy);
       const login = Buffer.from(`${username}:${password}`).toString("base64");
-      return new InfluxSink({
+      return await InfluxSink.open({
         points,
+        ping: parseTarget(`${urlOf(addr)}/ping`),
         target: parseTarget(`${urlOf(addr)}/write?${query}`),
         headers: username === "" ? "" : `Authorization: Basic ${login}\r\n`,
         tls: tlsOptions(settings),

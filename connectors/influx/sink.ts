@@ -19,6 +19,8 @@ import type { MessagePoints, RowPoints } from "./row_points.ts";
 
 export interface InfluxSinkOptions {
   readonly points: RowPoints;
+  /** What any server answers, whoever asks. */
+  readonly ping: HttpTarget;
   /** The write endpoint with its query, precision included. */
   readonly target: HttpTarget;
   /** Lines `Name: value\r\n`. */
@@ -48,10 +50,28 @@ export class InfluxSink implements RowSink {
   readonly #options: InfluxSinkOptions;
   readonly #client: HttpClient;
 
-  constructor(options: InfluxSinkOptions) {
+  private constructor(options: InfluxSinkOptions) {
     this.#options = options;
     const { clock, tls, timeoutMs } = options;
     this.#client = new HttpClient({ context: { clock }, tls, timeoutMs, bodyLimit, requestsMax: 1 });
+  }
+
+  /**
+   * Sees that somebody answers, whatever it is: a proxy in between may know no pings.
+   *
+   * @throws {Disconnected}
+   */
+  static async open(options: InfluxSinkOptions): Promise<InfluxSink> {
+    const sink = new InfluxSink(options);
+    try {
+      const { ping: target, headers } = options;
+      const { signal } = new AbortController();
+      await sink.#client.send({ method: "GET", target, headers, body: undefined }, signal);
+    } catch (error) {
+      await sink.close();
+      throw error;
+    }
+    return sink;
   }
 
   async write(

@@ -42,7 +42,11 @@ export const sinkSettings = v.strictObject({
     default: "single",
   }),
   key: text({ description: "The key of all rows.", default: "", dynamic: true }),
-  field: text({ description: "The column that holds the key of a row. It wins over `key`.", default: "" }),
+  field: text({
+    description: "The column that holds the key of a row. It wins over `key`.",
+    default: "",
+    aliases: ["keyField"],
+  }),
   dataType: choice(["string", "list"], {
     description: "`string`: the value is set (SET); `list`: it becomes the first of a list (LPUSH).",
     default: "string",
@@ -85,6 +89,7 @@ export const redis = defineConnector({
       "Asks for the row, or the list of rows, of a key. They are JSON objects. The key is one column of the join, " +
       "as text; a row that lacks that column gets it, and other columns of the join are compared with those of the row.",
     opens: "with rule",
+    pings: true,
     settings: lookupSettings,
     check: (settings) => void serverOptions("addr", settings.addr, settings, settings.datasource),
     open: async (settings, { clock }) => {
@@ -97,6 +102,7 @@ export const redis = defineConnector({
     summary: "Writes each row to a key.",
     delivery: "exactly-once",
     promise: sinkPromise,
+    pings: true,
     accepts: "rows",
     settings: sinkSettings,
     check(settings) {

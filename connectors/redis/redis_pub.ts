@@ -31,6 +31,7 @@ export const redisPub = defineConnector({
     summary: "Publishes each result as a message.",
     delivery: "at-most-once",
     promise,
+    pings: true,
     accepts: "payloads",
     settings: pubSettings,
     check: (settings) => void serverOptions("address", settings.address, settings, settings.db),

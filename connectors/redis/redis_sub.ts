@@ -46,6 +46,7 @@ export const redisSub = defineConnector({
   source: {
     summary: "Subscribes to channels and patterns.",
     delivery: "at-most-once",
+    pings: true,
     emits: "payloads",
     meta: ["channel"],
     settings: subSettings,
