@@ -156,7 +156,8 @@ const prose =
   "UTC, bytes are `bytea`, JSON becomes objects and lists (its numbers floats). Of SQLite, the declared types `DATETIME`, " +
   "`TIMESTAMP`, `DATE`, `BOOLEAN` and `JSON` are heeded. To a table, objects and lists go as JSON, datetimes in UTC, and " +
   "a column that a row has not is left to the database.\n\n" +
-  "**Source.** Along index columns, each query gives what stands behind the last row, in order, and the place is kept in " +
+  "**Source.** `internalSqlQueryCfg` names a table, `templateSqlQueryCfg` has a statement of one's own, which wins and whose " +
+  "data are the values of the index columns. Along index columns, each query gives what stands behind the last row, in order, and the place is kept in " +
   "rules with `qos` 1 and 2. Rows that are equal in all index columns come together, also beyond `limit`; one that is added " +
   "later with values that have been read already is not found, so let the last index column be one that only grows, such " +
   "as a number that the database gives. Without index columns each query gives all rows.\n\n" +
