@@ -64,6 +64,11 @@ export const peers: readonly Peer[] = [
     packages: ["python3-websockets", "openssl"],
   },
   {
+  {
+    module: "tests/peers/unpackers.ts",
+    programs: ["gzip", "zstd", "openssl"],
+    packages: ["gzip", "zstd", "openssl"],
+  },
     module: "tests/peers/event_stream_peer.ts",
     programs: [],
     python: ["http.server"],

@@ -308,11 +308,25 @@ test("file promises less when it truncates what it has written, and of a stream 
   assert.deepEqual([true, false].map((keeps) => ofSource(keeps).level), ["exactly-once", "at-least-once"]);
 });
 
-test("file refuses what it cannot do yet", () => {
-  const read = (raw: Record<string, unknown>) =>
-    readSettings(file.sink!.settings, raw, { path: "", where: "file action" });
-  for (const raw of [{ fileType: "csv" }, { fileType: "json" }, { compression: "gzip" }, { encryption: "aes" }]) {
-    assert.throws(() => read(raw), /E408/);
+test("file says what does not fit together", () => {
+  const check = (raw: Record<string, unknown>, format = "json") => {
+    const settings = readSettings(file.sink!.settings, raw, { path: "", where: "file action" });
+    file.sink!.check!(settings, { payloads: { format, compression: "", encryption: "" } });
+  };
+  for (
+    const [raw, reason] of [
+      [{ fileType: "csv" }, /E403.*needs the format delimited/],
+      [{ fileType: "parquet" }, /E403/],
+      [{ compression: "zlib" }, /E408/],
+      [{ compression: "gzip", compressionProps: { level: 12 } }, /E403.*at most 9/],
+      [{ encryption: "aes" }, /E404.*AES Key/],
+      [{ encProps: { mode: "gcm" } }, /E408/],
+      [{ encProps: { iv: "00" } }, /E403.*IV/],
+      [{ rollingHook: "x" }, /E408/],
+    ] as const
+  ) {
+    assert.throws(() => check(raw), reason);
   }
-  assert.throws(() => read({ fileType: "parquet" }), /E403/);
+  check({ fileType: "csv" }, "delimited");
+  check({ path: "{{.a}}" });
 });

@@ -88,13 +88,18 @@ export const sourceSettings = v.strictObject({
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({
   path: text({
-    description: "The file to write; a relative path starts in the data directory. Folders on the way are created.",
+    description:
+      "The file to write; a relative path starts in the data directory. Folders on the way are created. With a " +
+      "template, each text that it gives is a file of its own, in the folder that stands in front of the template.",
     default: "cache",
+    dynamic: true,
   }),
-  fileType: choice(["lines"], {
-    description: "`lines`: one message a line.",
+  fileType: choice(["lines", "json", "csv"], {
+    description:
+      "`lines`: one message a line. `json`: all messages of a file are the elements of one array, which gets " +
+      "its end when the file is full or the rule stops. `csv`: with the format `delimited`; a header stands once, at " +
+      "the start of each file.",
     default: "lines",
-    unsupported: ["csv", "json"],
   }),
   ifExists: choice(["append", "truncate"], {
     description:
@@ -118,8 +123,38 @@ export const sinkSettings = v.strictObject({
   checkInterval: ignored("Files are rolled when they are due, not at intervals."),
   rollingHook: unsupported("Runs an action after a roll."),
   rollingHookProps: unsupported("Properties of the action after a roll."),
-  compression: unsupported("Compresses whole files."),
-  encryption: unsupported("Encrypts files."),
+  compression: choice(["", "gzip", "zstd"], {
+    description: "Compresses the file. Each write adds a part of its own, so that nothing of it is lost by a crash: " +
+      "small ones compress badly, `lingerInterval` gathers them.",
+    default: "",
+    unsupported: ["flate", "zlib"],
+  }),
+  compressionProps: v.optional(
+    v.strictObject({
+      level: integer({
+        description: "How hard the compression tries: 1 to 9, 1 to 22 for `zstd`. When absent, that of the method.",
+        optional: true,
+        min: 1,
+        max: 22,
+      }),
+    }),
+    {},
+  ),
+  encryption: choice(["", "aes"], {
+    description:
+      "Encrypts the file, after its compression, with the `aesKey` of the configuration. It begins with the IV.",
+    default: "",
+  }),
+  encProps: v.optional(
+    v.strictObject({
+      mode: choice(["cfb"], { description: "The mode of AES.", default: "cfb", unsupported: ["gcm"] }),
+      iv: text({
+        description: "A fixed IV, 16 bytes in hexadecimal, which is not written. It is for tests.",
+        optional: true,
+      }),
+    }),
+    { mode: "cfb" },
+  ),
 });
 
 /** False too for what cannot be looked at: opening tells the reason, and tries again. */
@@ -167,6 +202,27 @@ function checkFollowed(
   if (isFolder(path)) refuseSetting("atEnd", `Only a file can be followed: found the folder "${path}"`);
 }
 
+function checkSink(settings: v.InferOutput<typeof sinkSettings>, { payloads, resolvePath }: CheckContext): void {
+  const { fileType, compression, compressionProps: { level = 1 }, encryption, encProps: { iv = "" } } = settings;
+  if (!settings.path.includes("{{")) {
+    const path = resolvePath?.(settings.path) ?? resolve(settings.path);
+    if (isFolder(path)) refuseSetting("path", `Cannot write to "${path}": found a folder, wanted a file`);
+  }
+  const wanted = { csv: "delimited", json: "json", lines: undefined }[fileType];
+  if (payloads !== undefined && wanted !== undefined && payloads.format !== wanted) {
+    refuseSetting("fileType", `A file of type ${fileType} needs the format ${wanted}: found ${payloads.format}`);
+  }
+  if (compression === "gzip" && level > 9) {
+    refuseSetting("compressionProps.level", `The level of gzip is at most 9: found ${level}`);
+  }
+  if (encryption !== "" && payloads !== undefined && payloads.aesKey === undefined) {
+    refuseSetting("encryption", "AES Key is not defined: set aesKey in the configuration", "E404");
+  }
+  if (iv !== "" && !/^[0-9a-f]{32}$/i.test(iv)) {
+    refuseSetting("encProps.iv", "Bad IV: wanted 16 bytes in hexadecimal");
+  }
+}
+
 export const file = defineConnector({
   name: "file",
   status: "stable",
@@ -199,10 +255,13 @@ export const file = defineConnector({
   },
   sink: {
     summary:
-      "Appends each message as a line, and starts new files by age, count or size. A last line that a crash has cut off " +
-      "goes when the message that it is the beginning of is written again; any other last line without an end stays, and " +
-      "gets one. On a full disk the sink takes back what it has written of a batch, and waits. In a rule with " +
-      "`durability` `power`, a batch counts as written when the disk has it, and not only the operating system.",
+      "Appends each message to a file, as a line, as an element of a JSON array, or as CSV, and starts new files by age, " +
+      "count or size. A last line that a crash has cut off goes when the message that it is the beginning of is written " +
+      "again; any other last line without an end stays, and gets one. An array or compressed file that was cut off is " +
+      "made whole when the rule goes on with it, or stops; a file that was written in another way, or that has another " +
+      "header, is put aside under a name with its time. On a full disk the sink takes back what it has written of a " +
+      "batch, and waits. In a rule with `durability` `power`, a batch counts as written when the disk has it, and not " +
+      "only the operating system. Of the files of a template, up to 64 are open at a time.",
     delivery: "at-least-once",
     promise: ({ ifExists }) =>
       ifExists === "truncate"
@@ -210,12 +269,7 @@ export const file = defineConnector({
         : { level: "at-least-once", limit: "a file has no place for the ids that would tell repeats" },
     accepts: "payloads",
     settings: sinkSettings,
-    check(settings, context) {
-      const path = context.resolvePath?.(settings.path) ?? resolve(settings.path);
-      if (isFolder(path)) {
-        refuseSetting("path", `Cannot write to "${path}": found a folder, wanted a file`);
-      }
-    },
+    check: checkSink,
     open: async (settings, context) => await (await import("./sink.ts")).FileSink.open(settings, context),
   },
   examples: [
@@ -240,6 +294,21 @@ export const file = defineConnector({
       settings: { datasource: "/var/log/app.log", fileType: "lines", atEnd: "follow", startAt: "end" },
     },
     { title: "One growing file", role: "sink", settings: { path: "results.ndjson", rollingCount: 0 } },
+    {
+      title: "A compressed file for each device, a new one each day",
+      role: "sink",
+      settings: {
+        path: "devices/{{.device}}.ndjson.gz",
+        compression: "gzip",
+        rollingInterval: "24h",
+        rollingCount: 0,
+      },
+    },
+    {
+      title: "CSV with a header",
+      role: "sink",
+      settings: { path: "results.csv", fileType: "csv", rollingSize: 10_000_000, rollingNamePattern: "suffix" },
+    },
     {
       title: "A file an hour",
       role: "sink",

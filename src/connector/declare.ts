@@ -92,6 +92,10 @@ export interface PayloadKind {
   readonly compression: string;
   /** Empty when they are not encrypted. */
   readonly encryption: string;
+  /** Each begins with a line of column names. */
+  readonly hasHeader?: boolean;
+  /** The key of the agent, for a sink that encrypts by itself: 16, 24 or 32 bytes. */
+  readonly aesKey?: Uint8Array | undefined;
 }
 
 /** A column of CREATE STREAM or CREATE TABLE, as far as a source that gives rows may want to know it. */

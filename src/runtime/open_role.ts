@@ -74,6 +74,6 @@ export async function openRole<Handle extends Closable>(
   }
 }
 
-function kindOf({ format, compression, encryption }: PayloadKind): PayloadKind {
-  return { format, compression, encryption };
+function kindOf({ format, compression, encryption, hasHeader, aesKey }: PayloadKind): PayloadKind {
+  return { format, compression, encryption, hasHeader: hasHeader === true, aesKey };
 }

@@ -104,7 +104,8 @@ function preparePayloads(common: ActionSettings, { aesKey, schemas }: RuleEnviro
   }
   const { compression, encryption } = common;
   const pack = createPacker(common, { aesKey, path });
-  return { format: codec.format, compression, encryption, createEncoder, pack };
+  const hasHeader = codec.format === "delimited" && common.hasHeader;
+  return { format: codec.format, compression, encryption, hasHeader, aesKey, createEncoder, pack };
 }
 
 function prepareTemplates(

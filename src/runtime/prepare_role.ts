@@ -115,11 +115,14 @@ export function readRoles(
 export function checkRole(
   role: { check?(settings: never, context: CheckContext): void },
   settings: unknown,
-  { resolvePath }: { readonly resolvePath?: CheckContext["resolvePath"] },
+  { resolvePath, payloads }: CheckContext,
   path: string,
 ): void {
   try {
-    role.check?.(settings as never, resolvePath === undefined ? {} : { resolvePath });
+    role.check?.(settings as never, {
+      ...(resolvePath === undefined ? {} : { resolvePath }),
+      ...(payloads === undefined ? {} : { payloads }),
+    });
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     throw new DiagnosticError(error.diagnostics.map((d) => ({ ...d, path: [path, d.path ?? []].flat().join(".") })));
