@@ -34,6 +34,7 @@ const refusals = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD"
 export class KafkaSink implements PayloadSink {
   readonly #settings: Settings;
   readonly #context: OpenContext<KafkaConnection>;
+  readonly #leave: () => void;
   readonly #producer: Producer<Buffer, Buffer, Buffer, Buffer>;
   readonly #headers: readonly (readonly [string, string])[];
   /** Where messages without a key go: to one partition until the next write, so that they stay together and in order. */
@@ -43,6 +44,7 @@ export class KafkaSink implements PayloadSink {
   private constructor(settings: Settings, context: OpenContext<KafkaConnection>) {
     this.#settings = settings;
     this.#context = context;
+    this.#leave = context.connection.use();
     this.#headers = typeof settings.headers === "string" ? [] : Object.entries(settings.headers);
     this.#producer = new Producer({
       ...context.connection.clientOptions(context.name, settings.maxAttempts),
@@ -139,6 +141,7 @@ export class KafkaSink implements PayloadSink {
   }
 
   async close(): Promise<void> {
+    this.#leave();
     const end = new AbortController();
     const late = this.#context.clock.sleep(closeMs, end.signal).catch(() => {});
     await Promise.race([this.#producer.close(true).catch(() => {}), late]);

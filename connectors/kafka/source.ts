@@ -63,6 +63,7 @@ export class KafkaSource implements Source {
   readonly #settings: Settings;
   readonly #context: Context;
   readonly #consumer: Consumer;
+  readonly #leave: () => void;
   readonly #acks = new AckOrder();
   /** What to ask for next, of each partition that is read. */
   #next = new Map<number, bigint>();
@@ -86,13 +87,14 @@ export class KafkaSource implements Source {
     const { connection, name } = context;
     this.#settings = settings;
     this.#context = context;
+    this.#leave = connection.use();
     const options = connection.clientOptions(name, settings.maxAttempts);
     this.#consumer = new Consumer({
       ...options,
       // Joining a group waits for its other members.
       requestTimeout: this.#isInGroup
-        ? Math.max(options.requestTimeout!, rebalanceTimeoutMs + sessionTimeoutMs)
-        : options.requestTimeout! + waitMs,
+        ? Math.max(options.requestTimeout, rebalanceTimeoutMs + sessionTimeoutMs)
+        : options.requestTimeout + waitMs,
       groupId: this.#isInGroup ? settings.groupID : "weir",
       autocommit: false,
       sessionTimeout: sessionTimeoutMs,
@@ -372,6 +374,7 @@ export class KafkaSource implements Source {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#leave();
     const { clock } = this.#context;
     const end = new AbortController();
     const late = clock.sleep(closeMs, end.signal).catch(() => {});

@@ -48,6 +48,19 @@ test("a rule writes means of windows, with tags of the row and the window's end 
   }
 });
 
+test("a ping tells whether InfluxDB answers", async () => {
+  const server = await startInflux();
+  try {
+    await withEngine(async ({ engine }) => {
+      await engine.reach("sink", "influx", { addr: server.url, database: "d", measurement: "m" });
+      const settings = { addr: "127.0.0.1:1", org: "o", bucket: "b", measurement: "m" };
+      await assert.rejects(engine.reach("sink", "influx2", settings), /E708/);
+    });
+  } finally {
+    await server.stop();
+  }
+});
+
 test("a rule with qos 1 and times of its rows gives each point once when InfluxDB dies and the agent is killed", async () => {
   const server = await startInflux();
   try {

@@ -72,6 +72,18 @@ test("a rule reads a topic, filters, and writes to the topic and key that the ro
   });
 });
 
+test("a ping tells whether a cluster answers, and lets in", { skip }, async () => {
+  const { broker, loginBroker } = await server();
+  await withEngine(async ({ engine }) => {
+    await engine.reach("sink", "kafka", { brokers: broker });
+    await engine.reach("source", "kafka", { brokers: broker });
+    const login = { brokers: loginBroker, saslAuthType: "scram", saslUserName: "weir" };
+    await engine.reach("sink", "kafka", { ...login, password: "secret" });
+    await assert.rejects(engine.reach("sink", "kafka", { ...login, password: "wrong" }), /E708.*authentication/i);
+    await assert.rejects(engine.reach("sink", "kafka", { brokers: "127.0.0.1:1" }), /E708.*ECONNREFUSED/);
+  });
+});
+
 test("a rule with qos 2 between two topics gives each message once by its id, whoever dies", { skip }, async () => {
   const { broker, process } = await server();
   await createTopics("in", "out");

@@ -56,6 +56,22 @@ test("a rule joins messages of a channel with rows of keys, and keeps the result
   }
 });
 
+test("a ping tells whether Redis answers, and lets in", async () => {
+  const server = await startRedis({ lines: ["requirepass secret"] });
+  try {
+    await withEngine(async ({ engine }) => {
+      const login = { addr: server.address, password: "secret" };
+      await engine.reach("sink", "redis", { ...login, key: "k" });
+      await engine.reach("lookup", "redis", login);
+      await engine.reach("source", "redisSub", { ...login, channels: "a" });
+      await engine.reach("sink", "redisPub", { ...login, channel: "a" });
+      await assert.rejects(engine.reach("lookup", "redis", { addr: server.address }), /E708.*NOAUTH/);
+    });
+  } finally {
+    await server.stop();
+  }
+});
+
 test("a rule with qos 1 loses nothing when Redis dies and the agent is killed, and keeps the order", async () => {
   const server = await startRedis();
   try {
