@@ -14,6 +14,7 @@ import {
   type MessageType,
   type ScalarKind,
 } from "./message_type.ts";
+import { tooLarge } from "./proto_size.ts";
 
 /** A .proto file that is not valid, or lacks an import. The message names the file and, where it is known, the line. */
 export class ProtoError extends Error {
@@ -44,6 +45,8 @@ export function parseProto(fileName: string, text: string, read: (fileName: stri
   const seen = new Set([fileName]);
   const parse = (name: string, content: string): protobuf.IParserResult => {
     if (content.length > fileCharactersMax) throw new ProtoError(`${name} has over ${fileCharactersMax} characters`);
+    const tooMuch = tooLarge(content);
+    if (tooMuch !== undefined) throw new ProtoError(`${name} has ${tooMuch}`);
     try {
       return protobuf.parse(content, root, { keepCase: true });
     } catch (error) {
@@ -105,25 +108,36 @@ function withoutPoint(fullName: string): string {
   return fullName.replace(/^\./, "");
 }
 
+/** The type of a message, and of all those that it holds, as deep as they may hold each other. */
 function messageType(type: protobuf.Type, types: Map<string, MessageType>): MessageType {
-  const name = withoutPoint(type.fullName);
-  const known = types.get(name);
-  if (known !== undefined) return known;
-  const fields: Field[] = [];
-  const byNumber = new Map<number, Field>();
-  const made: MessageType = { name, fields, byNumber };
-  // Before its fields: they may hold the message itself.
-  types.set(name, made);
-  for (const each of type.fieldsArray) {
-    const field = fieldOf(each.resolve(), types);
-    fields.push(field);
-    byNumber.set(field.number, field);
-  }
-  return made;
+  const waiting: (() => void)[] = [];
+  const typeOf = (each: protobuf.Type): MessageType => {
+    const name = withoutPoint(each.fullName);
+    const known = types.get(name);
+    if (known !== undefined) return known;
+    const fields: Field[] = [];
+    const byNumber = new Map<number, Field>();
+    const made: MessageType = { name, fields, byNumber };
+    // Before its fields: they may hold the message itself.
+    types.set(name, made);
+    waiting.push(() => {
+      for (const found of each.fieldsArray) {
+        const field = fieldOf(found.resolve(), typeOf);
+        fields.push(field);
+        byNumber.set(field.number, field);
+      }
+    });
+    return made;
+  };
+  const wanted = typeOf(type);
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) next();
+  return wanted;
 }
 
-function fieldOf(field: protobuf.Field, types: Map<string, MessageType>): Field {
-  const element = elementOf(field, types);
+type TypeOf = (type: protobuf.Type) => MessageType;
+
+function fieldOf(field: protobuf.Field, typeOf: TypeOf): Field {
+  const element = elementOf(field, typeOf);
   const form = field instanceof protobuf.MapField ? "map" : field.repeated ? "list" : "single";
   const group = field.partOf?.oneof ?? [];
   return {
@@ -147,11 +161,11 @@ function columnName({ name, parent }: protobuf.ReflectionObject): string {
   return name.startsWith(".") ? name.slice(name.lastIndexOf(".") + 1) : name;
 }
 
-function elementOf(field: protobuf.Field, types: Map<string, MessageType>): ElementType {
+function elementOf(field: protobuf.Field, typeOf: TypeOf): ElementType {
   const resolved = field.resolvedType;
   if (resolved === null) return { kind: field.type as ScalarKind };
   if (resolved instanceof protobuf.Enum) return { kind: "enum", type: enumType(resolved) };
-  return { kind: "message", type: messageType(resolved, types), isGroup: field.delimited };
+  return { kind: "message", type: typeOf(resolved), isGroup: field.delimited };
 }
 
 function enumType({ fullName, values }: protobuf.Enum): EnumType {

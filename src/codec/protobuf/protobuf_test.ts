@@ -435,6 +435,56 @@ test("a file says which messages it defines, and what is wrong with it", () => {
   assert.throws(() => parsed.message("All"), /plant.proto has no message All/);
 });
 
+test("files that would keep the parser busy are refused, long chains of messages are not", () => {
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+  const fields = (count: number) => numbers(count).map((i) => `int32 f${i} = ${i};`).join(" ");
+  const head = 'syntax = "proto3";';
+  const refused = [
+    [`${head} message M { ${fields(30_000)} }`, /over 1000 entries in one block/],
+    [
+      `${head} message M { /* { */ // {\n option (a) = "{"; option (b) = '}\\'{'; ${fields(1001)} }`,
+      /over 1000 entries/,
+    ],
+    [`${head} enum E { A0 = 0; ${numbers(30_000).map((i) => `A${i} = ${i};`).join(" ")} }`, /over 1000 entries/],
+    [`${head} ${numbers(30).map((i) => `message M${i} { ${fields(400)} }`).join(" ")}`, /more and larger blocks/],
+    [`${head} ${"message M { ".repeat(30)} ${fields(900)}`, /max depth|illegal|unexpected|missing/],
+    [`${head} ${numbers(900).map((i) => `message M${i} { ${fields(40)} `).join(" ")}`, /more and larger blocks/],
+  ] as const;
+  for (const [text, message] of refused) {
+    const started = performance.now();
+    assert.throws(() => parseProto("t.proto", text, () => undefined), message);
+    assert.ok(performance.now() - started < 5000);
+  }
+  const chain = `${head} ${numbers(900).map((i) => `message M${i} { M${i % 900 + 1} a = 1; }`).join(" ")}`;
+  const schema = schemaOfText(chain, "M1");
+  assert.deepEqual(decoded(schema, "0a020a00"), { a: { a: {} } });
+});
+
+test("mangled files give ProtoError, or types that work", () => {
+  const random = new SeededRandom(9);
+  const words = '{ } ; = " /* // < > [ ] ( ) option oneof map< extend group -1 __proto__ enum repeated . max reserved'
+    .split(" ");
+  let parsed = 0;
+  for (let round = 0; round < 3000; round++) {
+    let text = round % 2 === 0 ? old : units;
+    const at = random.below(text.length);
+    const cut = random.below(3) === 0 ? random.below(6) : 0;
+    text = text.slice(0, at) + (cut === 0 ? random.pick(words) : "") + text.slice(at + cut);
+    try {
+      const file = parseProto("t.proto", text, () => undefined);
+      for (const name of file.messages) {
+        const schema = messageSchema(name, file.message(name));
+        assert.equal(schema.createDecoder({ wanted }).decode(new Uint8Array()).length, 1);
+        parsed++;
+      }
+    } catch (error) {
+      assert.ok(error instanceof ProtoError, `${(error as Error).stack}\n${text}`);
+    }
+  }
+  assert.ok(parsed > 100, `${parsed} messages`);
+  assert.deepEqual(Object.keys(Object.prototype), []);
+});
+
 test("files may import each other in a circle", () => {
   const circle = new Map([
     ["a.proto", 'syntax = "proto3"; import "b.proto"; message A { B b = 1; }'],

@@ -12,7 +12,7 @@ import { wellKnown } from "./well_known.ts";
 export function messageSchema(id: string, type: MessageType): MessageSchema {
   return {
     id,
-    columns: columnsOf(type, { count: 0 }),
+    columns: columnsOf(type, { count: 0, depth: 0 }),
     createDecoder: (options) => createMessageDecoder(type, options),
     createEncoder: () => createMessageEncoder(type),
   };
@@ -20,21 +20,31 @@ export function messageSchema(id: string, type: MessageType): MessageSchema {
 
 /** Messages that hold each other would have no end, and those that hold others twice very many columns. */
 const columnsMax = 2000;
+const depthMax = 32;
 
-/** @param shown how many columns were made so far; messages beyond the limit show none */
-function columnsOf(type: MessageType, shown: { count: number }): Column[] {
-  if (shown.count > 0 && shown.count + type.fields.length > columnsMax) return [];
-  shown.count += type.fields.length;
-  return type.fields.map((field) => ({ name: field.name, type: columnType(field, shown) }));
+/** How many columns were made so far, and the messages around. */
+interface Shown {
+  count: number;
+  depth: number;
 }
 
-function columnType({ form, element }: Field, shown: { count: number }): ColumnType {
+/** Messages beyond the limits show no columns. */
+function columnsOf(type: MessageType, shown: Shown): Column[] {
+  if (shown.count > 0 && (shown.count + type.fields.length > columnsMax || shown.depth >= depthMax)) return [];
+  shown.count += type.fields.length;
+  shown.depth++;
+  const columns = type.fields.map((field) => ({ name: field.name, type: columnType(field, shown) }));
+  shown.depth--;
+  return columns;
+}
+
+function columnType({ form, element }: Field, shown: Shown): ColumnType {
   if (form === "map") return { kind: "struct", columns: [] };
   const type = elementType(element, shown);
   return form === "list" ? { kind: "array", element: type } : type;
 }
 
-function elementType(element: ElementType, shown: { count: number }): ColumnType {
+function elementType(element: ElementType, shown: Shown): ColumnType {
   switch (element.kind) {
     case "message":
       return wellKnown.get(element.type.name)?.column ??
