@@ -93,6 +93,7 @@ export const rest = defineConnector({
     delivery: "exactly-once",
     promise,
     accepts: "payloads",
+    messagesMax: 64,
     pings: true,
     settings: sinkSettings,
     check: checkRest,

@@ -185,6 +185,11 @@ interface SinkRoleBase<Schema extends SettingsSchema> {
   readonly promise?: DeliveryOf<Schema>;
   readonly settings: Schema;
   /**
+   * Most messages that it wants in one write; 1,024 when absent. What a write was interrupted in is repeated as a whole after
+   * a restart, so that a sink whose peer confirms each message by itself wants few.
+   */
+  readonly messagesMax?: number;
+  /**
    * Whether opening tells that the peer can be reached, and does nothing else: it may be opened to see that, and closed
    * again. When absent, whether there is a connection below, whose status tells it.
    */

@@ -48,7 +48,8 @@ export class BatchLane extends LaneOver {
     this.#options = options;
   }
 
-  take(): Sending | undefined {
+  /** @param max batches */
+  take(max = writeItemsMax): Sending | undefined {
     const { available } = this.lane;
     if (available <= 0) return undefined;
     if (!this.#isRipe(available)) {
@@ -56,7 +57,7 @@ export class BatchLane extends LaneOver {
       return undefined;
     }
     this.#endWait();
-    const inner = this.lane.take(this.#countOf(available));
+    const inner = this.lane.take(this.#countOf(available, max));
     if (inner === undefined) return undefined;
     return this.#batches(inner);
   }
@@ -71,11 +72,11 @@ export class BatchLane extends LaneOver {
   }
 
   /** Whole batches, as many as a sink is given at once; or what there is. */
-  #countOf(available: number): number {
+  #countOf(available: number, max: number): number {
     const { size } = this.#options;
     if (size === 0) return timedItemsMax;
     if (available < size) return size;
-    return Math.max(1, Math.floor(Math.min(available, writeItemsMax) / size)) * size;
+    return Math.max(1, Math.min(max, Math.floor(Math.min(available, writeItemsMax) / size))) * size;
   }
 
   #wait(): void {

@@ -101,6 +101,7 @@ export function createAction(options: CreateActionOptions): Action {
     queue,
     lane: laneOf(queue, forms.live),
     open: opener(options, action),
+    ...(action.role.messagesMax === undefined ? {} : { messagesMax: action.role.messagesMax }),
     caches: journal === undefined && usesCache(common),
     ...(resends === undefined ? {} : {
       resend: {

@@ -37,6 +37,8 @@ export interface SenderOptions {
   readonly onFailed: (error: DiagnosticError) => void;
   /** Called when messages have left the queue. */
   readonly onSent: () => void;
+  /** Most messages that the sink wants in one write; see `SinkRole`. */
+  readonly messagesMax?: number;
   /** A setting of the sink that wins over what messages bring. */
   readonly fixed?: string;
   /** Milliseconds between two tries; growing ones when absent. */
@@ -56,6 +58,10 @@ export class Sender {
   /** The sink cannot be reached. */
   #isAway = false;
   readonly #back = new Waiters();
+  /** What the sink gets of messages that bring settings. */
+  #addressed:
+    | { readonly sending: Sending; readonly bodies: readonly Body[]; readonly settings: readonly MessageSettings[] }
+    | undefined;
   /** Breaks off the write that is under way, for a lane that diverts. */
   #patience: AbortController | undefined;
   #stopping = false;
@@ -81,7 +87,7 @@ export class Sender {
           await this.#back.wait();
           continue;
         }
-        const sending = this.#stopping && lane.finished ? undefined : lane.take();
+        const sending = this.#stopping && lane.finished ? undefined : lane.take(this.#options.messagesMax);
         if (sending === undefined) {
           if (this.#stopping) return;
           await lane.arrival();
@@ -228,9 +234,16 @@ export class Sender {
     }
   }
 
-  #give(writer: Writer, { items, ids }: Sending, signal: AbortSignal): Promise<void> {
+  /** A sink that was interrupted knows a batch again by its arrays: they are the same at each try. */
+  #give(writer: Writer, sending: Sending, signal: AbortSignal): Promise<void> {
+    const { items, ids } = sending;
     if (!items.some(isAddressed)) return writer.write(items as Body[], signal, ids);
-    return writer.write(items.map(bodyOf), signal, ids, items.map((item) => this.#settingsOf(item)));
+    if (this.#addressed?.sending !== sending) {
+      const settings = items.map((item) => this.#settingsOf(item));
+      this.#addressed = { sending, bodies: items.map(bodyOf), settings };
+    }
+    const { bodies, settings } = this.#addressed;
+    return writer.write(bodies, signal, ids, settings);
   }
 
   #settingsOf(item: Item): MessageSettings {
