@@ -235,9 +235,8 @@ export class SqlLookup implements Lookup {
     const { text, values: bounds } = this.#statement!(Object.fromEntries(keys.map((name, i) => [name, values[i]])));
     const { rowsMax } = this.#options;
     try {
-      const either = AbortSignal.any([signal, this.#closing.signal]);
       const run = (session: Session) => session.run(text, bounds, { rowsMax });
-      return (await this.#options.connection.use(either, run)).rows;
+      return (await this.#options.connection.use(signal, run)).rows;
     } catch (error) {
       throw lookupError(error);
     }

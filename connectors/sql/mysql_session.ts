@@ -9,9 +9,11 @@ import type { Struct, Value } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
 import type { ServerSource } from "./dsn.ts";
 import { fromJson, readInt, readTime } from "./found_value.ts";
+import { inTime } from "./in_time.ts";
 import {
   type Bound,
   type ColumnKind,
+  columnPlace,
   type ExactValue,
   type Found,
   type FoundColumn,
@@ -206,9 +208,7 @@ class MysqlSession implements Session {
   async close(): Promise<void> {
     if (!this.isOpen) return;
     this.isOpen = false;
-    const ended = new Promise<void>((done) => this.#connection.end(() => done()));
-    // A peer that says nothing would be waited for.
-    await Promise.race([ended, new Promise((done) => setTimeout(done, 500).unref())]);
+    await inTime(new Promise<void>((done) => this.#connection.end(() => done())));
     this.#connection.destroy();
   }
 
@@ -236,7 +236,7 @@ function found(fields: readonly Field[], raw: readonly RawRow[], exact: readonly
     }
     return row;
   });
-  const places = exact.map((name) => fields.findLastIndex((field) => field.name === name));
+  const places = exact.map((name) => columnPlace(fields, name));
   const exactOf = (values: RawRow): ExactValue[] => places.map((place) => exactValue(columns[place], values[place]));
   return { columns, rows, exact: exact.length === 0 ? [] : raw.map(exactOf) };
 }

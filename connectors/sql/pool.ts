@@ -30,7 +30,9 @@ export class SessionPool {
   readonly #open = new Set<Session>();
   readonly #idle: Session[] = [];
   #lent = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: PromiseWithResolvers<void>[] = [];
+  /** Ends the statement that runs in a session. */
+  readonly #running = new Map<Session, (reason: unknown) => void>();
   #state: "connecting" | "connected" | "disconnected" = "connecting";
   #keeping = false;
   /** While the pool itself connects: others wait for that instead of connecting as well. */
@@ -55,27 +57,30 @@ export class SessionPool {
    * @throws {SqlError} `disconnected` when there is none to be had; rejects with the reason of `signal` when it aborts.
    */
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
-    const either = AbortSignal.any([signal, this.#closing.signal]);
-    await this.#turn(either);
+    await this.#turn(signal);
     try {
-      if (this.#idle.length === 0 && this.#attempt !== undefined) await untilAborted(this.#attempt, either);
-      const session = this.#idle.pop() ?? await this.#connect(either);
+      if (this.#idle.length === 0 && this.#attempt !== undefined) await untilAborted(this.#attempt, signal);
+      const session = this.#idle.pop() ?? await this.#connect(signal);
       try {
-        return await work(this.#guarded(session, either));
+        return await work(this.#guarded(session, signal));
       } finally {
         this.#giveBack(session);
       }
     } finally {
       this.#lent--;
-      this.#waiting.shift()?.();
+      this.#waiting.shift()?.resolve();
     }
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new SqlError("disconnected", "The connection is closed"));
+    const reason = new SqlError("disconnected", "The connection is closed");
+    this.#closing.abort(reason);
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
     const idle = this.#idle.splice(0);
-    for (const session of this.#open) if (!idle.includes(session)) session.destroy();
-    this.#open.clear();
+    for (const session of [...this.#open]) {
+      if (idle.includes(session)) this.#open.delete(session);
+      else this.#drop(session, reason);
+    }
     await Promise.all(idle.map((session) => session.close()));
   }
 
@@ -84,16 +89,17 @@ export class SessionPool {
   async #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     while (this.#lent >= this.#options.sessionsMax) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const turn = Promise.withResolvers<void>();
       const abort = () => {
-        const at = this.#waiting.indexOf(resolve);
+        const at = this.#waiting.indexOf(turn);
         if (at !== -1) this.#waiting.splice(at, 1);
-        reject(signal.reason);
+        turn.reject(signal.reason);
       };
-      this.#waiting.push(resolve);
+      this.#waiting.push(turn);
       signal.addEventListener("abort", abort, { once: true });
-      await promise.finally(() => signal.removeEventListener("abort", abort));
+      await turn.promise.finally(() => signal.removeEventListener("abort", abort));
     }
+    this.#closing.signal.throwIfAborted();
     this.#lent++;
   }
 
@@ -125,17 +131,12 @@ export class SessionPool {
   ): Promise<Found> {
     signal.throwIfAborted();
     const { promise: given, reject } = Promise.withResolvers<never>();
-    // What is told comes before what the session says about its end.
-    const abort = () => {
-      reject(signal.reason);
-      this.#drop(session);
-    };
+    const abort = () => this.#drop(session, signal.reason);
     const { queryTimeoutMs } = this.#options;
     const cancel = this.#context.clock.after(queryTimeoutMs, () => {
-      const reason = `The database has not answered within ${queryTimeoutMs} ms`;
-      reject(new SqlError("disconnected", reason));
-      this.#lose(session, reason);
+      this.#lose(session, `The database has not answered within ${queryTimeoutMs} ms`);
     });
+    this.#running.set(session, reject);
     signal.addEventListener("abort", abort, { once: true });
     try {
       return await Promise.race([session.run(sql, values, options), given]);
@@ -144,6 +145,7 @@ export class SessionPool {
       throw error;
     } finally {
       cancel();
+      this.#running.delete(session);
       signal.removeEventListener("abort", abort);
     }
   }
@@ -152,15 +154,16 @@ export class SessionPool {
 
   async #connect(signal: AbortSignal): Promise<Session> {
     const { connect, connectTimeoutMs } = this.#options;
+    const closing = this.#closing.signal;
     const attempt = new AbortController();
-    const abort = () => attempt.abort(signal.reason);
+    const abort = () => attempt.abort(closing.aborted ? closing.reason : signal.reason);
     const cancel = this.#context.clock.after(connectTimeoutMs, () => {
       attempt.abort(new SqlError("disconnected", `The database has not answered within ${connectTimeoutMs} ms`));
     });
-    signal.addEventListener("abort", abort, { once: true });
+    for (const each of [signal, closing]) each.addEventListener("abort", abort, { once: true });
     let session: Session | undefined;
     try {
-      signal.throwIfAborted();
+      for (const each of [signal, closing]) each.throwIfAborted();
       session = await connect(attempt.signal, (reason) => {
         if (session !== undefined) this.#lose(session, reason);
       });
@@ -180,22 +183,26 @@ export class SessionPool {
       throw error;
     } finally {
       cancel();
-      signal.removeEventListener("abort", abort);
+      for (const each of [signal, closing]) each.removeEventListener("abort", abort);
     }
   }
 
-  #drop(session: Session): void {
+  /** What runs in the session is told before the session itself says something about its end. */
+  #drop(session: Session, reason: unknown): void {
     this.#open.delete(session);
     const at = this.#idle.indexOf(session);
     if (at !== -1) this.#idle.splice(at, 1);
+    this.#running.get(session)?.(reason);
     session.destroy();
   }
 
   #lose(session: Session, reason: string): void {
     if (!this.#open.has(session)) return;
-    this.#drop(session);
+    // Servers end sessions that rest for long: that alone says nothing about the server, and the next attempt does.
+    const isResting = this.#idle.includes(session);
+    this.#drop(session, new SqlError("disconnected", reason));
     if (this.#open.size > 0 || this.#closing.signal.aborted) return;
-    this.#report("disconnected", reason);
+    if (!isResting) this.#report("disconnected", reason);
     this.#keep();
   }
 

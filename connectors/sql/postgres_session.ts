@@ -10,9 +10,11 @@ import type { Struct, Value } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
 import type { ServerSource } from "./dsn.ts";
 import { fromJson, readInt, readTime } from "./found_value.ts";
+import { inTime } from "./in_time.ts";
 import {
   type Bound,
   type ColumnKind,
+  columnPlace,
   type ExactValue,
   type Found,
   type FoundColumn,
@@ -218,7 +220,7 @@ class PostgresSession implements Session {
       }
       return row;
     });
-    const places = exact.map((name) => fields.findLastIndex((field) => field.name === name));
+    const places = exact.map((name) => columnPlace(fields, name));
     const exactOf = (texts: RawRow): ExactValue[] => places.map((place) => texts[place] ?? null);
     return { columns, rows, exact: exact.length === 0 ? [] : raw.map(exactOf) };
   }
@@ -241,8 +243,7 @@ class PostgresSession implements Session {
   async close(): Promise<void> {
     if (!this.isOpen) return;
     this.isOpen = false;
-    // A peer that says nothing would be waited for.
-    await Promise.race([this.#client.end().catch(() => {}), new Promise((done) => setTimeout(done, 500).unref())]);
+    await inTime(this.#client.end().catch(() => {}));
     this.#socket.destroy();
   }
 

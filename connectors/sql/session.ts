@@ -70,3 +70,9 @@ export class SqlError extends Error {
 export function tooManyRows(rowsMax: number): SqlError {
   return new SqlError("statement", `The query gives over ${rowsMax} rows: limit it, or give it an index column`);
 }
+
+/** The place of a column in a result, in another letter case when there is none in this; -1 without. */
+export function columnPlace(columns: readonly { readonly name: string }[], name: string): number {
+  const place = columns.findLastIndex((column) => column.name === name);
+  return place === -1 ? columns.findLastIndex((column) => column.name.toLowerCase() === name.toLowerCase()) : place;
+}

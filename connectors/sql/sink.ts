@@ -106,8 +106,15 @@ export class SqlSink implements RowSink {
       await session.run(createTable(table, changes, this.#options), [], noRows);
       shape = await readShape(session, dialect, table);
     }
+    // Some databases take the name of a column that is not there for a text.
+    const lost = keys.find((name) => shape.column(name) === undefined);
+    if (lost !== undefined) {
+      throw new SqlError("missing", `The table ${shape.name} has no column ${JSON.stringify(lost)}`);
+    }
     if (this.#shape === undefined) {
-      if (idColumn !== "") await requireUnique(session, dialect, shape, [idColumn]);
+      // Rules with `qos` 0 give no ids.
+      const hasIds = changes.some(({ columns }) => idColumn !== "" && columns.includes(idColumn));
+      if (hasIds) await requireUnique(session, dialect, shape, [idColumn]);
       if (changes.some(({ kind }) => kind === "upsert")) await requireUnique(session, dialect, shape, keys);
     }
     this.#shape = shape;

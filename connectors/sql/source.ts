@@ -103,6 +103,9 @@ export class SqlSource implements Source {
     const table = this.#shape ??= await readShape(session, dialect, query.table);
     if (indexes.length > 0) {
       const names = indexes.map(({ name }) => name);
+      // Some databases take the name of a column that is not there for a text.
+      const missing = names.find((name) => table.column(name) === undefined);
+      if (missing !== undefined) throw new SqlError("statement", `the table has no column ${JSON.stringify(missing)}`);
       const rows = Math.min(limit ?? pageRows, rowsMax - 1);
       return await readIndexed(session, { dialect, table, indexes: names, limit: rows, rowsMax }, this.#values);
     }
@@ -119,7 +122,12 @@ export class SqlSource implements Source {
       Object.fromEntries(indexes.map(({ name }, i) => [name, this.#values[i]])),
     );
     const exact = indexes.map(({ name }) => name);
-    const { rows, exact: keys } = await session.run(text, values, { rowsMax, exact });
+    const { columns, rows, exact: keys } = await session.run(text, values, { rowsMax, exact });
+    const given = new Set(columns.map(({ name }) => name.toLowerCase()));
+    const missing = exact.find((name) => !given.has(name.toLowerCase()));
+    if (missing !== undefined) {
+      throw new SqlError("statement", `the statement gives no column ${JSON.stringify(missing)}`);
+    }
     const last = keys.reduce<IndexValues>((most, key, i) => {
       // Of numbers the value that a template can compute with.
       const typed = key.map((value, j) => columnOf(rows[i]!, exact[j]!) ?? value);

@@ -12,6 +12,7 @@ import { fromJson, readTime } from "./found_value.ts";
 import {
   type Bound,
   type ColumnKind,
+  columnPlace,
   type ExactValue,
   type Found,
   type FoundColumn,
@@ -74,7 +75,8 @@ export class SqliteSession implements Session {
       }
       const rows = isLimited ? statement.all(...values) as Struct[] : upTo(rowsMax, statement.iterate(...values));
       if (rows.length > rowsMax) throw tooManyRows(rowsMax);
-      const exactRows = exact.length === 0 ? [] : rows.map((row) => exact.map((name) => exactOf(row[name])));
+      const places = exact.map((name) => columns[columnPlace(columns, name)]?.name ?? name);
+      const exactRows = exact.length === 0 ? [] : rows.map((row) => places.map((name) => exactOf(row[name])));
       for (const column of prepared.converted) for (const row of rows) convert(row, column);
       return { columns, rows, exact: exactRows };
     } catch (error) {
