@@ -15,6 +15,9 @@ import { topicMatches } from "./topic.ts";
 /** A wait longer than this is logged once: rules that stand still should be easy to find. */
 const longWaitMs = 10_000;
 
+/** Topics whose readers are known; with templates there may be as many topics as there are rows. */
+const matchesMax = 10_000;
+
 /** A row on its way, with the topic it was written to. */
 export interface BusItem {
   readonly topic: string;
@@ -192,6 +195,7 @@ export class MemoryBus implements ClosableConnection {
     let found = this.#matches.get(topic);
     if (found === undefined) {
       found = [...this.#readers].filter(({ filter }) => topicMatches(filter, topic));
+      if (this.#matches.size >= matchesMax) this.#matches.clear();
       this.#matches.set(topic, found);
     }
     return found;

@@ -212,3 +212,33 @@ test("a memory sink with rowkindField changes lookup tables, and sources see its
   });
   assert.deepEqual(all(), ["e"]);
 });
+
+test("a memory sink writes each result to the topic that its template gives, and refuses what is none", async () => {
+  const { source, sink } = openBus();
+  const reader = source("r2", "t/+", 5000);
+  const writer = sink("r1", "t/{{.device}}");
+  const topics = ["t/a", "t/b/c", "t/b", "t/+", "", "t/a"];
+  const rows = topics.map((_, n) => [{ n }]);
+  await assert.rejects(writer.write(rows, signal, undefined, topics.map((topic) => ({ topic }))), (error) => {
+    assert.ok(error instanceof ItemsFailed);
+    assert.deepEqual([...error.failed.keys()], [3, 4]);
+    return /found "t\/\+", wanted a topic/.test(error.message);
+  });
+  const batch = await reader.read(signal);
+  assert.deepEqual(batch.kind === "rows" && batch.rows, [{ n: 0 }, { n: 2 }, { n: 5 }]);
+  assert.deepEqual([0, 1, 2].map((i) => batch.meta!(i)), ["t/a", "t/b", "t/a"].map((topic) => ({ topic })));
+  // Many topics make the bus no larger.
+  for (let n = 0; n < 3000; n++) await writer.write([[{ n }]], signal, undefined, [{ topic: `t/${n}` }]);
+  const rest = await reader.read(signal);
+  assert.equal(rest.kind === "rows" && rest.rows.length, 3000);
+  await writer.close();
+});
+
+test("a rule that feeds itself by a template loses rows instead of standing still", async () => {
+  const { source, sink } = openBus();
+  source("r1", "t/#", 1);
+  const self = sink("r1", "t/{{.a}}");
+  const write = (n: number) => self.write([[{ n }]], signal, undefined, [{ topic: `t/${n}` }]);
+  await write(1);
+  await assert.rejects(write(2), ItemsFailed);
+});

@@ -9,7 +9,7 @@ import { MemoryBus } from "./bus.ts";
 import { MemoryLookup } from "./lookup.ts";
 import { MemorySink } from "./sink.ts";
 import { MemorySource } from "./source.ts";
-import { filterProblem } from "./topic.ts";
+import { filterProblem, isPublishTopic, wantedTopic } from "./topic.ts";
 
 const datasource = v.pipe(
   text({
@@ -42,8 +42,8 @@ export const lookupSettings = v.strictObject({
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({
   topic: v.pipe(
-    text({ description: "Topic to write to, without wildcards." }),
-    v.check((topic) => !/[+#]/.test(topic), "a topic without the wildcards + and #"),
+    text({ description: "Topic to write to, without wildcards.", dynamic: true }),
+    v.check(isPublishTopic, wantedTopic),
   ),
   rowkindField: text({
     description:
@@ -127,5 +127,6 @@ export const memory = defineConnector({
       settings: { topic: "devices", rowkindField: "action", keyField: "id" },
     },
     { title: "One topic", role: "sink", settings: { topic: "plant1/line2/temperature" } },
+    { title: "A topic for each line", role: "sink", settings: { topic: "plant1/{{.line}}/temperature" } },
   ],
 });

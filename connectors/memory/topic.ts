@@ -11,6 +11,14 @@ export function filterProblem(filter: string): string | undefined {
   return undefined;
 }
 
+/** For messages, as a completion of "wanted …". */
+export const wantedTopic = "a topic of at most 4096 characters without the wildcards + and #";
+
+/** Whether rows can be written to it. */
+export function isPublishTopic(topic: string): boolean {
+  return topic !== "" && topic.length <= 4096 && !/[+#]/.test(topic);
+}
+
 /** True when `filter` covers `topic`. As in MQTT, `a/#` covers `a` itself too. */
 export function topicMatches(filter: string, topic: string): boolean {
   if (filter === topic) return true;
