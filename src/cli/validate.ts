@@ -111,18 +111,22 @@ function attempt(report: FileReport, origin: string, work: () => void): void {
   }
 }
 
-/** Without a configuration, a confKey or connection that is not known may well be one of the agent. */
-function doubtUnknownNames(report: FileReport): FileReport {
+/** What is not known here may well be known to the agent: with its configuration, only schemas. */
+function doubtUnknownNames(report: FileReport, withConfig: boolean): FileReport {
+  const doubted: readonly string[] = withConfig ? ["E410"] : ["E406", "E410"];
   const pick = (wanted: boolean, of: (d: Diagnostic) => Diagnostic) =>
     report.errors.flatMap(({ origin, error }) => {
-      const found = error.diagnostics.filter(({ code }) => (code === "E406") === wanted).map(of);
+      const found = error.diagnostics.filter(({ code }) => doubted.includes(code) === wanted).map(of);
       return found.length === 0 ? [] : [{ origin, error: new DiagnosticError(found, error.text) }];
     });
-  const hint = "give the agent's weir.yaml with --config to check it; settings made through REST are not known here";
+  const settings =
+    "give the agent's weir.yaml with --config to check it; settings made through REST are not known here";
+  const hintOf = ({ code }: Diagnostic) =>
+    code === "E410" ? "the agent that runs the rule has to have the schema" : settings;
   return {
     ...report,
     errors: pick(false, (d) => d),
-    warnings: [...report.warnings, ...pick(true, (d) => ({ ...d, hint }))],
+    warnings: [...report.warnings, ...pick(true, (d) => ({ ...d, hint: hintOf(d) }))],
   };
 }
 
@@ -194,7 +198,7 @@ async function check(
         });
       }
     }
-    return loaded.map(({ report }) => configFile === undefined ? doubtUnknownNames(report) : report);
+    return loaded.map(({ report }) => doubtUnknownNames(report, configFile !== undefined));
   } finally {
     await engine.close();
   }
@@ -248,7 +252,8 @@ export const validate: Command = {
   details: `
 A FILE holds a rule or an array of rules as JSON, a ruleset ({"streams","tables","rules"}), or SQL statements separated by
 semicolons. Give the file with its CREATE STREAM along with a rule. A confKey or connection that is not known is a warning,
-which does not change the exit code; with --config, which is checked too, it is a mistake (E406). Operands whose types are
-known and do not fit (E213) are warnings too: rows that have values there will fail.`,
+which does not change the exit code; with --config, which is checked too, it is a mistake (E406). A schema that is not
+known (E410) is a warning. Operands whose types are known and do not fit (E213) are warnings too: rows that have values
+there will fail.`,
   run,
 };

@@ -4,6 +4,7 @@
  * The code that reads .proto files is loaded with the first schema: most agents have none.
  * @module
  */
+import * as v from "valibot";
 import type { MessageSchema } from "../codec/codec.ts";
 import type { ProtoFile } from "../codec/protobuf/parse_proto.ts";
 import { type Diagnostic, fail } from "../diagnostics/diagnostic.ts";
@@ -56,11 +57,21 @@ async function loadProtobuf(): Promise<ProtobufModules> {
 
 const storePrefix = "protobuf/";
 
+const stored = v.object({
+  name: v.string(),
+  content: v.string(),
+  imports: v.record(v.string(), v.string()),
+  file: v.string(),
+  version: v.string(),
+});
+
 export class SchemaRegistry implements Schemas {
   readonly #store: Store;
   readonly #schemas = new Map<string, SchemaDefinition>();
   readonly #files = new Map<string, ProtoFile>();
   readonly #messages = new Map<string, MessageSchema>();
+  /** Names of stored schemas that cannot be read any more. They stay in the store until they are deleted. */
+  readonly unreadable: string[] = [];
   #modules: ProtobufModules | undefined;
   revision = 0;
 
@@ -73,8 +84,9 @@ export class SchemaRegistry implements Schemas {
     const registry = new SchemaRegistry(store);
     for (const { name, text } of store.list("schema")) {
       if (!name.startsWith(storePrefix)) continue;
-      const definition = JSON.parse(text) as SchemaDefinition;
-      registry.#schemas.set(definition.name, definition);
+      const definition = readStored(text);
+      if (definition === undefined) registry.unreadable.push(name.slice(storePrefix.length));
+      else registry.#schemas.set(definition.name, definition);
     }
     if (registry.#schemas.size > 0) registry.#modules = await loadProtobuf();
     return registry;
@@ -113,7 +125,9 @@ export class SchemaRegistry implements Schemas {
 
   /** @throws {DiagnosticError} E701 when there is none. */
   delete(name: string): void {
-    if (!this.#schemas.has(name)) missing(name, this.names());
+    const unreadable = this.unreadable.indexOf(name);
+    if (unreadable !== -1) this.unreadable.splice(unreadable, 1);
+    else if (!this.#schemas.has(name)) missing(name, this.names());
     this.#store.delete("schema", storePrefix + name);
     this.#schemas.delete(name);
     this.#changed();
@@ -182,6 +196,8 @@ export class SchemaRegistry implements Schemas {
     }
     this.#store.put("schema", storePrefix + definition.name, JSON.stringify(definition));
     this.#schemas.set(definition.name, definition);
+    const unreadable = this.unreadable.indexOf(definition.name);
+    if (unreadable !== -1) this.unreadable.splice(unreadable, 1);
     this.#changed();
   }
 
@@ -190,6 +206,15 @@ export class SchemaRegistry implements Schemas {
     this.#files.clear();
     this.#messages.clear();
     this.revision++;
+  }
+}
+
+/** Undefined for a text that no version of weir has written. */
+function readStored(text: string): SchemaDefinition | undefined {
+  try {
+    return v.parse(stored, JSON.parse(text));
+  } catch {
+    return undefined;
   }
 }
 

@@ -66,6 +66,20 @@ test("schemas are created, listed, read, replaced and deleted, and are there aft
     assert.deepEqual((await SchemaRegistry.open(store)).names(), []);
   }));
 
+test("a stored schema that cannot be read is named, and does not keep the others away", async () => {
+  const store = new MemoryStore();
+  const good = JSON.stringify({ name: "good", content: proto, imports: {}, file: "", version: "" });
+  for (const [name, text] of [["good", good], ["cut", good.slice(0, 30)], ["old", "{}"]]) {
+    store.put("schema", `protobuf/${name}`, text!);
+  }
+  const schemas = await SchemaRegistry.open(store);
+  assert.deepEqual(schemas.names(), ["good"]);
+  assert.deepEqual(schemas.unreadable, ["cut", "old"]);
+  schemas.delete("cut");
+  await schemas.create({ name: "old", content: proto, imports: {}, file: "", version: "" });
+  assert.deepEqual((await SchemaRegistry.open(store)).unreadable, []);
+});
+
 test("mistakes have the status and the words that clients of eKuiper know", () =>
   withSchemas(async ({ ask }) => {
     await ask("POST", "/schemas/protobuf", { name: "plant", content: proto, version: "2" });

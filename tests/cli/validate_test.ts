@@ -69,6 +69,21 @@ test("validate --config tells what is wrong with the configuration itself", () =
     assert.equal((await weir(["validate"], { loadEngine })).code, 2);
   }));
 
+test("validate warns of schemas, which only an agent has", () =>
+  withFiles(async (write) => {
+    const create = 'CREATE STREAM p (id BIGINT) WITH (DATASOURCE="t", FORMAT="protobuf", SCHEMAID="plant.Reading")';
+    const sql = write("rule.sql", `${create};\nSELECT id FROM p;`);
+    const config = write("weir.yaml", "");
+    for (const args of [[sql], [sql, "--config", config]]) {
+      const outcome = await weir(["validate", ...args], { loadEngine });
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.match(
+        outcome.stderr,
+        /^warning: E410: There are no schemas here: only an agent keeps them\n.*p\.SCHEMAID/,
+      );
+    }
+  }));
+
 test("validate warns of operands that do not fit, in rules and in statements", () =>
   withFiles(async (write) => {
     const create = 'CREATE STREAM typed (id BIGINT, s STRING) WITH (DATASOURCE="t")';

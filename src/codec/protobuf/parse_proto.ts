@@ -86,9 +86,10 @@ export function parseProto(fileName: string, text: string, read: (fileName: stri
   };
 }
 
-/** Without the words that the library puts in front of all. */
+/** Messages of the library hold the token that was not expected, which may be long. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 function lookup(root: protobuf.Root, name: string): protobuf.Type | undefined {
