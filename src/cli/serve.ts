@@ -3,7 +3,6 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
@@ -15,8 +14,6 @@ import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
 import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
 import { FootprintKeeper } from "../platform/footprint.ts";
-import { journalLine, writesToJournal } from "../platform/journal.ts";
-import { ServiceNotifier } from "../platform/notify.ts";
 import { version } from "../platform/version.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
@@ -63,9 +60,7 @@ function openLog(config: AgentConfig, context: CliContext): Logger {
   return createLog({
     level,
     format: format === "auto" ? (context.isTerminal.stderr ? "human" : "logfmt") : format,
-    write: writesToJournal(context.environment)
-      ? (line, level) => context.stderr(journalLine(line, level))
-      : context.stderr,
+    write: context.stderr,
   });
 }
 
@@ -204,8 +199,6 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
-  const service = new ServiceNotifier(context.environment, process.pid, platform.sendDatagram);
-  service.keepAlive();
   try {
     const configs = new ConfigRegistry({ store, file: sections, ...named });
     const schemas = await SchemaRegistry.open(store);
