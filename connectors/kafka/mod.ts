@@ -157,8 +157,9 @@ export const kafka = defineConnector({
   name: "kafka",
   status: "experimental",
   summary: "Reads and writes topics of Apache Kafka.",
-  description: "Over TCP and TLS, with SASL. Experimental: it is proved against a broker of version " +
-    "4.2 with one node, on machines that have one; failures of single nodes of a cluster are not.\n\n" +
+  description:
+    "Over TCP and TLS, with SASL. Experimental: it is proved against brokers of version 4.2, also in a cluster of three whose " +
+    "nodes die in turn, but only on machines that have Kafka, which those of our CI have not.\n\n" +
     "Without a group, a rule with `qos` 1 or 2 keeps itself how far it has read, and takes each message exactly once. With " +
     "a group, offsets are committed after the results are kept: a message that was under way when the agent died, or " +
     "when partitions were shared out anew, comes again. Messages of transactions that were aborted are left out. When " +

@@ -24,6 +24,9 @@ export const kafkaIsMissing: string | false = libraries === undefined || !exists
   ? false
   : "there is no java";
 
+/** 16 bytes in base64, as good as any. */
+export const clusterId = "AAAAAAAAQACAAAAAAAAAAQ";
+
 export interface KafkaServer {
   /** Without a login; what the broker itself calls this listener, too, so that all clients can be cut off. */
   readonly broker: string;
@@ -39,6 +42,16 @@ export interface KafkaServer {
   dropClients(): void;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
+}
+
+/** Arguments of `java` that run a program of Kafka. */
+export function kafkaProgram(...args: readonly string[]): string[] {
+  return ["-cp", join(libraries!, "*"), ...args];
+}
+
+/** The lines of a file of properties. */
+export function propertyLines(properties: Readonly<Record<string, string>>): string {
+  return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
 }
 
 /** Starts a broker that makes topics when they are written to, with one partition each. */
@@ -82,21 +95,15 @@ export async function startKafka(): Promise<KafkaServer> {
     "log.initial.task.delay.ms": "500",
     "log.retention.check.interval.ms": "500",
   };
-  writeFileSync(config, Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join(""));
-  const java = (...args: string[]) => ["-cp", join(libraries!, "*"), ...args];
+  writeFileSync(config, propertyLines(properties));
   const users = ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => {
     return ["--add-scram", `${mechanism}=[name=weir,password=secret]`];
   });
-  execFileSync(
-    "java",
-    java("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAQACAAAAAAAAAAQ", "-c", config, ...users),
-    {
-      stdio: "pipe",
-    },
-  );
+  const format = kafkaProgram("kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config, ...users);
+  execFileSync("java", format, { stdio: "pipe" });
   const server = new ServerProcess({
     program: "java",
-    args: ["-Xmx256m", "-XX:TieredStopAtLevel=1", ...java("kafka.Kafka", config)],
+    args: ["-Xmx256m", "-XX:TieredStopAtLevel=1", ...kafkaProgram("kafka.Kafka", config)],
     cwd: folder,
     ready: () => listens(tls),
   });
@@ -169,7 +176,8 @@ class Front {
   }
 }
 
-function listens(port: number): Promise<boolean> {
+/** Whether somebody takes connections on a port of this machine. */
+export function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: "127.0.0.1", port });
     socket.on("connect", () => {
