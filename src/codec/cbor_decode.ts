@@ -257,6 +257,18 @@ class Reader {
 
   /** Passes over one value and all that is in it. */
   #skip(): void {
+    const head = this.#peek();
+    const major = head >> 5;
+    const info = head & 0x1f;
+    // Most values are numbers and texts, which need no account of what is open.
+    if (major > text && major < 7 || info === indefinite) return this.#skipNested();
+    this.#at++;
+    if (major === 7) this.#simple(info);
+    else if (major === binary || major === text) this.#take(this.#argument(info));
+    else this.#argument(info);
+  }
+
+  #skipNested(): void {
     /** How many are left outside of each array or map that a break ends; inside, there is no number. */
     const outer: number[] = [];
     let open = 1;
