@@ -16,6 +16,7 @@ import { memory } from "./memory/mod.ts";
 import { modbus } from "./modbus/mod.ts";
 import { mqtt } from "./mqtt/mod.ts";
 import { nop } from "./nop/mod.ts";
+import { random } from "./random/mod.ts";
 import { redis } from "./redis/mod.ts";
 import { redisPub } from "./redis/redis_pub.ts";
 import { redisSub } from "./redis/redis_sub.ts";
@@ -39,6 +40,7 @@ export const connectors: readonly Connector[] = [
   modbus,
   mqtt,
   nop,
+  random,
   redis,
   redisPub,
   redisSub,
