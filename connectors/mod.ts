@@ -17,6 +17,7 @@ import { modbus } from "./modbus/mod.ts";
 import { mqtt } from "./mqtt/mod.ts";
 import { nop } from "./nop/mod.ts";
 import { random } from "./random/mod.ts";
+import { opcua } from "./opcua/mod.ts";
 import { redis } from "./redis/mod.ts";
 import { redisPub } from "./redis/redis_pub.ts";
 import { redisSub } from "./redis/redis_sub.ts";
@@ -40,6 +41,7 @@ export const connectors: readonly Connector[] = [
   modbus,
   mqtt,
   nop,
+  opcua,
   random,
   redis,
   redisPub,

@@ -42,6 +42,8 @@ async function bundle({ entries, out, target, define }: BundleOptions): Promise<
     target: "bun",
     // What is imported later is loaded later: in one file, all of it would be there before the first trim.
     splitting: true,
+    // Locks on files, which the OPC UA client can do without; it looks for them when it is asked to keep certificates.
+    external: ["proper-lockfile"],
     define,
     compile: {
       outfile: out,

@@ -16,9 +16,17 @@ export interface Peer {
   readonly programs: readonly string[];
   /** Modules of Debian's Python. */
   readonly python?: readonly string[];
+  /** Modules of {@linkcode peersPython}, which Debian does not have, as pip names and pins them: `asyncua==2.1.0`. */
+  readonly pip?: readonly string[];
   /** Debian packages that bring all of it. */
   readonly packages: readonly string[];
 }
+
+/**
+ * A Python with modules that Debian does not have. `scripts/peers.ts --pip` prints what to install in it:
+ * `python3 -m venv .peers && .peers/bin/pip install $(deno run -A scripts/peers.ts --pip)`.
+ */
+export const peersPython = join(root, ".peers", "bin", "python");
 
 export const peers: readonly Peer[] = [
   {
@@ -56,6 +64,11 @@ export const peers: readonly Peer[] = [
     python: ["http.server"],
     packages: ["python3", "openssl"],
   },
+  {
+    module: "tests/peers/unpackers.ts",
+    programs: ["gzip", "zstd", "openssl"],
+    packages: ["gzip", "zstd", "openssl"],
+  },
   { module: "tests/peers/curl.ts", programs: ["curl", "openssl"], packages: ["curl", "openssl"] },
   {
     module: "tests/peers/web_socket_peer.ts",
@@ -64,11 +77,6 @@ export const peers: readonly Peer[] = [
     packages: ["python3-websockets", "openssl"],
   },
   {
-  {
-    module: "tests/peers/unpackers.ts",
-    programs: ["gzip", "zstd", "openssl"],
-    packages: ["gzip", "zstd", "openssl"],
-  },
     module: "tests/peers/event_stream_peer.ts",
     programs: [],
     python: ["http.server"],
@@ -91,10 +99,16 @@ export function findProgram(name: string, searchPath: string = process.env.PATH 
 }
 
 /** What of a peer this machine lacks: names of programs and Python modules. */
-export function missingOf({ programs, python = [] }: Peer, find: (name: string) => unknown = findProgram): string[] {
+export function missingOf(
+  { programs, python = [], pip = [] }: Peer,
+  find: (name: string) => unknown = findProgram,
+): string[] {
   const missing = programs.filter((name) => find(name) === undefined);
   const absent = python.filter((name) => spawnSync("/usr/bin/python3", ["-c", `import ${name}`]).status !== 0);
-  return [...missing, ...absent];
+  const uninstalled = pip.filter((name) =>
+    spawnSync(peersPython, ["-c", `import ${name.split("==")[0]}`]).status !== 0
+  );
+  return [...missing, ...absent, ...uninstalled];
 }
 
 /** The test files that need a peer: they import its module, themselves or through others. */
@@ -124,7 +138,9 @@ function importsOf(path: string): readonly string[] {
   return found;
 }
 
-if (import.meta.main) {
+if (import.meta.main && process.argv.includes("--pip")) {
+  for (const name of new Set(peers.flatMap(({ pip = [] }) => pip))) console.log(name);
+} else if (import.meta.main) {
   const lacking = peers.filter((peer) => missingOf(peer).length > 0);
   for (const name of new Set(lacking.flatMap(({ packages }) => packages))) console.log(name);
 }
