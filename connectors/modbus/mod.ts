@@ -173,19 +173,25 @@ function sinkTags(settings: SinkSettings): Tag[] {
 }
 
 const prose =
-  "Modbus TCP, RTU frames over TCP, and RTU on serial lines, which need the program `stty` of the system. All streams " +
-  "and actions with the same connection settings share one line, and so do those that select the same named " +
-  "connection; on it there is one request at a time, and writes go before reads. Neighbouring registers are read " +
-  "with one request. A unit that does not answer costs the others one time-out and is then left alone, each time " +
+  "Modbus TCP, RTU frames over TCP, and RTU on serial lines, which need the program `stty` of the system. " +
+  "[Operations](../../operations.md#modbus-devices) tells how to find out what a device has, with `weir modbus`, and what " +
+  "serial lines need.\n\n" +
+  "All streams, tables and actions with the same connection settings share one line, and so do those that select the " +
+  "same named connection; on it there is one request at a time, and writes go before reads. Neighbouring registers are " +
+  "read with one request. A unit that does not answer costs the others one time-out and is then left alone, each time " +
   "twice as long. Two masters disturb each other on a serial line, so use a named connection for all its users.\n\n" +
+  "A tag that cannot be read is null, and the row says why; the rest of the row is good. Its unit text stands in the " +
+  "metadata of the row.\n\n" +
   "Tags may also be written as KubeEdge's visitors: `register: HoldingRegister`, `offset` (the address, from 0), " +
-  "`limit` (the number of registers), `scale`, `isSwap`, `isRegisterSwap`.\n\n" +
+  "`limit` (the number of registers), `scale`, `isSwap`, `isRegisterSwap`; the connection as `ip` and `port`, or as " +
+  "`serialPort`; the unit as `slaveID`.\n\n" +
   "On RTU, answers have no number: one that comes later than the time-out and the rest of its unit together may be " +
-  "taken for the answer to a like request. Choose a `timeout` that the slowest device keeps.";
+  "taken for the answer to a like request. Choose a `timeout` that the slowest device keeps. Unit 0 of an RTU line is " +
+  "all its units: writes to it are not answered and not read back, and reads are refused.";
 
 export const modbus = defineConnector({
   name: "modbus",
-  status: "experimental",
+  status: "stable",
   summary: "Reads and writes the registers and coils of Modbus devices.",
   // The table is made for those who print it, not whenever an agent starts.
   get description() {

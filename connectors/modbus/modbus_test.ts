@@ -362,6 +362,24 @@ test("a sink that reads back fails a row whose value the device has not taken", 
     });
   }));
 
+test("a row that a device answers with another value is tried again some times, then it fails", () => {
+  let asked = 0;
+  return withSink({ tags }, (bytes, socket) => {
+    asked++;
+    // It takes 80 at most, and says what it has set.
+    socket.write(bytes.with(11, Math.min(bytes[11]!, 80)));
+  }, async (sink) => {
+    const batch = [[{ n: 81n }], [{ n: 79n }]];
+    for (let i = 1; i < 5; i++) await assert.rejects(sink.write(batch, signal()), RetryLater);
+    await assert.rejects(sink.write(batch, signal()), (error) => {
+      assert.ok(error instanceof ItemsFailed);
+      assert.deepEqual([...error.failed], [[0, "the answer repeats another address or value than was written"]]);
+      return true;
+    });
+    assert.equal(asked, 6, "five times the first row, then the second");
+  });
+});
+
 for (const [functions, expected] of [["single and multiple", [5, 6, 16]], ["multiple", [15, 16, 16]]] as const) {
   test(`a sink writes with functions ${functions}`, async () => {
     const codes: number[] = [];

@@ -11,7 +11,7 @@ import type { RowSink } from "../../src/connector/sink.ts";
 import type { Struct } from "../../src/connector/source.ts";
 import { getOwn, type Value } from "../../src/value/value.ts";
 import type { Line } from "./line.ts";
-import { isPassing, ModbusException } from "./protocol/failure.ts";
+import { BadAnswer, isPassing, ModbusException } from "./protocol/failure.ts";
 import {
   type ModbusRequest,
   readRequest,
@@ -38,6 +38,15 @@ export interface ModbusSinkOptions {
   readonly clock: Clock;
 }
 
+/** The batch that was broken off: how many of its rows are written, and which of its items have failed. */
+interface BegunBatch {
+  readonly batch: unknown;
+  rows: number;
+  readonly failed: Map<number, string>;
+  /** How often the row that is next has been answered by something that makes no sense. */
+  badAnswers: number;
+}
+
 /** Registers or bits one after the other. */
 interface Piece {
   readonly register: RegisterKind;
@@ -50,11 +59,12 @@ const registersMax = 123;
 const bitsMax = 1968;
 /** A device that is busy, or gives no good answer, gets the same row again after so long. */
 const retryMs = 1000;
+/** Noise passes. A device that answers so often with something else means it: it sets another value than it was sent. */
+const badAnswersMax = 5;
 
 export class ModbusSink implements RowSink {
   readonly #options: ModbusSinkOptions;
-  /** The batch that was broken off, how many of its rows are written, and which of its items have failed. */
-  #begun: { readonly batch: unknown; rows: number; readonly failed: Map<number, string> } | undefined;
+  #begun: BegunBatch | undefined;
   #nextAt = -Infinity;
 
   constructor(options: ModbusSinkOptions) {
@@ -63,7 +73,7 @@ export class ModbusSink implements RowSink {
 
   async write(batch: readonly (readonly Struct[])[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#begun?.batch !== batch) this.#begun = { batch, rows: 0, failed: new Map() };
+    if (this.#begun?.batch !== batch) this.#begun = { batch, rows: 0, failed: new Map(), badAnswers: 0 };
     const begun = this.#begun!;
     const rows = batch.flatMap((item, index) => item.map((row) => ({ index, row })));
     while (begun.rows < rows.length) {
@@ -72,11 +82,15 @@ export class ModbusSink implements RowSink {
       try {
         await this.#writeRow(row, signal);
       } catch (error) {
-        if (isPassing(error)) throw new RetryLater((error as Error).message, retryMs, { cause: error });
-        if (!(error instanceof BadValue) && !(error instanceof ModbusException)) throw error;
+        if (error instanceof BadAnswer) begun.badAnswers++;
+        if (isPassing(error) && begun.badAnswers < badAnswersMax) {
+          throw new RetryLater((error as Error).message, retryMs, { cause: error });
+        }
+        if (!isOfRow(error)) throw error;
         begun.failed.set(index, error.message);
       }
       begun.rows++;
+      begun.badAnswers = 0;
     }
     this.#begun = undefined;
     if (begun.failed.size > 0) throw new ItemsFailed(begun.failed);
@@ -138,6 +152,11 @@ export class ModbusSink implements RowSink {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** The device, or the row itself, is why the row cannot be written. */
+function isOfRow(error: unknown): error is Error {
+  return [BadValue, ModbusException, BadAnswer].some((type) => error instanceof type);
 }
 
 function unitOf(column: string, value: Value): number {

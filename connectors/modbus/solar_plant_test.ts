@@ -68,7 +68,9 @@ test("a rule over fifty inverters, one of them dead, switches a coil elsewhere a
     for (const unit of inverters) await plantMaster.send(unit, writeRegistersRequest(0, [2300, 57]));
     await withAgent(async (agent) => {
       await agent.expect(200, "PUT", "/metadata/sources/modbus/confKeys/plant", {
-        server: `tcp://127.0.0.1:${plant.port}`,
+        // As KubeEdge spells it.
+        ip: "127.0.0.1",
+        port: plant.port,
         timeout: "300ms",
         interval: `${intervalMs}ms`,
         // Nobody answers for unit 99.

@@ -36,8 +36,8 @@ export interface ModbusFigures {
   readonly valuesMissing: number;
 }
 
-/** What an agent needs after its start to settle: the first cycles compile what all others run. */
-const SETTLE_MS = 5_000;
+/** What an agent needs after its start to settle: the first cycles compile what all others of its months run. */
+const SETTLE_MS = 30_000;
 const CPU_PERCENT_MAX = 2;
 const READY_TIMEOUT_MS = 30_000;
 
