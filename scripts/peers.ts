@@ -40,6 +40,12 @@ export const peers: readonly Peer[] = [
     python: ["pymodbus", "serial_asyncio"],
     packages: ["python3-pymodbus", "python3-serial-asyncio"],
   },
+  {
+    module: "tests/peers/service_manager.ts",
+    programs: [],
+    python: ["socket"],
+    packages: ["python3"],
+  },
   { module: "tests/peers/serial_wire.ts", programs: ["socat"], packages: ["socat"] },
   {
     module: "tests/peers/redis.ts",

@@ -3,6 +3,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
@@ -14,6 +15,8 @@ import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
 import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
 import { FootprintKeeper } from "../platform/footprint.ts";
+import { journalLine, writesToJournal } from "../platform/journal.ts";
+import { ServiceNotifier } from "../platform/notify.ts";
 import { version } from "../platform/version.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
@@ -60,7 +63,9 @@ function openLog(config: AgentConfig, context: CliContext): Logger {
   return createLog({
     level,
     format: format === "auto" ? (context.isTerminal.stderr ? "human" : "logfmt") : format,
-    write: context.stderr,
+    write: writesToJournal(context.environment)
+      ? (line, level) => context.stderr(journalLine(line, level))
+      : context.stderr,
   });
 }
 
@@ -146,6 +151,15 @@ function terminationOf(platform: Platform, log: Logger) {
   };
 }
 
+/** An agent that cannot tell how it is runs nevertheless. */
+function tellService(log: Logger, tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    log.warn("the service manager cannot be told", { error: (error as Error).message });
+  }
+}
+
 interface Running {
   readonly engine: Engine;
   readonly store: Store;
@@ -199,6 +213,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
+  const service = new ServiceNotifier(context.environment, process.pid, platform.sendDatagram);
+  service.keepAlive();
   try {
     const configs = new ConfigRegistry({ store, file: sections, ...named });
     const schemas = await SchemaRegistry.open(store);
@@ -248,11 +264,15 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       log.warn("everybody who reaches this address may change rules", { hostname: config.listen.hostname });
     }
     await engine.start?.();
-    void Promise.resolve(engine.whenStarted?.()).then(() => isReady = true);
+    void Promise.resolve(engine.whenStarted?.()).then(() => {
+      isReady = true;
+      tellService(log, () => service.ready(`weir ${version} runs`));
+    });
     const scheme = tls === undefined ? "http" : "https";
     context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
     footprint.start();
     await termination.requested;
+    tellService(log, () => service.stopping());
     footprint.stop();
     return await shutDown({ engine, server, dataServer, store }, log) ? 0 : 1;
   } catch (error) {
@@ -262,6 +282,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     throw error;
   } finally {
     footprint.stop();
+    service.end();
     termination.stopListening();
   }
 }

@@ -3,7 +3,9 @@
  * @module
  */
 import process from "node:process";
+import { openLibc } from "./libc_bun.ts";
 import { toListenError } from "./listen_error.ts";
+import { datagramSender } from "./notify_socket.ts";
 import type { Footprint, HttpServer, Peer, Platform, RequestHandler, ServeOptions, TrimResult } from "./platform.ts";
 import { createFootprintReader, readResidentMemory } from "./resident_memory.ts";
 import { restartWithOptions } from "./restart_bun.ts";
@@ -70,6 +72,16 @@ export function bunPlatform(): Platform {
       return refused;
     },
     trimMemory: (): TrimResult => trim?.() ?? { skipped: `not Linux but ${process.platform}` },
+    sendDatagram: datagramSender(() => {
+      const { symbols, addressOf } = openLibc();
+      return {
+        ...symbols,
+        sendto: (socket, bytes, lengthBytes, flags, address, addressBytes) =>
+          Number(
+            symbols.sendto(socket, addressOf(bytes), lengthBytes, flags, addressOf(address), addressBytes),
+          ),
+      };
+    }),
     exit: (code) => process.exit(code),
   };
 }

@@ -5,6 +5,7 @@
 import process from "node:process";
 import { limitBody } from "./body_limit.ts";
 import { toListenError } from "./listen_error.ts";
+import { datagramSender, type SocketCalls } from "./notify_socket.ts";
 import type { HttpServer, Platform, RequestHandler, ServeOptions } from "./platform.ts";
 import { readResidentMemory } from "./resident_memory.ts";
 import { onTerminate } from "./termination.ts";
@@ -32,7 +33,23 @@ export function denoPlatform(): Platform {
     collectGarbage: () => {},
     settle: () => "Deno reads its options from the command line",
     trimMemory: () => ({ skipped: "Deno: V8's own snapshot and heap dominate, so there is nothing worth trimming" }),
+    sendDatagram: datagramSender(socketCalls),
     exit: (code) => process.exit(code),
+  };
+}
+
+/** The library stays open: it belongs to the process in any case. */
+function socketCalls(): SocketCalls {
+  const { symbols } = Deno.dlopen("libc.so.6", {
+    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+    close: { parameters: ["i32"], result: "i32" },
+  });
+  return {
+    socket: symbols.socket,
+    close: symbols.close,
+    sendto: (socket, bytes, lengthBytes, flags, address, addressBytes) =>
+      Number(symbols.sendto(socket, bytes, BigInt(lengthBytes), flags, address, addressBytes)),
   };
 }
 

@@ -10,6 +10,17 @@ export interface Libc {
     madvise(address: bigint, lengthBytes: bigint, advice: number): number;
     /** Pointers as numbers, as {@linkcode Libc.addressOf} gives them. */
     execve(path: number, argv: number, envp: number): number;
+    socket(domain: number, type: number, protocol: number): number;
+    /** Gives a 64-bit number. */
+    sendto(
+      socket: number,
+      bytes: number,
+      lengthBytes: number,
+      flags: number,
+      address: number,
+      addressBytes: number,
+    ): number | bigint;
+    close(socket: number): number;
   };
   /** Where the bytes stand in memory, for as long as they are held. */
   addressOf(bytes: Uint8Array): number;
@@ -34,6 +45,9 @@ export function openLibc(): Libc {
       const { symbols } = ffi.dlopen(name, {
         madvise: { args: ["u64", "u64", "i32"], returns: "i32" },
         execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
+        socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+        sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64_fast" },
+        close: { args: ["i32"], returns: "i32" },
       });
       opened = { symbols, addressOf: (bytes) => ffi.ptr(bytes) };
       return opened;

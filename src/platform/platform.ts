@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { SendDatagram } from "./notify.ts";
+
 export interface HttpServer {
   readonly hostname: string;
   /** The port really bound, also when 0 was asked for. */
@@ -91,5 +93,7 @@ export interface Platform {
    * it could not, or undefined.
    */
   settle(): string | undefined;
+  /** How a service manager is told. Linux only. */
+  readonly sendDatagram: SendDatagram;
   exit(code: number): never;
 }

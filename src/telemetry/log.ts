@@ -21,7 +21,7 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   /** Takes a line with its line break. */
-  readonly write: (line: string) => void;
+  readonly write: (line: string, level: LogLevel) => void;
   /** Unix milliseconds. */
   readonly now?: () => number;
   /** How many equal warnings or errors are written per interval. */
@@ -125,7 +125,7 @@ export function createLog(options: LogOptions): Logger {
         if (value !== undefined) all[key] = shortened(value);
       }
       if (suppressed > 0) all.suppressed = suppressed;
-      write(`${printable(format(form, new Date(time).toISOString(), level, message, all))}\n`);
+      write(`${printable(format(form, new Date(time).toISOString(), level, message, all))}\n`, level);
     }
 
     return {
