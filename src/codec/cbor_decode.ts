@@ -68,7 +68,9 @@ class Reader {
     this.#passTags();
     if (this.#peek() >> 5 !== array) return [this.#row(columns, "the payload")];
     const rows: Struct[] = [];
-    this.#items(this.#u8() & 0x1f, 1, () => rows.push(this.#row(columns, `item ${rows.length}`)));
+    for (let left = this.#begin(this.#u8() & 0x1f, 1); this.#goesOn(left, 1); left--) {
+      rows.push(this.#row(columns, `item ${rows.length}`));
+    }
     return rows;
   }
 
@@ -89,26 +91,28 @@ class Reader {
 
   #map(info: number, columns: ReadonlySet<string> | "all", depth: number): Struct {
     const struct: Struct = {};
-    this.#items(info, 2, () => {
+    for (let left = this.#begin(info, 2); this.#goesOn(left, 2); left--) {
       const key = this.#key();
       if (columns === "all" || columns.has(key)) setOwn(struct, key, this.#value(depth));
       else this.#skip();
-    });
+    }
     return struct;
   }
 
-  /** Calls `read` for each item of an array (`size` 1) or each entry of a map (`size` 2). */
-  #items(info: number, size: 1 | 2, read: () => void): void {
-    if (info !== indefinite) {
-      const count = this.#argument(info);
-      this.#spend(count * size);
-      for (let i = 0; i < count; i++) read();
-      return;
-    }
-    while (!this.#stops()) {
-      this.#spend(size);
-      read();
-    }
+  /** How many items an array (`size` 1) or entries a map (`size` 2) has: without end where a break ends it. */
+  #begin(info: number, size: 1 | 2): number {
+    if (info === indefinite) return Infinity;
+    const count = this.#argument(info);
+    this.#spend(count * size);
+    return count;
+  }
+
+  /** False when none are left, or the break stands here, which is then passed over. */
+  #goesOn(left: number, size: 1 | 2): boolean {
+    if (left !== Infinity) return left > 0;
+    if (this.#stops()) return false;
+    this.#spend(size);
+    return true;
   }
 
   #key(): string {
@@ -146,7 +150,7 @@ class Reader {
       case array: {
         const items: Value[] = [];
         const inner = this.#deeper(depth);
-        this.#items(info, 1, () => items.push(this.#value(inner)));
+        for (let left = this.#begin(info, 1); this.#goesOn(left, 1); left--) items.push(this.#value(inner));
         return items;
       }
       case map:
