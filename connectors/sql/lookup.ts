@@ -111,10 +111,9 @@ export class SqlLookup implements Lookup {
     const bounds = values.map((value) => bound("sqlite", value));
     try {
       return fitting(known, session.runNow(known.text(1), bounds, this.#runOptions).rows, key);
-    } catch (error) {
-      if (error instanceof SqlError && error.kind === "later") return undefined;
-      form.known = undefined;
-      throw lookupError(error);
+    } catch {
+      // It is asked again, and then says what it fails of.
+      return undefined;
     }
   }
 
@@ -147,12 +146,19 @@ export class SqlLookup implements Lookup {
   }
 
   async #answer(form: Form, questions: readonly Question[]): Promise<void> {
+    const before = form.known;
     try {
       const found = await this.#patiently((session) => this.#askTogether(session, form, questions));
       for (const [i, { answer }] of questions.entries()) answer.resolve(found[i]!);
     } catch (error) {
+      const isRefused = error instanceof SqlError && ["row", "statement", "missing"].includes(error.kind);
+      // The table may be another one by now.
+      if (isRefused && before !== undefined) {
+        if (form.known === before) form.known = undefined;
+        return await this.#answer(form, questions);
+      }
       // One of the values may be the only one that the database does not take, or all together find too much.
-      if (questions.length > 1 && error instanceof SqlError && (error.kind === "row" || error.kind === "statement")) {
+      if (isRefused && questions.length > 1) {
         const half = questions.length >> 1;
         await Promise.all([questions.slice(0, half), questions.slice(half)].map((part) => this.#answer(form, part)));
         return;
@@ -198,7 +204,7 @@ export class SqlLookup implements Lookup {
     const missing = keys.find((name) => shape.column(name) === undefined);
     if (missing !== undefined) throw new SqlError("statement", `The table has no column ${JSON.stringify(missing)}`);
     const wanted = columns === "all"
-      ? ["*"]
+      ? shape.columns.map(({ name }) => quoted(dialect, name))
       : [...new Set([...keys, ...columns])].filter((name) => shape.column(name) !== undefined)
         .map((name) => `${shape.quoted(name)} AS ${quoted(dialect, name)}`);
     const head = `SELECT ${wanted.join(", ")} FROM ${shape.name} WHERE `;

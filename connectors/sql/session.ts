@@ -23,7 +23,10 @@ export interface RunOptions {
   readonly rowsMax: number;
   /** Columns whose exact values are wanted besides. */
   readonly exact?: readonly string[];
-  /** The same text comes again and again, so that it pays to have it prepared. */
+  /**
+   * The same text comes again and again, so that it pays to have it prepared. It must name its columns: those of `*` may
+   * change under a prepared statement.
+   */
   readonly isRepeated?: boolean;
   /** The statement itself gives one row more than `rowsMax` at most. */
   readonly isLimited?: boolean;

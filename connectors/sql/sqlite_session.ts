@@ -28,6 +28,7 @@ const busyTimeoutMs = 20;
 /** Statements that are kept prepared. */
 const statementsMax = 100;
 
+/** What statements of one SQL text need to run again. */
 interface Prepared {
   readonly statement: StatementSync;
   /** Empty for a statement that gives no rows. */
@@ -36,7 +37,6 @@ interface Prepared {
   readonly converted: readonly FoundColumn[];
 }
 
-/** What statements of one SQL text need to run again. */
 export class SqliteSession implements Session {
   readonly #database: DatabaseSync;
   readonly #prepared = new Map<string, Prepared>();
@@ -65,15 +65,16 @@ export class SqliteSession implements Session {
     return this.runNow(sql, values, options);
   }
 
-  runNow(sql: string, values: readonly Bound[], { rowsMax, exact = [], isLimited = false }: RunOptions): Found {
+  runNow(sql: string, values: readonly Bound[], options: RunOptions): Found {
+    const { rowsMax, exact = [], isLimited = false, isRepeated = false } = options;
     try {
-      const prepared = this.#prepare(sql);
+      const prepared = isRepeated ? this.#kept(sql) : this.#prepare(sql);
       const { statement, columns } = prepared;
       if (columns.length === 0) {
         statement.run(...values);
         return { columns, rows: [], exact: [] };
       }
-      const rows = isLimited ? statement.all(...values) as Struct[] : upTo(rowsMax, statement.iterate(...values));
+      const rows = upTo(rowsMax, isLimited ? statement.all(...values) : statement.iterate(...values));
       if (rows.length > rowsMax) throw tooManyRows(rowsMax);
       const places = exact.map((name) => columns[columnPlace(columns, name)]?.name ?? name);
       const exactRows = exact.length === 0 ? [] : rows.map((row) => places.map((name) => exactOf(row[name])));
@@ -84,18 +85,20 @@ export class SqliteSession implements Session {
     }
   }
 
-  #prepare(sql: string): Prepared {
-    let prepared = this.#prepared.get(sql);
-    if (prepared === undefined) {
-      const statement = this.#database.prepare(sql);
-      statement.setReadBigInts(true);
-      const columns = statement.columns().map(({ name, type }): FoundColumn => ({ name, kind: kindOf(type) }));
-      prepared = { statement, columns, converted: columns.filter(({ kind }) => kind !== "any") };
-    } else this.#prepared.delete(sql);
+  #kept(sql: string): Prepared {
+    const prepared = this.#prepared.get(sql) ?? this.#prepare(sql);
     // The map is in the order of use.
+    this.#prepared.delete(sql);
     this.#prepared.set(sql, prepared);
     if (this.#prepared.size > statementsMax) this.#prepared.delete(this.#prepared.keys().next().value!);
     return prepared;
+  }
+
+  #prepare(sql: string): Prepared {
+    const statement = this.#database.prepare(sql);
+    statement.setReadBigInts(true);
+    const columns = statement.columns().map(({ name, type }): FoundColumn => ({ name, kind: kindOf(type) }));
+    return { statement, columns, converted: columns.filter(({ kind }) => kind !== "any") };
   }
 
   close(): Promise<void> {
@@ -115,7 +118,8 @@ export class SqliteSession implements Session {
 function upTo(rowsMax: number, found: Iterable<unknown>): Struct[] {
   const rows: Struct[] = [];
   for (const row of found) {
-    rows.push(row as Struct);
+    // Theirs have no prototype, as no other row of a rule.
+    rows.push({ ...row as Struct });
     if (rows.length > rowsMax) break;
   }
   return rows;

@@ -3,6 +3,7 @@
  * @module
  */
 import { after } from "node:test";
+import type { TableKind } from "./table_cases.ts";
 
 /** A server of one of the products. */
 export interface SqlServer {
@@ -18,17 +19,13 @@ export interface SqlServer {
   stop(): Promise<void>;
 }
 
-export interface ServerKind {
+export interface ServerKind extends TableKind {
   readonly scheme: "postgres" | "mysql";
   start(): Promise<SqlServer>;
-  /** Columns `i` bigint, `f` double, `d` decimal, `s` text, `b` boolean, `t` datetime with microseconds, `y` bytes, `j` JSON. */
-  readonly columns: string;
   /** A number that the database gives. */
   readonly serial: string;
   /** The number of sessions of clients but this. */
   readonly countSessions: string;
-  /** Makes waiting for a lock short. */
-  readonly shortLocks: string;
   /** Options of the URL for: with TLS and checks, with TLS alone. */
   readonly tls: { readonly checked: string; readonly unchecked: string };
 }
