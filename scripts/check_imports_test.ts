@@ -51,8 +51,8 @@ const refused: Record<string, [files: Record<string, string>, problem: RegExp]> 
     /connectors\/mqtt may not import src\/runtime/,
   ],
   "a connector that imports another": [
-    { "connectors/mqtt/source.ts": 'import { x } from "../http/x.ts";' },
-    /connectors\/mqtt may not import connectors\/http/,
+    { "connectors/mqtt/source.ts": 'import { x } from "../sparkplug/x.ts";' },
+    /connectors\/mqtt may not import connectors\/sparkplug/,
   ],
   "the platform from the engine": [
     { "src/runtime/a.ts": 'import { loadPlatform } from "../platform/mod.ts";' },

@@ -6,8 +6,8 @@
 
 /** How long a message identifier stands for the same message (EXCHANGE_LIFETIME). */
 export const exchangeLifetimeMs = 247_000;
-/** Beyond, the oldest are forgotten: a device that sends so much has used its identifiers up anyway. */
-const seenMax = 65_536;
+/** Beyond, the oldest are forgotten; a copy of one of them would count as new. */
+const seenMax = 32_768;
 
 export class SeenMessages {
   readonly #entries = new Map<string, { readonly at: number; answer: Uint8Array | undefined }>();

@@ -35,6 +35,8 @@ const knownOptions: readonly number[] = [uriHost, uriPort, uriPath, uriQuery, bl
 /** How long a device should wait when there is no room for its message. */
 const busySeconds = 1;
 const linkFormat = 40;
+/** Paths and queries of requests are kept for a while, and repeated in answers. */
+const optionBytesMax = 2048;
 
 export class CoapServer {
   readonly #resources = new Set<Resource>();
@@ -56,6 +58,8 @@ export class CoapServer {
     const { message } = incoming;
     const answer = (code: string, options: readonly Option[] = [], text = "") =>
       incoming.respond(content(code, options, text));
+    const optionBytes = message.options.reduce((sum, [, value]) => sum + value.length, 0);
+    if (optionBytes > optionBytesMax) return answer("4.02", [], `the options have more than ${optionBytesMax} bytes`);
     const unknown = message.options.find(([number]) => number % 2 === 1 && !knownOptions.includes(number));
     if (unknown?.[0] === ifNoneMatch) return answer("4.12", [], "what is written is kept by no resource");
     if (unknown !== undefined) return answer("4.02", [], `option ${unknown[0]} is not known`);
@@ -63,7 +67,7 @@ export class CoapServer {
     const method = methods[message.code];
     if (method === "GET" && path === ".well-known/core") return this.#discover(answer);
     const found = [...this.#resources].filter((resource) => matches(resource.path, path));
-    if (found.length === 0) return answer("4.04", [], `there is no resource "${path}"`);
+    if (found.length === 0) return answer("4.04", [], `there is no resource "${path.slice(0, 100)}"`);
     if (method !== "PUT" && method !== "POST") return answer("4.05", [], "wanted PUT or POST");
     this.#take(incoming, method, path, found);
   }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { createServer } from "node:net";
 import { after, test } from "node:test";
 import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
 import type { LogFields } from "../../src/connector/context.ts";
@@ -341,6 +343,25 @@ test("messages are signed and encrypted with a server that is trusted, and with 
       await assert.rejects(link.open(), Disconnected);
     });
   }));
+
+test("a peer that speaks something else is Disconnected", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.resume();
+    socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 100000\r\n\r\n");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  try {
+    await withLink({ server: `opc.tcp://127.0.0.1:${port}` }, async ({ link }) => {
+      for (let i = 0; i < 3; i++) await assert.rejects(link.open(), Disconnected);
+    });
+  } finally {
+    server.close();
+    await once(server, "close");
+  }
+});
 
 test("settings that can never work are refused", () => {
   const refused = (

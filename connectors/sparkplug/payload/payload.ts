@@ -2,6 +2,7 @@
  * Payloads of Sparkplug B as their schema (`sparkplug_b.proto`) has them, before data types give their values a meaning.
  * @module
  */
+import { gunzipSync, inflateSync } from "node:zlib";
 import { BadPayload, WireReader } from "./wire_reader.ts";
 
 /** A value with the field that it came in: the same number means another value in another data type. */
@@ -67,8 +68,36 @@ const depthMax = 32;
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** @throws {BadPayload} */
+/** The `uuid` of a payload whose `body` is another one, compressed. */
+const compressedMark = "SPBV1.0_COMPRESSED";
+/** What a compressed payload may become. */
+const inflatedBytesMax = 16 * 1024 * 1024;
+
+/**
+ * A compressed payload gives what is in it.
+ *
+ * @throws {BadPayload}
+ */
 export function decodePayload(bytes: Uint8Array): RawPayload {
+  const payload = decodePlain(bytes);
+  if (payload.uuid !== compressedMark || payload.body === undefined) return payload;
+  const { timestamp = payload.timestamp, seq = payload.seq, ...inner } = decodePlain(inflated(payload));
+  return { ...inner, ...(timestamp === undefined ? {} : { timestamp }), ...(seq === undefined ? {} : { seq }) };
+}
+
+function inflated({ body, metrics }: RawPayload): Uint8Array {
+  const algorithm = metrics.find(({ name }) => name === "algorithm")?.value?.value ?? "DEFLATE";
+  const limit = { maxOutputLength: inflatedBytesMax };
+  try {
+    if (algorithm === "GZIP") return gunzipSync(body!, limit);
+    if (algorithm === "DEFLATE") return inflateSync(body!, limit);
+  } catch (error) {
+    throw new BadPayload(`the payload cannot be decompressed: ${(error as Error).message}`);
+  }
+  throw new BadPayload(`the payload is compressed with ${JSON.stringify(algorithm)}: wanted GZIP or DEFLATE`);
+}
+
+function decodePlain(bytes: Uint8Array): RawPayload {
   const reader = new WireReader(bytes);
   const metrics: RawMetric[] = [];
   const payload: Writable<RawPayload> = { metrics };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deflateSync, gzipSync } from "node:zlib";
 import { DateTime } from "../../../src/value/datetime.ts";
 import { SeededRandom } from "../../../src/value/seeded_random.ts";
 import { dataTypes, metricValue, structOfProperties } from "./data_type.ts";
@@ -144,4 +145,31 @@ test("mutilated payloads are refused, or give values, and nothing else", () => {
     }
   }
   assert.ok(refused > 150 && refused < 2850, `${refused}`);
+});
+
+test("a compressed payload gives what is in it, within limits", () => {
+  const inner = encodeBySchema({
+    timestamp: 5,
+    seq: 3,
+    metrics: [{ name: "a", datatype: dataTypes.Int32, intValue: 1 }],
+  });
+  const wrapped = (algorithm: string | undefined, body: Uint8Array) =>
+    encodeBySchema({
+      uuid: "SPBV1.0_COMPRESSED",
+      body,
+      metrics: algorithm === undefined ? [] : [{ name: "algorithm", datatype: 12, stringValue: algorithm }],
+    });
+  for (const [algorithm, body] of [[undefined, deflateSync(inner)], ["GZIP", gzipSync(inner)]] as const) {
+    const { timestamp, seq, metrics } = decodePayload(wrapped(algorithm, body));
+    assert.deepEqual([timestamp, seq, metrics[0]!.value], [5n, 3n, { in: "int", value: 1n }]);
+  }
+  for (
+    const bytes of [
+      wrapped("LZMA", inner),
+      wrapped("GZIP", inner),
+      wrapped("DEFLATE", deflateSync(new Uint8Array(64 * 1024 * 1024))),
+    ]
+  ) {
+    assert.throws(() => decodePayload(bytes), BadPayload);
+  }
 });

@@ -67,7 +67,13 @@ export interface SchemaMetric {
 }
 
 export function encodeBySchema(
-  payload: { readonly timestamp?: number; readonly seq?: number; readonly metrics?: readonly SchemaMetric[] },
+  payload: {
+    readonly timestamp?: number;
+    readonly seq?: number;
+    readonly metrics?: readonly SchemaMetric[];
+    readonly uuid?: string;
+    readonly body?: Uint8Array;
+  },
 ): Uint8Array {
   return payloadType.encode(payloadType.fromObject(payload)).finish();
 }
