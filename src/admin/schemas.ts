@@ -2,13 +2,13 @@
  * `/schemas`: what messages of schema-based formats look like.
  * @module
  */
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import { fail } from "../diagnostics/diagnostic.ts";
 import { requireName } from "../runtime/names.ts";
-import { readSchemaFile } from "../runtime/schema_file.ts";
+import { readSchemaFile, schemaTexts } from "../runtime/schema_file.ts";
 import { type SchemaDefinition, type SchemaRegistry, type SchemaType, schemaTypes } from "../runtime/schemas.ts";
 import { type Body, readObject, textField } from "./body.ts";
-import { type AdminEnv, BodyError } from "./failure.ts";
+import { type AdminEnv, BodyError, errorCodes } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { json, sentence } from "./reply.ts";
 
@@ -69,12 +69,48 @@ export function schemaRoutes(app: Hono<AdminEnv>, { schemas, directory }: Schema
     return sentence(c, `protobuf schema ${name} is updated`);
   });
 
+  app.put("/schemas/:type/:name/upload", async (c) => {
+    requireProtobuf(typeOf(c.req.param("type")));
+    const name = pathName(c);
+    if (!/^multipart\/form-data\b/i.test(c.req.header("Content-Type") ?? "")) {
+      return c.json({ error: errorCodes.undefined, message: "the body must be multipart/form-data" }, 415);
+    }
+    const { file, version } = await readUpload(c);
+    const isNew = !schemas.names().includes(name);
+    const texts = schemaTexts(new Uint8Array(await file.arrayBuffer()), file.name, name);
+    await schemas.update({ name, ...texts, file: "", version });
+    c.header("Location", `/schemas/protobuf/${name}`);
+    return c.json({ type: "protobuf", name }, isNew ? 201 : 200);
+  });
+
   app.delete("/schemas/:type/:name", (c) => {
     const name = pathName(c);
     if (typeOf(c.req.param("type")) === "custom") fail("E701", `custom schema ${name} not found`);
     schemas.delete(name);
     return sentence(c, `protobuf schema ${name} is deleted`);
   });
+}
+
+const versionBytesMax = 4096;
+
+/** @throws {BodyError} for a form with other parts. */
+async function readUpload(c: Context<AdminEnv>): Promise<{ readonly file: File; readonly version: string }> {
+  let form: FormData;
+  try {
+    form = await c.req.formData();
+  } catch (error) {
+    throw new BodyError(`Invalid body: ${(error as Error).message}`);
+  }
+  const files = form.getAll("file");
+  const [file] = files;
+  if (files.length !== 1 || !(file instanceof File)) {
+    throw new BodyError('Invalid body: wanted exactly one part "file"');
+  }
+  const version = form.get("version") ?? "";
+  if (typeof version !== "string" || new TextEncoder().encode(version).length > versionBytesMax) {
+    throw new BodyError(`Invalid body: "version" must be a text of at most ${versionBytesMax} bytes`);
+  }
+  return { file, version };
 }
 
 function typeOf(text: string): SchemaType {

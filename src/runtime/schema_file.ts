@@ -39,6 +39,15 @@ export function readSchemaFile(file: string, name: string, directory: string): S
     if ((error as Error).name === "DiagnosticError") throw error;
     fail("E403", `Cannot read ${JSON.stringify(file)}: ${(error as Error).message}`, { path: "file" });
   }
+  return schemaTexts(bytes, file, name);
+}
+
+/**
+ * @param file its name tells an archive from a .proto
+ * @param name of the schema
+ * @throws {DiagnosticError} E403 for a file that cannot be used
+ */
+export function schemaTexts(bytes: Uint8Array, file: string, name: string): SchemaTexts {
   if (bytes.length > fileBytesMax) fail("E403", `${file} has over ${fileBytesMax} bytes`, { path: "file" });
   if (!/\.zip$/i.test(file)) return { content: utf8.decode(bytes), imports: {} };
   try {

@@ -140,6 +140,41 @@ test("schemas import each other by their names", () =>
     );
   }));
 
+test("files are uploaded as a form, .proto and .zip", () =>
+  withSchemas(async ({ app, schemas }) => {
+    const upload = (name: string, form: FormData | string) =>
+      Promise.resolve(app.request(`/schemas/protobuf/${name}/upload`, { method: "PUT", body: form }));
+    const formOf = (bytes: BlobPart, fileName: string, version?: string) => {
+      const form = new FormData();
+      form.append("file", new File([bytes], fileName));
+      if (version !== undefined) form.append("version", version);
+      return form;
+    };
+    const created = await upload("a", formOf(proto, "any.proto", "2"));
+    assert.deepEqual([created.status, await created.json()], [201, { type: "protobuf", name: "a" }]);
+    assert.equal(created.headers.get("Location"), "/schemas/protobuf/a");
+    assert.equal((await upload("a", formOf(proto, "any.proto", "3"))).status, 200);
+    assert.equal((await upload("plant", formOf(archive, "p.zip"))).status, 201);
+    assert.deepEqual(schemas.message("plant.Reading").columns.map(({ name }) => name), ["unit", "site"]);
+    assert.deepEqual([schemas.get("a").version, schemas.get("a").content], ["3", proto]);
+    assert.equal((await upload("a", proto)).status, 415);
+    const two = formOf(proto, "a.proto");
+    two.append("file", new File([proto], "b.proto"));
+    const cases = [
+      [two, /wanted exactly one part "file"/],
+      [new FormData(), /wanted exactly one part "file"|Invalid body/],
+      [formOf(proto, "a.proto", "x".repeat(5000)), /"version" must be a text of at most 4096 bytes/],
+      [formOf(proto, "a.proto", "1"), /is lower/],
+      [formOf("mesage", "a.proto", "4"), /illegal token/],
+      [formOf("no zip", "a.zip", "4"), /it is no zip archive/],
+    ] as const;
+    for (const [form, message] of cases) {
+      const answer = await upload("a", form);
+      assert.equal(answer.status, 400);
+      assert.match((await answer.json()).message, message);
+    }
+  }));
+
 test("files of the data directory are read, .proto and .zip, and no others", () =>
   withSchemas(async ({ ask, schemas, directory }) => {
     writeFileSync(join(directory, "a.proto"), proto);
