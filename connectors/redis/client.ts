@@ -20,8 +20,9 @@ export type Reply = unknown;
 
 /** A server that is loading its data, or short of memory or disk, is asked again after so long. */
 const retryMs = 1000;
-/** Commands in one pipeline: so many answers are held at once. */
+/** Commands in one pipeline, whose answers are held at once, and what they may weigh: a slow link needs its time for it. */
 const pipelineMax = 5000;
+const pipelineSizeMax = 1024 * 1024;
 const keepAliveMs = 30_000;
 
 export class RedisClient {
@@ -117,8 +118,7 @@ export class RedisClient {
   async run(commands: readonly Command[], signal?: AbortSignal): Promise<Reply[]> {
     signal?.throwIfAborted();
     const replies: Reply[] = [];
-    for (let i = 0; i < commands.length; i += pipelineMax) {
-      const part = commands.slice(i, i + pipelineMax);
+    for (const part of pipelinesOf(commands)) {
       for (const reply of await this.#await(this.#pipeline(part), signal)) replies.push(reply);
     }
     for (const reply of replies) if (reply instanceof Error) throwIfPassing(reply, this.#server.address);
@@ -230,6 +230,21 @@ export class RedisClient {
     const reason = this.#loss ?? cause?.message ?? "the connection is closed";
     return new Disconnected(`Redis at ${this.#server.address}: ${reason}`, cause === undefined ? {} : { cause });
   }
+}
+
+function* pipelinesOf(commands: readonly Command[]): Generator<readonly Command[]> {
+  let begin = 0;
+  let size = 0;
+  for (const [i, command] of commands.entries()) {
+    const own = command.reduce<number>((sum, part) => sum + (typeof part === "number" ? 8 : part.length), 0);
+    if (i > begin && (i - begin >= pipelineMax || size + own > pipelineSizeMax)) {
+      yield commands.slice(begin, i);
+      begin = i;
+      size = 0;
+    }
+    size += own;
+  }
+  if (begin < commands.length) yield commands.slice(begin);
 }
 
 function isReply(error: Error): boolean {

@@ -386,6 +386,38 @@ test("redis: a server that freezes counts as lost after the timeout", () =>
     assert.equal(server.cli("GET", "k"), '{"a":2}');
   }));
 
+test("redis: an answer that comes late, but in time, is waited for", () =>
+  withRedis(async (server) => {
+    const sink = await open(redis, "sink", { addr: server.address, key: "l", dataType: "list" });
+    server.cli("CLIENT", "PAUSE", "400");
+    await sink.write([[{ a: 1n }]], signal);
+    await sink.close();
+    assert.equal(server.cli("LLEN", "l"), "1");
+  }));
+
+test("redisSub: a server that freezes under a silent subscription is found out", () =>
+  withRedis(async (server) => {
+    const after = (ms: number, callback: () => void) => realClock.after(ms / 50, callback);
+    const clock = { ...realClock, after };
+    const settings = readSettings(
+      redisSub.source!.settings,
+      { address: server.address, channels: "a", timeout: "50s" },
+      {
+        path: "",
+        where: "source",
+      },
+    );
+    const source = await redisSub.source!.open(settings, { ...contextOf("sub"), clock });
+    const read = source.read(AbortSignal.timeout(20_000));
+    read.catch(() => {});
+    // Alive, it answers the probes.
+    await realClock.sleep(1500);
+    server.process.freeze();
+    await assert.rejects(read, (error) => error instanceof Disconnected && /no answer within/.test(error.message));
+    await source.close();
+    server.process.thaw();
+  }));
+
 test("redis: answers that are no Redis", async () => {
   for (
     const garbage of [
