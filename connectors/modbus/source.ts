@@ -45,7 +45,7 @@ interface Cycle {
 }
 
 /** A row that is done waits so long for others, so that many units give one batch. */
-const companyMs = 10;
+const companyMs = 5;
 
 export class ModbusSource implements Source {
   readonly #options: ModbusSourceOptions;

@@ -3,6 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { loadPlatform } from "../../src/platform/mod.ts";
+import type { Platform } from "../../src/platform/platform.ts";
+import { eventually } from "../eventually.ts";
 import { freePort, type Slave, startSlave } from "../peers/modbus_slave.ts";
 import { startWire } from "../peers/serial_wire.ts";
 import { type Outcome, weir } from "./fixture.ts";
@@ -91,6 +94,24 @@ test("weir modbus read again and again survives a slave that goes and comes back
     assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} +1 +holding +5 +uint16 +10005 +2715$/);
     assert.ok(lines.some((line) => / - +\S/.test(line)), stdout);
     assert.match(lines.at(-1)!, /10005 +2715$/);
+  }));
+
+test("weir modbus read ends with 0 at Ctrl-C", () =>
+  withSlave(async (_run, slave) => {
+    const platform = Object.create(await loadPlatform()) as Platform;
+    let interrupt = () => {};
+    Object.defineProperty(platform, "onTerminate", {
+      value: (handler: (signal: "SIGINT") => void) => {
+        interrupt = () => handler("SIGINT");
+        return () => {};
+      },
+    });
+    let stdout = "";
+    const args = ["modbus", "read", `127.0.0.1:${slave.port}`, "holding", "5", "--interval", "20ms"];
+    const ended = weir(args, { platform, stdout: (text) => void (stdout += text) });
+    await eventually(() => stdout.split("\n").length > 4);
+    interrupt();
+    assert.equal((await ended).code, 0);
   }));
 
 test("weir modbus write shows what was there, and what is there now", () =>
