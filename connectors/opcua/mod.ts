@@ -6,15 +6,22 @@ import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { choice, duration, integer, refuseSetting, text } from "../../src/connector/settings.ts";
 import { connectionSettings, OpcUaLink, securityOf } from "./connection.ts";
-import { sinkNodes, sourceNodes } from "./node_list.ts";
+import { nodeIdSetting, sinkNodes, sourceNodes } from "./node_list.ts";
 
 /** Settings of the source. */
 export const sourceSettings = v.strictObject({
-  nodes: sourceNodes,
-  mode: choice(["subscribe", "poll"], {
-    description: "`subscribe`: the server tells changes; `poll`: the nodes are read at intervals.",
+  nodes: v.optional(sourceNodes, []),
+  mode: choice(["subscribe", "poll", "browse"], {
+    description:
+      "`subscribe`: the server tells changes; `poll`: the nodes are read at intervals; `browse`: gives the nodes " +
+      "that the server has, and ends.",
     default: "subscribe",
   }),
+  root: nodeIdSetting({
+    description: "Of the mode `browse`: the node to begin at, that of all objects without it.",
+    default: "i=85",
+  }),
+  depth: integer({ description: "Of the mode `browse`: how many references deep.", default: 10, min: 1, max: 100 }),
   interval: duration({
     description: "How often the server tells what has changed, or is asked.",
     default: 1000,
@@ -49,7 +56,7 @@ export const sourceSettings = v.strictObject({
 });
 
 /** Settings of the sink. */
-export const sinkSettings = v.strictObject({ nodes: sinkNodes });
+export const sinkSettings = v.strictObject({ nodes: v.pipe(sinkNodes, v.minLength(1, "at least one node")) });
 
 type SourceSettings = v.InferOutput<typeof sourceSettings>;
 
@@ -57,6 +64,12 @@ function checkSource({ nodes, qualityColumn, timestampColumn, mode, rows }: Sour
   const taken = nodes.findIndex(({ name }) => name === qualityColumn || name === timestampColumn);
   if (taken !== -1 && rows !== "value") {
     refuseSetting(`nodes.${taken}.name`, `The column "${nodes[taken]!.name}" is that of the qualities or the time`);
+  }
+  if (nodes.length === 0 && mode !== "browse") {
+    refuseSetting("nodes", `The mode "${mode}" needs "nodes": the mode "browse" finds them`, "E404");
+  }
+  if (nodes.length > 0 && mode === "browse") {
+    refuseSetting("nodes", 'The mode "browse" looks for all nodes: leave out "nodes"');
   }
   const odd = nodes.findIndex(({ deadband, samplingInterval }) =>
     deadband !== undefined || samplingInterval !== undefined
@@ -77,6 +90,8 @@ export const opcua = defineConnector({
     "A node that is bad, or does not exist, is null with its status in the quality column, and the others are as good as " +
     "ever. Whole numbers are ints, those of UInt64 that are too large for an int floats; a `DateTime` is a datetime, an " +
     "array a list, and a structure that the server describes a struct.\n\n" +
+    "To find nodes, run a rule over a stream with `mode: browse`: each node is a row with `node_id`, `path`, `name`, " +
+    "`display_name` and `class`, a variable also with `data_type`, `writable`, `value` and `quality`. The rule then stops.\n\n" +
     "The action writes the columns that a row has, with the data types of the nodes; a value that does not go with its " +
     "node, or that the server refuses, fails its row, and of a row with a bad value nothing is written. One that the server " +
     "cannot take now, such as `BadNotConnected`, is tried again.\n\n" +
@@ -98,6 +113,10 @@ export const opcua = defineConnector({
     settings: sourceSettings,
     check: checkSource,
     open: async (settings, { connection, clock, log }) => {
+      if (settings.mode === "browse") {
+        const [{ BrowseSource }, live] = await Promise.all([import("./browse_source.ts"), connection.open()]);
+        return new BrowseSource({ live, root: settings.root, depth: settings.depth });
+      }
       const [{ OpcUaSource }, live] = await Promise.all([import("./source.ts"), connection.open()]);
       return await OpcUaSource.open({
         live,
@@ -149,6 +168,7 @@ export const opcua = defineConnector({
         ],
       },
     },
+    { title: "What the server has", role: "source", settings: { mode: "browse", depth: 5 } },
     {
       title: "A setpoint",
       role: "sink",

@@ -3,19 +3,27 @@
  * @module
  */
 import * as v from "valibot";
-import { choice, duration, text } from "../../src/connector/settings.ts";
+import { choice, duration, type SettingOf, type SettingOptions, text } from "../../src/connector/settings.ts";
 import { builtIn, type BuiltInName } from "./node_values.ts";
 
 const nodePattern = /^(ns=\d{1,5};)?([is]=.+|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]+)$/;
 const numberPattern = /^(ns=\d{1,5};)?i=(?!\d{1,10}$)/;
 
-const nodeId = v.pipe(
-  text({ description: "Identifier of the node: `ns=2;s=Boiler.Temperature`, `ns=3;i=1001`, `ns=2;g=…`, `ns=2;b=…`." }),
-  v.check(
-    (id) => nodePattern.test(id) && !numberPattern.test(id),
-    "an identifier such as ns=2;s=Boiler.Temperature or ns=3;i=1001",
-  ),
-);
+/** The block of an identifier of a node. */
+export function nodeIdSetting<const Options extends SettingOptions<string>>(
+  options: Options,
+): SettingOf<string, Options> {
+  const isGood = (id: string) => nodePattern.test(id) && !numberPattern.test(id);
+  const wanted = "an identifier such as ns=2;s=Boiler.Temperature or ns=3;i=1001";
+  return v.pipe(text(options) as v.GenericSchema<string, string>, v.check(isGood, wanted)) as unknown as SettingOf<
+    string,
+    Options
+  >;
+}
+
+const nodeId = nodeIdSetting({
+  description: "Identifier of the node: `ns=2;s=Boiler.Temperature`, `ns=3;i=1001`, `ns=2;g=…`, `ns=2;b=…`.",
+});
 const name = text({ description: "Name of the column." });
 
 /** One node of a source. */
@@ -40,6 +48,7 @@ const sinkEntries = {
   type: choice(types, { description: "Data type of the node; without it the server is asked.", optional: true }),
 };
 
+/** The sink needs one; the source may be there to look for them. */
 function listOf<const Entries extends v.ObjectEntries & { readonly name: typeof name }>(
   entries: Entries,
   description: string,
@@ -50,7 +59,6 @@ function listOf<const Entries extends v.ObjectEntries & { readonly name: typeof 
   );
   return v.pipe(
     v.array(node),
-    v.minLength(1, "at least one node"),
     v.check(
       (nodes) => new Set(nodes.map((each) => each.name)).size === nodes.length,
       "nodes of which each has a name of its own",

@@ -5,10 +5,10 @@ import { createServer } from "node:net";
 import { after, test } from "node:test";
 import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
 import type { LogFields } from "../../src/connector/context.ts";
-import { Disconnected, ItemsFailed } from "../../src/connector/errors.ts";
+import { Disconnected, EndOfInput, ItemsFailed } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import type { RowSink } from "../../src/connector/sink.ts";
-import type { Source, Struct } from "../../src/connector/source.ts";
+import type { RowBatch, Source, Struct } from "../../src/connector/source.ts";
 import type { Connector } from "../../src/connector/declare.ts";
 import { DiagnosticError } from "../../src/diagnostics/diagnostic.ts";
 import { DateTime } from "../../src/value/datetime.ts";
@@ -226,6 +226,34 @@ test("a bad value is null with its status, an uncertain one is given, and the ot
     })
   ));
 
+test("browsing finds the nodes with their types and values, and ends", () =>
+  withFresh(({ url }) =>
+    withLink({ server: url }, async ({ source }) => {
+      const found: Struct[] = [];
+      const browsed = await source({ mode: "browse" });
+      await assert.rejects(async () => {
+        while (true) found.push(...((await browsed.read(signal())) as RowBatch).rows);
+      }, EndOfInput);
+      assert.deepEqual(found.filter(({ node_id }) => node_id === "ns=2;s=i16"), [{
+        node_id: "ns=2;s=i16",
+        path: "Plant/i16",
+        name: "i16",
+        display_name: "i16",
+        class: "Variable",
+        data_type: "Int16",
+        writable: true,
+        value: -1600n,
+        quality: "Good",
+      }]);
+      assert.equal(new Set(found.map(({ node_id }) => node_id)).size, found.length, "each once");
+      assert.equal(found.find(({ path }) => path === "Plant")!.class, "Object");
+      const shallow = await source({ mode: "browse", depth: 1 });
+      const first = await shallow.read(signal()) as RowBatch;
+      assert.ok(first.rows.every(({ path }) => !String(path).includes("/")));
+      await assert.rejects(shallow.read(signal()), EndOfInput);
+    })
+  ));
+
 test("deadbands hold small changes back, and rows of values say all of each", () =>
   withFresh(({ url }) =>
     withLink({ server: url }, async ({ source, sink }) => {
@@ -382,7 +410,10 @@ test("settings that can never work are refused", () => {
   refused("connection", { server: "http://a" }, "E403", /opc\.tcp/);
   refused("connection", { server: "opc.tcp://a", securityMode: "sign" }, "E404", /needs a client certificate/);
   refused("connection", { server: "opc.tcp://a", password: "x" }, "E404", /username/);
-  refused("source", { nodes: [] }, "E403", /at least one node/);
+  refused("source", { nodes: [] }, "E404", /needs "nodes"/);
+  refused("source", { nodes, mode: "browse" }, "E403", /leave out "nodes"/);
+  refused("source", { mode: "browse", root: "Objects" }, "E403", /ns=2;s=/);
+  refused("sink", { nodes: [] }, "E403", /at least one node/);
   refused("source", { nodes: [{ name: "a", nodeId: "temperature" }] }, "E403", /ns=2;s=/);
   refused("source", { nodes: [{ name: "a", nodeId: "ns=2;i=x" }] }, "E403", /ns=2;s=/);
   refused("source", { nodes: [node("a"), node("a")] }, "E403", /name of its own/);
