@@ -65,7 +65,7 @@ function typeText({ raw, order }: Place): string {
   return order === undefined ? type : `${type} ${order}`;
 }
 
-/** `on 12:01:59.250`: with milliseconds, as devices change faster than once a second. */
+/** `12:01:59.250`: devices change faster than once a second. */
 function timeText(): string {
   const now = new Date();
   return `${now.toLocaleTimeString("en-GB")}.${String(now.getMilliseconds()).padStart(3, "0")}`;
