@@ -226,6 +226,27 @@ test("a bad value is null with its status, an uncertain one is given, and the ot
     })
   ));
 
+test("values that nobody reads stay with the server, and come when somebody does", () =>
+  withFresh(({ url }) =>
+    withLink({ server: url, timeout: "20s" }, async ({ source, sink }) => {
+      const count = 15_000;
+      const values = await source({ nodes: [node("n")], interval: 20, queueSize: 100_000, rows: "value" });
+      await rowOf(values, (row) => row.value === -1n);
+      const put = await sink({ nodes: [node("n")] });
+      for (let n = 0; n < count; n += 500) {
+        await put.write(Array.from({ length: 500 }, (_, i) => [{ n: n + i }]), signal());
+        await realClock.sleep(10);
+      }
+      const first = await values.read(signal()) as RowBatch;
+      const got = first.rows.map(({ value }) => Number(value));
+      assert.ok(got.length < count, `${got.length} were waiting`);
+      while (got.length < count) {
+        got.push(...(await values.read(signal()) as RowBatch).rows.map(({ value }) => Number(value)));
+      }
+      assert.deepEqual(got, Array.from({ length: count }, (_, n) => n));
+    })
+  ));
+
 test("browsing finds the nodes with their types and values, and ends", () =>
   withFresh(({ url }) =>
     withLink({ server: url }, async ({ source }) => {

@@ -46,6 +46,10 @@ const prose =
   "Whole numbers are ints with their sign, and floats where they are too large for an int; a `DateTime` is a datetime, " +
   "a `DataSet` a list of rows, a `Template` a struct, and an array a list. What cannot be read is null, with the reason in " +
   "`quality`; a payload that cannot be read at all gives a row without metrics and the reason.\n\n" +
+  "```sql\n" +
+  "SELECT edge_node_id, device_id, metrics->temperature AS temperature FROM plant\n" +
+  "  WHERE message_type = 'DDATA' AND metrics->temperature > 80 AND historical = false\n" +
+  "```\n\n" +
   "An `NDEATH` gives a row for the node and one for each of its devices, with the quality `stale` for all their metrics. " +
   "The death of an earlier session (`bdSeq`) is left out. A `STATE` has the columns `host_id`, `online` and `timestamp`.\n\n" +
   "weir is no primary host: it publishes no `STATE`. There is no action that publishes as a node.";
