@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { test, type TestContext } from "node:test";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
 import type { Clock, LogFields } from "../../src/connector/context.ts";
 import { Disconnected, RetryLater } from "../../src/connector/errors.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import type { PayloadSink } from "../../src/connector/sink.ts";
+import { zstdFrames } from "../../src/value/zstd_frames.ts";
 import { HandClock } from "../../tests/hand_clock.ts";
 import { file } from "./mod.ts";
 
@@ -192,6 +195,12 @@ async function withSmallDisk(t: TestContext, work: (folder: string) => Promise<v
   }
 }
 
+function unpacked(bytes: Uint8Array, compression: "gzip" | "zstd" | undefined): string {
+  if (compression === "gzip") return gunzipSync(bytes).toString();
+  if (compression === "zstd") return zstdFrames(bytes).map((frame) => zstdDecompressSync(frame).toString()).join("");
+  return new TextDecoder().decode(bytes);
+}
+
 const isDiskFull = (error: unknown) => error instanceof RetryLater && /no space left/.test(error.message);
 /** About a KiB each. */
 const thick = Array.from({ length: 40 }, (_, n) => `${n}`.padEnd(1000, "x"));
@@ -263,6 +272,38 @@ test("file takes back its own half line only, where another action writes to the
     await other.close();
     assert.deepEqual((await readFile(path, "utf8")).split("\n"), ["other 1", "other 2", ...thick, ""]);
   }));
+
+for (
+  const settings of [{ compression: "gzip" }, { compression: "zstd" }, { fileType: "json" }] as {
+    readonly compression?: "gzip" | "zstd";
+    readonly fileType?: string;
+  }[]
+) {
+  const name = Object.values(settings).join();
+  test(`file of ${name} has nothing of a batch that a full disk refused, and all of it when there is room`, (t) =>
+    withSmallDisk(t, async (folder) => {
+      const path = join(folder, "out.txt");
+      await writeFile(join(folder, "ballast"), new Uint8Array(30_000));
+      const sink = await open({ path, ...settings });
+      // What cannot be made smaller.
+      const noise = thick.map((_, n) => JSON.stringify(randomBytes(1000).toString("base64") + n));
+      await sink.write(['"first"'], signal);
+      const before = await readFile(path);
+      for (let i = 0; i < 3; i++) {
+        await assert.rejects(sink.write(noise, signal, noise.map((_, n) => `r-${n}`)), isDiskFull);
+        assert.deepEqual(await readFile(path), before);
+      }
+      await rm(join(folder, "ballast"));
+      await sink.write(noise, signal);
+      await sink.close();
+      const bytes = await readFile(path);
+      const text = unpacked(bytes, settings.compression);
+      const found = settings.fileType === "json"
+        ? JSON.parse(text)
+        : text.trimEnd().split("\n").map((line) => JSON.parse(line));
+      assert.deepEqual(found, ["first", ...noise.map((each) => JSON.parse(each))]);
+    }));
+}
 
 test("file can be opened on a full disk when there is room again", (t) =>
   withSmallDisk(t, async (folder) => {
