@@ -48,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/cli": [
     "src/admin",
+    "src/auth",
     "src/config",
     "src/data_server",
     "src/rule_test",
@@ -62,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/platform",
   ],
   "src/admin": [
+    "src/auth",
     "src/config",
     "src/runtime",
     "src/sql",
@@ -80,6 +82,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/value",
     "src/diagnostics",
   ],
+  "src/auth": ["src/store", "src/diagnostics"],
   "src/runtime": [
     "src/sql",
     "src/template",

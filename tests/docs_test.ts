@@ -15,12 +15,15 @@ import { root, sourceFiles } from "../scripts/source_files.ts";
 import { checkNamedSettings } from "../src/cli/check_named_settings.ts";
 import { commands } from "../src/cli/commands.ts";
 import { loadConfig } from "../src/config/load.ts";
+import { Accounts } from "../src/auth/accounts.ts";
+import { Authenticator } from "../src/auth/authenticator.ts";
 import { configSchema, namesAt } from "../src/config/schema.ts";
 import type { Logger } from "../src/connector/context.ts";
 import { DiagnosticError } from "../src/diagnostics/diagnostic.ts";
 import { ConfigRegistry } from "../src/runtime/configs.ts";
 import { connectorConfigs } from "../src/runtime/connector_configs.ts";
 import { createEngine } from "../src/runtime/engine.ts";
+import { SchemaRegistry } from "../src/runtime/schemas.ts";
 import { StreamRegistry } from "../src/runtime/streams.ts";
 import { MemoryStore } from "../src/store/memory.ts";
 import { parseGoDuration } from "../src/value/go_duration.ts";
@@ -230,11 +233,14 @@ test("the configuration reference has every setting, with its default", () => {
   }
 });
 
-test("the REST page lists the routes that there are", () => {
+test("the REST page lists the routes that there are", async () => {
   const listed = page("docs/rest.md").split("\n").flatMap((line) =>
     /^\| `((?:GET|POST|PUT|PATCH|DELETE) \/\S*)` \|/.exec(line)?.[1] ?? []
   );
-  const { app } = admin({ stop: () => {} });
+  const accounts = new Accounts(new MemoryStore());
+  const authenticator = new Authenticator(accounts, { mode: "auto" });
+  const schemas = { schemas: await SchemaRegistry.open(new MemoryStore()), directory: undefined };
+  const { app } = admin({ stop: () => {}, auth: { authenticator, accounts }, schemas });
   const served = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/*")
     .map(({ method, path }) => `${method} ${path}`);
   assert.deepEqual(listed.sort(), [...new Set(served)].sort());

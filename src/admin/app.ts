@@ -9,6 +9,8 @@
  * @module
  */
 import { Hono, type MiddlewareHandler } from "hono";
+import type { Accounts } from "../auth/accounts.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { Logger } from "../connector/context.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
@@ -16,10 +18,12 @@ import type { KeyedStates } from "../runtime/keyed_states.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { Struct } from "../value/value.ts";
+import { accountRoutes } from "./accounts.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
 import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
+import { guard } from "./guard.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { hostGuard, originGuard } from "./origin.ts";
 import { ruleRoutes } from "./rules.ts";
@@ -53,6 +57,12 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly loopbackOnly?: boolean;
   /** Largest request body in bytes. */
   readonly maxBodyBytes?: number;
+  /** Who may ask what; everybody everything when absent. */
+  readonly auth?: {
+    readonly authenticator: Authenticator;
+    readonly accounts: Accounts;
+    readonly openMetrics?: boolean;
+  };
 }
 
 const maxBodyBytesDefault = 8 * 1024 * 1024;
@@ -82,6 +92,10 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.loopbackOnly === true) app.use("*", hostGuard());
   app.use("*", originGuard(options.allowOrigins ?? []));
   app.use("*", bodyLimit(options.maxBodyBytes ?? maxBodyBytesDefault));
+  if (options.auth !== undefined) {
+    app.use("*", guard({ ...options.auth, log: options.log }));
+    accountRoutes(app, options.auth.accounts);
+  }
   systemRoutes(app, options);
   metricsRoutes(app, options);
   streamRoutes(app, options);

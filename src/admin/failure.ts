@@ -5,6 +5,7 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from "hono";
+import type { Principal } from "../auth/role.ts";
 import type { Logger } from "../connector/context.ts";
 import type { Code } from "../diagnostics/codes.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, type Span } from "../diagnostics/diagnostic.ts";
@@ -43,7 +44,15 @@ export interface Failure {
 }
 
 export interface AdminEnv {
-  Variables: { failure: Failure };
+  Variables: {
+    failure: Failure;
+    /** Who asks; absent where nobody is asked. */
+    principal?: Principal;
+  };
+  Bindings: {
+    /** IP address of the other end; empty when it is not known. */
+    address?: string;
+  };
 }
 
 /** A body that is not what the route takes. It brings its own prefix. */

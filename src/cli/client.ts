@@ -2,6 +2,7 @@
  * Talks to a running agent over its REST interface.
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { renderDiagnostic } from "../diagnostics/render.ts";
 import { certificateTrouble } from "./certificate_trouble.ts";
@@ -13,6 +14,7 @@ const timeoutMs = 30_000;
 /** Flags of every command that talks to an agent. */
 export const clientFlags = {
   server: { type: "string", short: "s", value: "URL", summary: `the agent; WEIR_SERVER, or ${defaultServer}` },
+  token: { type: "string", value: "TOKEN", summary: "an API token, or NAME:PASSWORD of a user; WEIR_TOKEN" },
   json: { type: "boolean", summary: "print what the agent answers, as JSON" },
 } as const satisfies Record<string, Flag>;
 
@@ -23,9 +25,11 @@ interface ErrorBody {
 
 export class AgentClient {
   readonly #server: string;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #fetch: CliContext["fetch"];
 
   constructor(args: Arguments, context: CliContext) {
+    this.#headers = credential(args.text("token") ?? context.environment.WEIR_TOKEN ?? "");
     const server = args.text("server") ?? (context.environment.WEIR_SERVER || defaultServer);
     const url = /^https?:\/\//.test(server) ? server : `http://${server}`;
     if (!URL.canParse(url)) throw new UsageError(`${JSON.stringify(server)} is not the URL of a server`);
@@ -44,7 +48,13 @@ export class AgentClient {
     let text: string;
     try {
       const signal = AbortSignal.timeout(timeoutMs);
-      response = await this.#fetch(this.#server + path, { method, signal, ...(body === undefined ? {} : { body }) });
+      const headers = this.#headers;
+      response = await this.#fetch(this.#server + path, {
+        method,
+        headers,
+        signal,
+        ...(body === undefined ? {} : { body }),
+      });
       text = await response.text();
     } catch (error) {
       const trouble = certificateTrouble(error);
@@ -58,6 +68,7 @@ export class AgentClient {
       );
     }
     if (response.ok) return text;
+    if (response.status === 401) throw new CliError(notKnown(text));
     throw new CliError(refusal(text, response.status, statement));
   }
 
@@ -70,6 +81,19 @@ export class AgentClient {
       throw new CliError(`${this.#server} does not answer like a weir: ${text.slice(0, 80)}`);
     }
   }
+}
+
+/** The header with a token, or with a name and a password. */
+function credential(text: string): Record<string, string> {
+  if (text === "") return {};
+  // Tokens have no colon.
+  const isPassword = text.includes(":");
+  return { Authorization: isPassword ? `Basic ${Buffer.from(text).toString("base64")}` : `Bearer ${text}` };
+}
+
+function notKnown(text: string): string {
+  const why = text === "missing_token" ? "the agent wants a credential" : text.trim();
+  return `${why}\n  give one with --token or WEIR_TOKEN: an API token, or NAME:PASSWORD of a user`;
 }
 
 /** The innermost cause says most: `connection refused`. */

@@ -68,6 +68,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./modbus.ts")).modbus,
   },
   {
+    name: "user",
+    summary: "people who may use the admin interface: ls, add, passwd, role, rm",
+    load: async () => (await import("./user.ts")).user,
+  },
+  {
+    name: "token",
+    summary: "API tokens of a running agent: ls, create, rm",
+    load: async () => (await import("./token.ts")).token,
+  },
+  {
     name: "completion",
     summary: "a script with which bash, zsh or fish completes what you type",
     load: async () => (await import("./completion.ts")).completion,

@@ -5,6 +5,8 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
+import { Accounts } from "../auth/accounts.ts";
+import { Authenticator, type AuthRules } from "../auth/authenticator.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
 import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
 import type { Override } from "../config/environment.ts";
@@ -67,6 +69,27 @@ function openLog(config: AgentConfig, context: CliContext): Logger {
       ? (line, level) => context.stderr(journalLine(line, level))
       : context.stderr,
   });
+}
+
+function authRules({ auth, tls }: AgentConfig): AuthRules {
+  const { mode, adminToken, keysDir, audience } = auth;
+  return {
+    mode,
+    checksCertificates: tls?.clientCaFile !== undefined,
+    ...(adminToken === undefined ? {} : { adminToken }),
+    ...(keysDir === undefined ? {} : { tokens: { keysDir, audience } }),
+  };
+}
+
+function tellWhoMayAsk({ auth, tls, listen: { hostname } }: AgentConfig, isFresh: boolean, log: Logger): void {
+  const isOpen = !isLoopback(hostname) && tls?.clientCaFile === undefined;
+  if (auth.mode === "off" && isOpen) log.warn("everybody who reaches this address may change rules", { hostname });
+  else if (isFresh && isOpen) {
+    log.warn("only requests from this machine are taken until there is an account", {
+      hostname,
+      hint: "weir user add NAME --role admin",
+    });
+  }
 }
 
 /** What files say of confKeys and connections. */
@@ -225,7 +248,10 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     }
     engine = await engineModule.create({ store, delivery, streams, configs, schemas, config, log, dataServer });
     let isReady = false;
+    const accounts = new Accounts(store);
+    const authenticator = new Authenticator(accounts, authRules(config));
     const app = createAdmin({
+      auth: { authenticator, accounts, openMetrics: config.auth.openMetrics },
       rules: engine.rules,
       streams,
       configs,
@@ -252,17 +278,15 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         maxBodyBytes: config.limits.requestBodyBytesMax,
         ...(tls === undefined ? {} : { tls }),
       },
-      async (request) => {
+      async (request, peer) => {
         // A new rule loads and compiles much at once.
         if (request.method !== "GET") footprint.makeRoom();
-        const response = await app.fetch(request);
+        const response = await app.fetch(request, { address: peer.address });
         footprint.look();
         return response;
       },
     );
-    if (!isLoopback(config.listen.hostname)) {
-      log.warn("everybody who reaches this address may change rules", { hostname: config.listen.hostname });
-    }
+    tellWhoMayAsk(config, authenticator.isFresh, log);
     await engine.start?.();
     void Promise.resolve(engine.whenStarted?.()).then(() => {
       isReady = true;

@@ -190,6 +190,22 @@ export const configSchema = v.strictObject({
     /** Clients must show a certificate of these authorities. */
     clientCaFile: v.optional(text),
   })),
+  /** Who may use the admin interface. */
+  auth: v.optional(
+    v.strictObject({
+      /** `auto`: without accounts, only requests of this machine; else only those with a credential. */
+      mode: v.optional(oneOf(["auto", "required", "off"]), "auto"),
+      /** A token that is an admin's. */
+      adminToken: v.optional(v.pipe(text, v.minLength(16, "expected a text of 16 characters or more"))),
+      /** The folder with the public keys of those who issue JSON Web Tokens. */
+      keysDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
+      /** What these tokens must be for. */
+      audience: v.optional(v.pipe(text, v.nonEmpty("expected a name")), "eKuiper"),
+      /** `/metrics` wants no credential. */
+      openMetrics: v.optional(bool, false),
+    }),
+    {},
+  ),
   limits: v.optional(
     v.strictObject({
       requestBodyBytesMax: v.optional(atLeast(1024), 8 * 1024 * 1024),
@@ -214,7 +230,7 @@ export const configSchema = v.strictObject({
 });
 
 /** Settings whose values must never reach a message. */
-export const secretSettings: ReadonlySet<string> = new Set(["aesKey"]);
+export const secretSettings: ReadonlySet<string> = new Set(["aesKey", "auth.adminToken"]);
 
 /** Checked settings with all defaults filled in, apart from `dataDir`. */
 export type AgentConfig = v.InferOutput<typeof configSchema>;

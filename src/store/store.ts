@@ -6,7 +6,7 @@
 /**
  * What a definition defines. Texts are what the user gave: a CREATE statement for streams and tables, JSON for the
  * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector; those of schemas are `type/name`. A
- * keyed state defines the value that rules read under its name.
+ * keyed state defines the value that rules read under its name. Accounts are `user/name` and `token/name`.
  */
 export type DefinitionKind =
   | "stream"
@@ -17,7 +17,8 @@ export type DefinitionKind =
   | "connection_config"
   | "connection"
   | "schema"
-  | "keyed_state";
+  | "keyed_state"
+  | "account";
 
 export interface Definition {
   readonly name: string;

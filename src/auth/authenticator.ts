@@ -1,0 +1,227 @@
+/**
+ * Who sends a request, by its Authorization header.
+ *
+ * Takes a JSON Web Token as it is (eKuiper's way), `Bearer` with one or with an API token, and `Basic` with a user and
+ * password. Whoever guesses is made to wait, by address; how many hashes are computed at once is bounded, so that nobody
+ * keeps the rules from running by guessing.
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Accounts } from "./accounts.ts";
+import { readJsonWebToken, TokenError, type TokenRules } from "./json_web_token.ts";
+import type { Principal } from "./role.ts";
+
+export interface AuthRules {
+  /**
+   * `auto`: while there are no accounts and no other credential is configured, whoever is on this machine may do all, and
+   * nobody else anything. `required`: nobody without a credential. `off`: everybody may do all.
+   */
+  readonly mode: "auto" | "required" | "off";
+  /** A token that is an admin's, from outside: of a container, say. */
+  readonly adminToken?: string | undefined;
+  readonly tokens?: TokenRules | undefined;
+  /** Nobody connects without a certificate that is trusted: with `auto`, as good as being on this machine. */
+  readonly checksCertificates?: boolean;
+}
+
+export interface Asked {
+  /** The header, if there is one. */
+  readonly authorization: string | undefined;
+  /** IP address of the other end; empty when it is not known. */
+  readonly address: string;
+}
+
+export type Answer =
+  | { readonly principal: Principal }
+  | {
+    /** `missing`: no credential came. `wrong`: it is none. `locked`: too many were wrong. */
+    readonly refused: "missing" | "wrong" | "locked";
+    readonly message: string;
+    readonly retryAfterSeconds?: number;
+  };
+
+/** So many wrong ones from an address are for free within the time; then it waits, twice as long after each further one. */
+const freeFailures = 10;
+const forgetMs = 15 * 60_000;
+const lockMs = 30_000;
+const lockMsMax = 15 * 60_000;
+const addressesMax = 10_000;
+/** A hash takes 16 MiB while it is computed. */
+const hashesAtOnce = 2;
+const hashesWaiting = 32;
+/** So long a secret that was right is known without its hash. */
+const rememberMs = 5 * 60_000;
+const rememberedMax = 1_000;
+
+interface Failures {
+  count: number;
+  lastMs: number;
+  lockedUntilMs: number;
+}
+
+interface Remembered {
+  readonly principal: Principal;
+  readonly untilMs: number;
+  readonly revision: number;
+}
+
+const everybody: Principal = { name: "anonymous", kind: "local", role: "admin" };
+const local: Principal = { name: "local", kind: "local", role: "admin" };
+
+export class Authenticator {
+  readonly #accounts: Accounts;
+  readonly #rules: AuthRules;
+  readonly #now: () => number;
+  readonly #failures = new Map<string, Failures>();
+  readonly #remembered = new Map<string, Remembered>();
+  #hashing = 0;
+  readonly #queue: (() => void)[] = [];
+
+  /** @param now Unix milliseconds */
+  constructor(accounts: Accounts, rules: AuthRules, now: () => number = Date.now) {
+    this.#accounts = accounts;
+    this.#rules = rules;
+    this.#now = now;
+  }
+
+  /** True while nobody has a credential, and only this machine's own requests are taken. */
+  get isFresh(): boolean {
+    const { mode, adminToken, tokens } = this.#rules;
+    return mode === "auto" && adminToken === undefined && tokens === undefined && this.#accounts.isEmpty;
+  }
+
+  async identify({ authorization, address }: Asked): Promise<Answer> {
+    if (this.#rules.mode === "off") return { principal: everybody };
+    const isLocal = this.isFresh && (this.#rules.checksCertificates === true || isLoopback(address));
+    if (authorization === undefined || authorization.trim() === "") {
+      return isLocal ? { principal: local } : { refused: "missing", message: "missing_token" };
+    }
+    const locked = this.#lockOf(address);
+    if (locked !== undefined) return locked;
+    const answer = await this.#check(authorization.trim());
+    if ("principal" in answer) this.#failures.delete(address);
+    else if (answer.refused === "wrong") this.#failed(address);
+    return answer;
+  }
+
+  async #check(authorization: string): Promise<Answer> {
+    const known = this.#recall(authorization);
+    if (known !== undefined) return { principal: known };
+    const [, scheme = "", rest = ""] = /^(\S+)\s+(.+)$/.exec(authorization) ?? [];
+    if (scheme.toLowerCase() === "basic") return await this.#checkPassword(authorization, rest);
+    const token = scheme.toLowerCase() === "bearer" ? rest : authorization;
+    if (this.#isAdminToken(token)) return { principal: { name: "admin-token", kind: "token", role: "admin" } };
+    if (token.startsWith("weir_")) return await this.#checkSecret(authorization, () => this.#accounts.byToken(token));
+    return this.#checkJsonWebToken(token);
+  }
+
+  async #checkPassword(authorization: string, encoded: string): Promise<Answer> {
+    const text = Buffer.from(encoded, "base64").toString("utf8");
+    const at = text.indexOf(":");
+    if (at === -1) return wrong("Basic wants a name and a password");
+    return await this.#checkSecret(
+      authorization,
+      () => this.#accounts.byPassword(text.slice(0, at), text.slice(at + 1)),
+    );
+  }
+
+  async #checkSecret(authorization: string, check: () => Promise<Principal | undefined>): Promise<Answer> {
+    if (!(await this.#beginHash())) {
+      return { refused: "locked", message: "too many logins at once", retryAfterSeconds: 1 };
+    }
+    const { revision } = this.#accounts;
+    try {
+      const principal = await check();
+      if (principal === undefined) return wrong("unknown name or wrong secret");
+      this.#remember(authorization, { principal, untilMs: this.#now() + rememberMs, revision });
+      return { principal };
+    } finally {
+      this.#endHash();
+    }
+  }
+
+  #checkJsonWebToken(token: string): Answer {
+    const { tokens } = this.#rules;
+    if (tokens === undefined) return wrong("it is no token of this agent");
+    try {
+      return { principal: readJsonWebToken(token, tokens) };
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      return { refused: "wrong", message: error.message };
+    }
+  }
+
+  #isAdminToken(token: string): boolean {
+    const { adminToken } = this.#rules;
+    return adminToken !== undefined && timingSafeEqual(digest(adminToken), digest(token));
+  }
+
+  // ---------------------------------------------------------------- secrets that were right lately
+
+  #recall(authorization: string): Principal | undefined {
+    const known = this.#remembered.get(keyOf(authorization));
+    if (known === undefined || known.revision !== this.#accounts.revision) return undefined;
+    return known.untilMs > this.#now() ? known.principal : undefined;
+  }
+
+  #remember(authorization: string, known: Remembered): void {
+    if (this.#remembered.size >= rememberedMax) this.#remembered.clear();
+    this.#remembered.set(keyOf(authorization), known);
+  }
+
+  // ---------------------------------------------------------------- guessing
+
+  #lockOf(address: string): Answer | undefined {
+    const found = this.#failures.get(address);
+    const leftMs = (found?.lockedUntilMs ?? 0) - this.#now();
+    if (leftMs <= 0) return undefined;
+    return { refused: "locked", message: "too many wrong credentials", retryAfterSeconds: Math.ceil(leftMs / 1000) };
+  }
+
+  #failed(address: string): void {
+    const now = this.#now();
+    const before = this.#failures.get(address);
+    const count = before === undefined || now - before.lastMs > forgetMs ? 1 : before.count + 1;
+    const beyond = count - freeFailures;
+    const waitMs = beyond < 0 ? 0 : Math.min(lockMsMax, lockMs * 2 ** beyond);
+    // The one that has failed the longest ago makes room.
+    this.#failures.delete(address);
+    if (this.#failures.size >= addressesMax) this.#failures.delete(this.#failures.keys().next().value!);
+    this.#failures.set(address, { count, lastMs: now, lockedUntilMs: now + waitMs });
+  }
+
+  async #beginHash(): Promise<boolean> {
+    if (this.#hashing < hashesAtOnce) {
+      this.#hashing++;
+      return true;
+    }
+    if (this.#queue.length >= hashesWaiting) return false;
+    await new Promise<void>((resolve) => this.#queue.push(resolve));
+    return true;
+  }
+
+  /** Whoever waits takes the place over. */
+  #endHash(): void {
+    const next = this.#queue.shift();
+    if (next === undefined) this.#hashing--;
+    else next();
+  }
+}
+
+function wrong(why: string): Answer {
+  return { refused: "wrong", message: `validate token error: ${why}` };
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function keyOf(authorization: string): string {
+  return digest(authorization).toString("base64");
+}
+
+/** Also of IPv4 in IPv6. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || /^(::ffff:)?127\./.test(address);
+}
