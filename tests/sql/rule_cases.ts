@@ -33,13 +33,18 @@ export function ruleCases(kind: ServerKind, running: () => Promise<SqlServer>): 
       );
       const sql = "SELECT s.id AS device, devices.hall, s.t FROM s INNER JOIN devices ON s.id = devices.id " +
         "WHERE s.t > devices.max_t";
-      const action = { dburl: urlOf(kind, server), table: "alerts" };
+      // As people make one, with REST.
+      configs.createConnection({ id: "cellar", type: "sql", settings: { dburl: urlOf(kind, server) } });
+      await engine.live.changed("cellar");
+      await eventually(() => engine.live.status("cellar")?.state === "connected");
+      const action = { connectionSelector: "cellar", table: "alerts" };
       await engine.rules.create(wireRule("r", sql, { actions: [{ sql: action }] }));
       wire.send('{"id":"a","t":31}', '{"id":"b","t":31}', '{"id":"c","t":99}');
       wire.send('{"id":"b","t":41.5}');
       await eventually(() => server.sql("SELECT count(*) FROM alerts") === "2", 20_000);
       const found = server.sql("SELECT device, hall, t FROM alerts ORDER BY device").replaceAll(/[\t|]/g, " ");
       assert.equal(found, "a north 31\nb south 41.5");
+      assert.deepEqual(engine.live.usersOf("cellar"), ["r"]);
       const connections = engine.live.anonymous().map(({ settings }) => maskSecrets(settings));
       const shown = JSON.stringify([connections, configs.confKeys("source", "sql"), engine.rules.get("r"), log]);
       assert.doesNotMatch(shown, /s3cret/);

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { ItemsFailed, RetryLater } from "../../src/connector/errors.ts";
 import type { Struct } from "../../src/connector/source.ts";
 import { DateTime } from "../../src/value/datetime.ts";
+import { SeededRandom } from "../../src/value/seeded_random.ts";
 import { messages, SqlWorld } from "./world.ts";
 
 /** How a product differs. */
@@ -117,6 +118,51 @@ export function tableCases(kind: TableKind, open: () => Promise<Database>): void
     }
     await sink.write(messages({ k: evil, kind: "delete" }), signal);
     assert.equal(database.sql(`SELECT count(*) FROM ${name}`), "0");
+  });
+
+  withTable("any text stands in a statement as itself, in quotes and without", async (_, world) => {
+    const random = new SeededRandom(7);
+    const signs = [
+      "'",
+      '"',
+      "\\",
+      "`",
+      "$",
+      "[",
+      "]",
+      "--",
+      "#",
+      "/*",
+      "*/",
+      ";",
+      "%",
+      "\n",
+      "E'",
+      "$$",
+      "?",
+      "$1",
+      "é",
+      "🙂",
+      "x",
+    ];
+    const places = ["{{.a}}", "'{{.a}}'", "'it''s {{.a}}'", "/* ' */ '{{.a}}'"];
+    if (kind.scheme === "mysql") places.push('"{{.a}}"', "'\\\\{{.a}}'");
+    if (kind.scheme === "postgres") places.push("E'{{.a}}'", "E'\\\\{{.a}}'", "$$ ' $$ || '{{.a}}'");
+    for (const place of places) {
+      const lookup = await world.lookup({ templateSqlQueryCfg: { templateSql: `SELECT ${place} AS x, {{.a}} AS y` } });
+      for (let i = 0; i < 40; i++) {
+        const length = random.below(6);
+        const text = Array.from({ length }, () => random.pick(signs)).join("");
+        const [found] = await lookup.find(["a"], [text], "all", signal);
+        assert.equal(found!.y, text);
+        assert.ok(
+          String(found!.x).endsWith(text),
+          `${place}: ${JSON.stringify(text)} came as ${JSON.stringify(found!.x)}`,
+        );
+        assert.ok(String(found!.x).length <= text.length + 6, `${place}: ${found!.x}`);
+      }
+      await lookup.close();
+    }
   });
 
   withTable("columns that the data name are names or nothing", async (database, world) => {
