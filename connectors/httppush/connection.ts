@@ -24,7 +24,7 @@ export class PushConnection {
   constructor(settings: InferOutput<typeof connectionSettings>, context: ConnectorContext) {
     this.#context = context;
     if (context.dataServer === undefined) context.status("disconnected", "there is no data server");
-    else if (settings.datasource !== undefined) this.#own = this.acquire(settings.datasource, settings.method);
+    else if (settings.datasource !== "") this.#own = this.acquire(settings.datasource, settings.method);
     else context.status("connected");
   }
 

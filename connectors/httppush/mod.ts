@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { isPath, pathForm } from "../../src/connector/served_paths.ts";
-import { choice, duration, integer, text } from "../../src/connector/settings.ts";
+import { choice, duration, ignored, integer, text } from "../../src/connector/settings.ts";
 import { PushConnection } from "./connection.ts";
 
 const methods = ["POST", "PUT"] as const;
@@ -14,10 +14,13 @@ const methodSetting = choice(methods, { description: "Method of the requests.", 
 
 /** Settings of a named connection, which serves a path also while no rule reads it. */
 export const connectionSettings = v.strictObject({
-  datasource: v.optional(v.pipe(
-    text({ description: "A path to serve also while no rule reads it; requests are then answered with 503." }),
-    v.check(isPath, pathForm),
-  )),
+  datasource: v.pipe(
+    text({
+      description: "A path to serve also while no rule reads it; requests are then answered with 503.",
+      default: "",
+    }),
+    v.check((path) => path === "" || isPath(path), pathForm),
+  ),
   method: methodSetting,
 });
 
@@ -40,6 +43,7 @@ export const sourceSettings = v.strictObject({
     default: 10_000,
     min: 1,
   }),
+  contentType: ignored("The stream's FORMAT says what a body is."),
 });
 
 export const httppush = defineConnector({

@@ -4,6 +4,7 @@
  * Invariant: what waits is bounded in number and bytes; beyond that requests are refused, and the client keeps them.
  * @module
  */
+import { setImmediate } from "node:timers";
 import type { InferOutput } from "valibot";
 import type { Clock, Logger } from "../../src/connector/context.ts";
 import { Refusal } from "../../src/connector/data_server.ts";
@@ -38,6 +39,7 @@ export class PushSource implements Source, PushReader {
   /** All requests without an answer, also those that were read. */
   readonly #open = new Set<Waiting>();
   #wake: (() => void) | undefined;
+  #isWaking = false;
 
   constructor(settings: InferOutput<typeof sourceSettings>, options: PushSourceOptions) {
     this.#settings = settings;
@@ -52,7 +54,14 @@ export class PushSource implements Source, PushReader {
   push(payload: Uint8Array): Promise<void> | undefined {
     this.#payloads.push(payload);
     this.#bytes += payload.length;
-    this.#wake?.();
+    if (this.#wake !== undefined && !this.#isWaking) {
+      this.#isWaking = true;
+      // All requests that this turn of the event loop brings become one batch.
+      setImmediate(() => {
+        this.#isWaking = false;
+        this.#wake?.();
+      });
+    }
     return this.#options.answersLate ? this.#answer() : undefined;
   }
 

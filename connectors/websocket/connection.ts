@@ -36,7 +36,7 @@ export class WebSocketConnection {
     this.#context = context;
     if (context.dataServer === undefined && !isClient(settings)) {
       context.status("disconnected", "there is no data server");
-    } else if (settings.path !== undefined) {
+    } else if (settings.path !== "") {
       this.#own = this.acquire(settings.path);
       // Users see it; without them it must not end the process.
       this.#own.catch((error) => context.status("disconnected", (error as Error).message));
@@ -53,10 +53,11 @@ export class WebSocketConnection {
    * @throws {DiagnosticError} when neither says one.
    * @throws {Disconnected} where there is no data server.
    */
-  async acquire(path = this.#settings.path): Promise<ChannelLease> {
+  async acquire(ownPath = ""): Promise<ChannelLease> {
     const { dataServer, clock, log, status } = this.#context;
-    if (isClient(this.#settings)) return await this.#acquireClient(path ?? "/");
-    if (path === undefined) refuseSetting("path", 'websocket needs a path: in DATASOURCE, or as "path"', "E404");
+    const path = ownPath === "" ? this.#settings.path : ownPath;
+    if (isClient(this.#settings)) return await this.#acquireClient(path === "" ? "/" : path);
+    if (path === "") refuseSetting("path", 'websocket needs a path: in DATASOURCE, or as "path"', "E404");
     if (dataServer === undefined) throw new Disconnected("there is no data server");
     const { ServerChannel } = await import("./server_channel.ts");
     const create = () => new ServerChannel({ path, pingMs: this.#settings.pingInterval, clock, log });
@@ -101,5 +102,5 @@ export class WebSocketConnection {
 }
 
 function isClient({ addr }: Settings): boolean {
-  return addr !== undefined && addr !== "";
+  return addr !== "";
 }

@@ -9,20 +9,21 @@ import { choice, duration, text, unsupported } from "../../src/connector/setting
 import { tlsEntries } from "../../src/connector/tls_settings.ts";
 import { WebSocketConnection } from "./connection.ts";
 
+function optionalPath(options: { readonly description: string; readonly aliases?: readonly string[] }) {
+  return v.pipe(text({ ...options, default: "" }), v.check((path) => path === "" || isPath(path), pathForm));
+}
+
 /** Settings of the connection. */
 export const connectionSettings = v.strictObject({
-  addr: v.optional(v.pipe(
-    text({ description: "The server to connect to, `host:port`. Without it weir is the server: on its data server." }),
-    v.check((addr) => addr === "" || URL.canParse(`ws://${addr}/`), "an address such as host:8080"),
-  )),
-  scheme: choice(["ws", "wss"], { description: "Of a client: `wss` for TLS.", default: "ws" }),
-  path: v.optional(v.pipe(
+  addr: v.pipe(
     text({
-      description: "The path, when sources and actions do not say it.",
-      aliases: ["datasource"],
+      description: "The server to connect to, `host:port`. Without it weir is the server: on its data server.",
+      default: "",
     }),
-    v.check(isPath, pathForm),
-  )),
+    v.check((addr) => addr === "" || URL.canParse(`ws://${addr}/`), "an address such as host:8080"),
+  ),
+  scheme: choice(["ws", "wss"], { description: "Of a client: `wss` for TLS.", default: "ws" }),
+  path: optionalPath({ description: "The path, when sources and actions do not say it.", aliases: ["datasource"] }),
   requestHeader: v.optional(
     v.pipe(
       v.record(v.string(), v.union([v.string(), v.array(v.string())], "a text or a list of texts for each name")),
@@ -41,28 +42,22 @@ export const connectionSettings = v.strictObject({
   ...tlsEntries,
 });
 
-const pathSetting = {
-  description: "The path, such as `/cars`. Sources and actions with the same one share its connections.",
-  optional: true,
-} as const;
+const pathDescription = "The path, such as `/cars`. Sources and actions with the same one share its connections.";
 
 /** Settings of the source. */
 export const sourceSettings = v.strictObject({
-  datasource: v.optional(v.pipe(text(pathSetting), v.check((path) => path === undefined || isPath(path), pathForm))),
+  datasource: optionalPath({ description: pathDescription }),
 });
 
 /** Settings of the sink. */
 export const sinkSettings = v.strictObject({
-  path: v.optional(v.pipe(
-    text({ ...pathSetting, aliases: ["datasource"] }),
-    v.check((path) => path === undefined || isPath(path), pathForm),
-  )),
-  noClients: v.optional(choice(["drop", "wait"], {
+  path: optionalPath({ description: pathDescription, aliases: ["datasource"] }),
+  noClients: choice(["drop", "wait"], {
     description:
       "Of a server: what happens to a message while no client is connected. When absent, `drop`, and count, in " +
       "rules with `qos` 0, and `wait` in others.",
     optional: true,
-  })),
+  }),
   sendTimeout: duration({
     description: "Of a server: how long a client may take to receive what is sent, before it is cut off.",
     default: 5000,
@@ -112,7 +107,7 @@ export const websocket = defineConnector({
     delivery: "at-least-once",
     promise: ({ noClients }, connection) => {
       const { addr } = connection as v.InferOutput<typeof connectionSettings>;
-      return noClients === "drop" && (addr ?? "") === ""
+      return noClients === "drop" && addr === ""
         ? { level: "at-most-once", limit: "messages are dropped while no client is connected: set noClients to wait" }
         : { level: "at-least-once" };
     },
