@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Agent, withAgent, withFolder } from "../../tests/agent/agent.ts";
+import { wireStream, withEngine } from "../../tests/engine/engine.ts";
 import { eventually } from "../../tests/eventually.ts";
 import { coapClient, freeUdpPort, startCoapServer } from "../../tests/peers/coap.ts";
 
@@ -31,6 +32,40 @@ test("a rule observes a sensor and sets a valve", async () => {
       }
       await eventually(() => valve().length === 2, 30_000);
       assert.deepEqual(valve(), ['{"open":false}', '{"open":true}']);
+    });
+  } finally {
+    await plant.stop();
+  }
+});
+
+test("templates of an action name the resource, the method and the content format of each message", async () => {
+  const plant = await startCoapServer();
+  try {
+    await withEngine(async ({ engine, streams, wire }) => {
+      streams.execute(wireStream);
+      await engine.rules.create(JSON.stringify({
+        id: "valves",
+        sql: "SELECT name, method, open FROM s",
+        actions: [{
+          coap: {
+            uri: `${plant.url}/valves/{{.name}}?unit={{.unit | default "none"}}`,
+            method: "{{.method}}",
+            contentFormat: "application/senml+json",
+            fields: ["open"],
+            sendSingle: true,
+          },
+        }],
+      }));
+      wire.send('{"name":"a b","method":"PUT","open":true}', '{"name":"c","method":"put","open":false}');
+      wire.send('{"name":"d","method":"MOVE","open":true}');
+      const status = () => engine.rules.status("valves") as Record<string, unknown>;
+      await eventually(() => status().sink_coap_0_0_messages_processed_total === 3, 20_000);
+      const get = async (path: string) =>
+        (await coapClient(["-m", "get", `${plant.url}/valves/${path}`])).stdout.trimEnd();
+      assert.equal(await get("a%20b"), '{"open":true}');
+      assert.equal(await get("c"), '{"open":false}');
+      assert.match(plant.process.log, /Content-Format:application\/senml\+json, Uri-Query:unit=none/);
+      assert.match(String(status().sink_coap_0_0_last_exception), /Bad method "MOVE": wanted POST, PUT/);
     });
   } finally {
     await plant.stop();
