@@ -249,3 +249,42 @@ test("a payload inside of a payload may need a schema", () =>
       /^E404 stream s.payloadSchemaId: The format protobuf needs the setting payloadSchemaId/,
     );
   }));
+
+test("a stream that a graph defines itself may need a schema", () =>
+  withEngine(async ({ engine, schemas, wire }) => {
+    await schemas.create(plantSchema);
+    const graph = (props: Record<string, unknown>) =>
+      JSON.stringify({
+        id: "g",
+        graph: {
+          nodes: {
+            src: { type: "source", nodeType: "wire", props: { datasource: "t", format: "protobuf", ...props } },
+            warm: { type: "operator", nodeType: "filter", props: { expr: "temp > 25" } },
+            out: { type: "sink", nodeType: "wire", props: { sendSingle: true } },
+          },
+          topo: { sources: ["src"], edges: { src: ["warm"], warm: ["out"] } },
+        },
+      });
+    assert.match(await refusal(() => engine.rules.create(graph({}))), /^E404 .*needs the setting SCHEMAID/);
+    await engine.rules.create(graph({ schemaName: "plant", schemaMessage: "Reading" }));
+    wire.sendBytes(...readings.protobuf.map(hex));
+    await eventually(() => wire.written.length === 1);
+    assert.deepEqual(wire.written, ['{"id":10,"site":{"name":"Roof"},"temp":30}']);
+  }));
+
+test("with qos 1, payloads of bytes wait for their sink, and nothing of them is lost", () =>
+  withEngine(async ({ engine, streams, schemas, wire }) => {
+    await schemas.create(plantSchema);
+    wire.decode = (bytes) => bytes.toHex();
+    streams.execute(stream("msgpack"));
+    const actions = [{ wire: { format: "protobuf", schemaId: "plant.Reading", sendSingle: true } }];
+    await engine.rules.create(JSON.stringify({ id: "r", sql: "SELECT * FROM s", actions, options: { qos: 1 } }));
+    let release = () => {};
+    wire.held = new Promise<void>((resolve) => (release = resolve));
+    wire.sendBytes(...readings.msgpack.map(hex));
+    await eventually(() => engine.rules.ledger("r").actions[0]!.results.out === 2);
+    await engine.rules.restart("r");
+    release();
+    await eventually(() => new Set(wire.written).size === 2);
+    assert.deepEqual([...new Set(wire.written)].sort(), [...readings.protobuf].sort());
+  }));
