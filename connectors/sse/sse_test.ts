@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
+import { connect, createServer as createTcpServer } from "node:net";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
 import { readSettings } from "../../src/connector/settings.ts";
+import { sleepWith } from "../../src/connector/sleep.ts";
 import { HttpDataServer } from "../../src/data_server/data_server.ts";
 import { type EngineFixture, withEngine } from "../../tests/engine/engine.ts";
 import { eventually } from "../../tests/eventually.ts";
@@ -179,6 +180,36 @@ test("sse: a server that is absent, refuses or talks nonsense is tried again, an
   } finally {
     await peer.kill();
   }
+});
+
+test("sse: a server that does not answer is tried again", async () => {
+  const sockets = new Set<unknown>();
+  let asked = 0;
+  const server = createTcpServer((socket) => {
+    asked++;
+    sockets.add(socket);
+    socket.resume();
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const states: string[] = [];
+  const fast = { ...realClock, after: (ms: number, work: () => void) => realClock.after(ms / 100, work) };
+  const source = new SseSource({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    headers: {},
+    idleMs: 0,
+    tls: { rejectUnauthorized: true, minVersion: "TLSv1.2" },
+    keepsPosition: false,
+    position: undefined,
+    clock: { ...fast, sleep: sleepWith(fast.after) },
+    onState: (state, message) => states.push(message ?? state),
+  });
+  await eventually(() => asked >= 3);
+  assert.ok(states.some((state) => /no answer for 15000 ms/.test(state)), String(states));
+  await source.close();
+  await eventually(() => sockets.size === 0);
+  server.close();
 });
 
 test("sse: the answer 204 ends the stream, and the rule with it", () =>

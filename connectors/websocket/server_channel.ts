@@ -40,7 +40,12 @@ export class ServerChannel implements Channel, PathEndpoint {
     this.name = options.path;
     this.route = {
       kind: "WebSocket",
-      upgrade: (request, socket, head, bytesMax) => void this.#upgrade(request, socket, head, bytesMax),
+      upgrade: (request, socket, head, bytesMax) => {
+        this.#upgrade(request, socket, head, bytesMax).catch((error) => {
+          options.log.error("a WebSocket could not be opened", { path: this.name, reason: String(error) });
+          socket.destroy();
+        });
+      },
     };
   }
 

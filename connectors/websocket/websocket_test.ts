@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -260,6 +260,45 @@ test("websocket: a server that is absent, refuses, dies or says goodbye is tried
   } finally {
     await peer.kill();
   }
+});
+
+test("websocket: a server that is silent, refuses or talks nonsense is no end, and the reason is told", async () => {
+  const answers: [name: string, answer: string, reason: RegExp][] = [
+    ["silent", "", /no sign of life|closed/],
+    ["refuses", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", /answers 401/],
+    ["plain", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", /answers 200/],
+    ["nonsense", "what is it?\r\n\r\n", /./],
+    [
+      "wrong",
+      "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n",
+      /Accept/i,
+    ],
+  ];
+  await withEngine(async ({ engine, streams }) => {
+    const servers = await Promise.all(answers.map(async ([name, answer]) => {
+      const sockets = new Set<Socket>();
+      const server = createServer((socket) => {
+        sockets.add(socket);
+        socket.on("close", () => sockets.delete(socket));
+        socket.on("error", () => {});
+        socket.once("data", () => answer === "" ? undefined : socket.write(answer));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      streams.execute(stream(name, "/a", { addr: `127.0.0.1:${port}`, pingInterval: 150 }));
+      await engine.rules.create(rule(name, `SELECT n FROM ${name}`, { nop: {} }));
+      return { server, sockets };
+    }));
+    for (const [name, , reason] of answers) {
+      const last = () => String(engine.rules.status(name)[`source_${name}_0_last_exception`]);
+      await eventually(() => last().includes("ws://") && reason.test(last()));
+    }
+    for (const [name] of answers) await engine.rules.stop(name);
+    for (const { server, sockets } of servers) {
+      await eventually(() => sockets.size === 0);
+      server.close();
+    }
+  });
 });
 
 test("websocket: a peer that is frozen is found out by pings, from both sides", async () => {
