@@ -15,12 +15,25 @@ interface LeftOut {
   readonly files: readonly string[];
   readonly missing: readonly string[];
   readonly packages: readonly string[];
+  readonly pip: readonly string[];
 }
 
 /** What has to be left out on this machine. */
 export function leftOut(all: readonly Peer[] = peers): LeftOut[] {
-  return all.map((peer) => ({ files: testsWith(peer.module), missing: missingOf(peer), packages: peer.packages }))
+  return all.map(({ pip = [], ...peer }) => ({
+    files: testsWith(peer.module),
+    missing: missingOf({ ...peer, pip }),
+    packages: peer.packages,
+    pip,
+  }))
     .filter(({ files, missing }) => files.length > 0 && missing.length > 0);
+}
+
+/** How to get what is missing. */
+function remedy({ packages, pip }: LeftOut): string {
+  const commands = [`apt-get install ${packages.join(" ")}`];
+  if (pip.length > 0) commands.push(`python3 -m venv .peers`, `.peers/bin/pip install ${pip.join(" ")}`);
+  return commands.join(" && ");
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -29,8 +42,8 @@ async function main(args: readonly string[]): Promise<number> {
   const command = ["test", "--allow-all", "--no-check", "--parallel"];
   if (left.length === 0) return (await runDeno([...command, ...args])).code;
   if (process.env.CI !== undefined) {
-    for (const { missing, packages } of left) {
-      console.error(`Cannot run all tests: ${missing.join(", ")} not found: apt-get install ${packages.join(" ")}`);
+    for (const each of left) {
+      console.error(`Cannot run all tests: ${each.missing.join(", ")} not found: ${remedy(each)}`);
     }
     return 1;
   }
@@ -39,10 +52,10 @@ async function main(args: readonly string[]): Promise<number> {
   const files = new Set([...ignored, ...left.flatMap(({ files }) => files)]);
   const rest = args.filter((arg) => !arg.startsWith("--ignore="));
   const { code } = await runDeno([...command, `--ignore=${[...files].join(",")}`, ...rest]);
-  for (const { files, missing, packages } of left) {
+  for (const each of left) {
     console.log(
-      `NOT RUN, for want of ${missing.join(", ")} (apt-get install ${packages.join(" ")}):\n` +
-        files.map((path) => `  ${path}\n`).join(""),
+      `NOT RUN, for want of ${each.missing.join(", ")} (${remedy(each)}):\n` +
+        each.files.map((path) => `  ${path}\n`).join(""),
     );
   }
   return code;
