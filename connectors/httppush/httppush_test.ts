@@ -2,28 +2,18 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
+import { conformance } from "../../src/connector/conformance.ts";
 import { readSettings } from "../../src/connector/settings.ts";
-import { HttpDataServer } from "../../src/data_server/data_server.ts";
-import { type EngineFixture, withEngine } from "../../tests/engine/engine.ts";
+import { newDataServer, withDataServer } from "../../tests/engine/data_server.ts";
+import { withEngine } from "../../tests/engine/engine.ts";
 import { eventually } from "../../tests/eventually.ts";
 import { curl } from "../../tests/peers/curl.ts";
 import { connectionSettings, httppush } from "./mod.ts";
 
-function newServer(port = 0): HttpDataServer {
-  return new HttpDataServer({
-    hostname: "127.0.0.1",
-    port,
-    bodyBytesMax: 1_000_000,
-    clock: realClock,
-    log: recordingLogger([]),
-  });
-}
-
 conformance(httppush, {
   losesConnection: true,
   source: () => {
-    const dataServer = newServer();
+    const dataServer = newDataServer();
     let client: Socket | undefined;
     const cut = () => {
       client?.destroy();
@@ -73,17 +63,6 @@ test("httppush: settings without a path, or with something else in its place, ar
 const stream = (name: string, path: string, more = "") =>
   `CREATE STREAM ${name} () WITH (DATASOURCE="${path}", FORMAT="json", TYPE="httppush"${more})`;
 
-type PushFixture = EngineFixture & { readonly dataServer: HttpDataServer; readonly url: (path: string) => string };
-
-/** An engine with a data server; nothing of the latter is left at the end. */
-async function withPush(work: (fixture: PushFixture) => Promise<void>): Promise<void> {
-  const dataServer = newServer();
-  const url = (path: string) => `http://127.0.0.1:${dataServer.address!.port}${path}`;
-  await withEngine((fixture) => work({ ...fixture, dataServer, url }), { dataServer });
-  await dataServer.closed();
-  assert.deepEqual([dataServer.address, dataServer.connections], [undefined, 0]);
-}
-
 const wired = (id: string, from: string, more: Record<string, unknown> = {}) =>
   JSON.stringify({ id, sql: `SELECT * FROM ${from}`, actions: [{ wire: { sendSingle: true } }], ...more });
 
@@ -92,7 +71,7 @@ const post = (url: string, body: unknown) => fetch(url, { method: "POST", body: 
 const numbers = (written: readonly string[]) => written.map((text) => JSON.parse(text).n as number);
 
 test("httppush: what curl posts and puts, packed or not, arrives, and what is wrong is told", () =>
-  withPush(async ({ engine, streams, wire, url, dataServer }) => {
+  withDataServer(async ({ engine, streams, wire, url, dataServer }) => {
     streams.execute(stream("cars", "/cars"));
     streams.execute(stream("orders", "/orders", ', EXTRA="{\\"method\\":\\"PUT\\"}"'));
     await engine.rules.create(wired("a", "cars"));
@@ -122,7 +101,7 @@ test("httppush: what curl posts and puts, packed or not, arrives, and what is wr
   }));
 
 test("httppush: all rules on a path get everything, and the others go on when one stops", () =>
-  withPush(async ({ engine, streams, wire, url, dataServer }) => {
+  withDataServer(async ({ engine, streams, wire, url, dataServer }) => {
     streams.execute(stream("one", "/n"));
     streams.execute(stream("two", "/n"));
     streams.execute(stream("common", "/n", ', SHARED="true"'));
@@ -144,7 +123,7 @@ test("httppush: all rules on a path get everything, and the others go on when on
   }));
 
 test("httppush: a rule that cannot follow refuses requests, and nothing that was taken is lost", () =>
-  withPush(async ({ engine, streams, wire, url, dataServer }) => {
+  withDataServer(async ({ engine, streams, wire, url, dataServer }) => {
     const settings = JSON.stringify({ bufferLength: 20 }).replaceAll('"', '\\"');
     streams.execute(stream("s", "/n", `, EXTRA="${settings}"`));
     await engine.rules.create(wired("a", "s", { options: { bufferLength: 8 } }));
@@ -169,7 +148,7 @@ test("httppush: a rule that cannot follow refuses requests, and nothing that was
   }));
 
 test("httppush: in a rule with qos 1 a request is answered when the rule keeps it, or told to come again", () =>
-  withPush(async ({ engine, streams, wire, url, dataServer }) => {
+  withDataServer(async ({ engine, streams, wire, url, dataServer }) => {
     const settings = JSON.stringify({ answerTimeout: 300 }).replaceAll('"', '\\"');
     streams.execute(stream("s", "/n", `, EXTRA="${settings}"`));
     const cache = { memoryCacheThreshold: 2, bufferPageSize: 2, maxDiskCache: 2 };
@@ -200,7 +179,7 @@ test("httppush: in a rule with qos 1 a request is answered when the rule keeps i
   }));
 
 test("httppush: requests that wait for a rule are answered when it stops", () =>
-  withPush(async ({ engine, streams, wire, url, dataServer }) => {
+  withDataServer(async ({ engine, streams, wire, url, dataServer }) => {
     streams.execute(stream("s", "/n"));
     const cache = { memoryCacheThreshold: 2, bufferPageSize: 2, maxDiskCache: 2 };
     await engine.rules.create(wired("a", "s", { options: { qos: 1 }, actions: [{ wire: cache }] }));
@@ -218,7 +197,7 @@ test("httppush: requests that wait for a rule are answered when it stops", () =>
   }));
 
 test("httppush: a named connection serves its path without a rule, and says that nobody reads it", () =>
-  withPush(async ({ engine, configs, streams, wire, url, dataServer }) => {
+  withDataServer(async ({ engine, configs, streams, wire, url, dataServer }) => {
     configs.createConnection({ id: "door", type: "httppush", settings: { datasource: "/door" } });
     await engine.live.changed("door");
     await eventually(() => dataServer.address !== undefined);
@@ -234,10 +213,10 @@ test("httppush: a named connection serves its path without a rule, and says that
   }));
 
 test("httppush: a port that is taken is a status, and so is a missing data server", async () => {
-  const other = newServer();
+  const other = newDataServer();
   const end = other.serve("/", { kind: "GET", handle: () => {} }, () => {});
   await eventually(() => other.address !== undefined);
-  const dataServer = newServer(other.address!.port);
+  const dataServer = newDataServer(other.address!.port);
   for (const [options, reason] of [[{ dataServer }, /Cannot listen on/], [{}, /there is no data server/]] as const) {
     await withEngine(async ({ engine, streams }) => {
       streams.execute(stream("s", "/n"));

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { isPath, pathForm } from "../../src/connector/served_paths.ts";
-import { choice, duration, flag, stringMap, text } from "../../src/connector/settings.ts";
+import { choice, duration, flag, refuseSetting, stringMap, text } from "../../src/connector/settings.ts";
 import { tlsEntries, tlsOptions } from "../../src/connector/tls_settings.ts";
 import { SseConnection } from "./connection.ts";
 import { addressOf, checkAddress } from "./address.ts";
@@ -107,6 +107,12 @@ export const sse = defineConnector({
     promise: () => ({ level: "at-most-once", limit: "an event stream has no acknowledgement" }),
     accepts: "payloads",
     settings: sinkSettings,
+    check: (_settings, { payloads }) => {
+      for (const name of ["compression", "encryption"] as const) {
+        if ((payloads?.[name] ?? "") === "") continue;
+        refuseSetting(name, `sse cannot send what "${name}" makes: event streams carry text only`);
+      }
+    },
     open: async (settings, context) => {
       const { SseSink } = await import("./sink.ts");
       return new SseSink(settings, await context.connection.acquire(settings.endpoint));

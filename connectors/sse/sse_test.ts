@@ -3,10 +3,10 @@ import { connect, createServer as createTcpServer } from "node:net";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { conformance, realClock, recordingLogger } from "../../src/connector/conformance.ts";
+import { conformance, realClock } from "../../src/connector/conformance.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import { sleepWith } from "../../src/connector/sleep.ts";
-import { HttpDataServer } from "../../src/data_server/data_server.ts";
+import { newDataServer, withDataServer } from "../../tests/engine/data_server.ts";
 import { type EngineFixture, withEngine } from "../../tests/engine/engine.ts";
 import { eventually } from "../../tests/eventually.ts";
 import { curl, CurlStream } from "../../tests/peers/curl.ts";
@@ -14,16 +14,6 @@ import { EventStreamPeer } from "../../tests/peers/event_stream_peer.ts";
 import { addressOf } from "./address.ts";
 import { sse } from "./mod.ts";
 import { SseSource } from "./source.ts";
-
-function newServer(): HttpDataServer {
-  return new HttpDataServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    bodyBytesMax: 1_000_000,
-    clock: realClock,
-    log: recordingLogger([]),
-  });
-}
 
 /** The data of the events in what curl has received. */
 const dataOf = (text: string) => [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data!);
@@ -53,7 +43,7 @@ conformance(sse, {
     };
   },
   sink: () => {
-    const dataServer = newServer();
+    const dataServer = newDataServer();
     const clients: CurlStream[] = [];
     const start = async () => {
       await eventually(() => dataServer.address !== undefined);
@@ -308,18 +298,8 @@ test("sse: a thousand losses leave one socket", async () => {
   server.close();
 });
 
-type Served = EngineFixture & { readonly dataServer: HttpDataServer; readonly url: (path: string) => string };
-
-async function withServer(work: (fixture: Served) => Promise<void>): Promise<void> {
-  const dataServer = newServer();
-  const url = (path: string) => `http://127.0.0.1:${dataServer.address!.port}${path}`;
-  await withEngine((fixture) => work({ ...fixture, dataServer, url }), { dataServer });
-  await dataServer.closed();
-  assert.deepEqual([dataServer.address, dataServer.connections], [undefined, 0]);
-}
-
 test("sse: all clients get the results, and those that come again what they have missed", () =>
-  withServer(async ({ engine, streams, wire, dataServer, url }) => {
+  withDataServer(async ({ engine, streams, wire, dataServer, url }) => {
     streams.execute(wireStream);
     await engine.rules.create(rule("a", "SELECT n FROM s", { sse: { path: "/events", sendSingle: true } }));
     await eventually(() => dataServer.address !== undefined);
@@ -359,7 +339,7 @@ test("sse: all clients get the results, and those that come again what they have
   }));
 
 test("sse: in a rule with qos 1 results wait for a client, and keep their ids when they are sent again", () =>
-  withServer(async ({ engine, streams, wire, dataServer, url }) => {
+  withDataServer(async ({ engine, streams, wire, dataServer, url }) => {
     streams.execute(wireStream);
     const action = { sse: { endpoint: "/events", sendSingle: true } };
     await engine.rules.create(rule("a", "SELECT n FROM s", action, { options: { qos: 1 } }));
@@ -373,7 +353,7 @@ test("sse: in a rule with qos 1 results wait for a client, and keep their ids wh
   }));
 
 test("sse: a client that does not read is cut off, and the others get everything", () =>
-  withServer(async ({ engine, streams, wire, dataServer, url }) => {
+  withDataServer(async ({ engine, streams, wire, dataServer, url }) => {
     streams.execute(wireStream);
     const action = { sse: { endpoint: "/events", sendSingle: true, sendTimeout: 1500 } };
     await engine.rules.create(rule("a", "SELECT n, filler FROM s", action));
@@ -398,8 +378,15 @@ test("sse: a client that does not read is cut off, and the others get everything
     deaf.destroy();
   }));
 
+test("sse: a rule that would send anything but text is refused", () =>
+  withDataServer(async ({ engine, streams }) => {
+    streams.execute(wireStream);
+    const action = { sse: { endpoint: "/events", compression: "gzip" } };
+    await assert.rejects(engine.rules.create(rule("a", "SELECT n FROM s", action)), /E403: sse cannot send/);
+  }));
+
 test("sse: payloads that are no text fail alone", () =>
-  withServer(async ({ engine, streams, dataServer, url, wire }) => {
+  withDataServer(async ({ engine, streams, dataServer, url, wire }) => {
     streams.execute('CREATE STREAM s () WITH (DATASOURCE="t", FORMAT="binary", TYPE="wire")');
     const action = { sse: { endpoint: "/events", sendSingle: true, format: "binary" } };
     await engine.rules.create(rule("a", "SELECT self FROM s", action));
