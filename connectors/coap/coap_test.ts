@@ -392,6 +392,24 @@ test("a sink writes to libcoap, goes on where a server that was dead failed, and
   }
 });
 
+test("a libcoap server that loses a third of what it sends gets every message, and is read in blocks", async () => {
+  const server = await startCoapServer({ args: ["-l", "30%"] });
+  const patient = { ackTimeout: 20, maxRetransmit: 12, blockSize: 256 };
+  try {
+    await withCoap(async ({ sink, source }) => {
+      const put = await sink({ uri: `${server.url}/state`, method: "PUT" }, patient);
+      for (let n = 0; n < 15; n++) await put.write([`v${n}`], signal());
+      const puts = () => [...server.process.log.matchAll(/c:PUT .*:: '(v\d+)'/g)].map(([, value]) => value!);
+      await eventually(() => puts().includes("v14"));
+      assert.deepEqual([...new Set(puts())], Array.from({ length: 15 }, (_, n) => `v${n}`));
+      const polled = await source({ mode: "poll", uri: `${server.url}/example_data` }, patient);
+      assert.equal((await textsFrom(polled))[0]!.length, 1500);
+    });
+  } finally {
+    await server.stop();
+  }
+});
+
 test("what a server answers decides whether a message is tried again", async () => {
   const answers: Readonly<Record<string, Content>> = {
     busy: content("5.03", "", [uintOption(optionNumbers.maxAge, 7)]),
