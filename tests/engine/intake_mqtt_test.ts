@@ -15,7 +15,7 @@ async function withStream(
   settings: Record<string, unknown>,
   work: (fixture: EngineFixture, broker: Mosquitto) => Promise<void>,
 ): Promise<void> {
-  const broker = await startMosquitto({ quiet: true });
+  const broker = await startMosquitto();
   try {
     await withEngine(async (fixture) => {
       fixture.configs.putConfKey("source", "mqtt", "k", {
