@@ -240,7 +240,9 @@ test("the REST page lists the routes that there are", async () => {
   const accounts = new Accounts(new MemoryStore());
   const authenticator = new Authenticator(accounts, { mode: "auto" });
   const schemas = { schemas: await SchemaRegistry.open(new MemoryStore()), directory: undefined };
-  const { app } = admin({ stop: () => {}, auth: { authenticator, accounts }, schemas });
+  // Nothing is asked of it here.
+  const transfer = { transfer: undefined as never };
+  const { app } = admin({ stop: () => {}, auth: { authenticator, accounts }, schemas, transfer });
   const served = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/*")
     .map(({ method, path }) => `${method} ${path}`);
   assert.deepEqual(listed.sort(), [...new Set(served)].sort());

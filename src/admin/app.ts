@@ -31,6 +31,7 @@ import { type SchemaRoutes, schemaRoutes } from "./schemas.ts";
 import { stateRoutes } from "./state.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
+import { type TransferRoutes, transferRoutes } from "./transfer.ts";
 
 export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly rules: Rules;
@@ -39,6 +40,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly states: KeyedStates;
   /** Without it their routes do not exist. */
   readonly schemas?: SchemaRoutes;
+  readonly transfer?: Omit<TransferRoutes, "log">;
   readonly info: () => SystemInfo;
   readonly log: Logger;
   readonly ready?: () => boolean;
@@ -105,6 +107,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   connectionRoutes(app, options.configs, options.live);
   stateRoutes(app, options.states);
   if (options.schemas !== undefined) schemaRoutes(app, options.schemas);
+  if (options.transfer !== undefined) transferRoutes(app, { ...options.transfer, log: options.log });
 
   const methodsOf = methodsByPath(app);
   app.notFound((c) => {

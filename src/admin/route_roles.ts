@@ -93,6 +93,13 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["GET", "/api/v1/state/:key", "viewer"],
   ["PUT DELETE", "/api/v1/state/:key", "operator"],
 
+  // What goes out holds passwords, and what comes in replaces everything.
+  ["POST", "/ruleset/export", "editor"],
+  ["POST", "/ruleset/import", "editor"],
+  ["GET POST", "/data/export", "admin"],
+  ["POST", "/data/import", "admin"],
+  ["GET", "/data/import/status", "admin"],
+
   ["GET", "/api/v1/whoami", "viewer"],
   ["GET POST", "/api/v1/users", "admin"],
   ["PATCH DELETE", "/api/v1/users/:name", "admin"],

@@ -23,15 +23,25 @@ import { version } from "../platform/version.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
+import { DataTransfer, type TransferTarget } from "../runtime/data_transfer.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
 import { SchemaRegistry } from "../runtime/schemas.ts";
 import { functions } from "../sql/functions/registry.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
+import { MemoryStore } from "../store/memory.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
-import { type Arguments, type CliContext, CliError, type Command, type Engine, UsageError } from "./command.ts";
+import {
+  type Arguments,
+  type CliContext,
+  CliError,
+  type Command,
+  type Engine,
+  type EngineModule,
+  UsageError,
+} from "./command.ts";
 import { ekuiperSettings, layered, type NamedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
@@ -69,6 +79,25 @@ function openLog(config: AgentConfig, context: CliContext): Logger {
       ? (line, level) => context.stderr(journalLine(line, level))
       : context.stderr,
   });
+}
+
+interface AgentParts {
+  readonly engineModule: EngineModule;
+  readonly config: AgentConfig;
+  readonly named: ReturnType<typeof connectorConfigs>;
+  readonly sections: NamedSections;
+}
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+
+/** An agent in memory to try definitions on; its rules never run. */
+async function emptyAgent({ engineModule, config, named, sections }: AgentParts): Promise<TransferTarget> {
+  const store = new MemoryStore();
+  const configs = new ConfigRegistry({ store, file: sections, ...named });
+  const schemas = await SchemaRegistry.open(store);
+  const streams = new StreamRegistry({ store, configs, schemas });
+  const { rules } = await engineModule.create({ store, streams, configs, schemas, config, log: silent });
+  return { store, configs, streams, schemas, rules };
 }
 
 function authRules({ auth, tls }: AgentConfig): AuthRules {
@@ -257,6 +286,13 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       configs,
       states: new KeyedStates(store),
       schemas: { schemas, directory: store.directory },
+      transfer: {
+        transfer: new DataTransfer(
+          { store, configs, streams, schemas, rules: engine.rules },
+          () => emptyAgent({ engineModule, config, named, sections }),
+        ),
+        directory: store.directory,
+      },
       log,
       info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,

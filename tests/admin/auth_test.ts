@@ -13,9 +13,13 @@ import { listedRoutes, neededFor } from "../../src/admin/route_roles.ts";
 import { Accounts } from "../../src/auth/accounts.ts";
 import { Authenticator } from "../../src/auth/authenticator.ts";
 import { allows, type Role, roles } from "../../src/auth/role.ts";
+import { ConfigRegistry } from "../../src/runtime/configs.ts";
+import { DataTransfer, type TransferTarget } from "../../src/runtime/data_transfer.ts";
 import { SchemaRegistry } from "../../src/runtime/schemas.ts";
+import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { admin } from "./fixture.ts";
+import { MemoryRules } from "./memory_rules.ts";
 
 const keysDir = mkdtempSync(join(tmpdir(), "weir-auth-"));
 after(() => rmSync(keysDir, { recursive: true }));
@@ -26,9 +30,18 @@ writeFileSync(join(keysDir, "plant.pub"), pem);
 const accounts = new Accounts(new MemoryStore());
 const authenticator = new Authenticator(accounts, { mode: "auto", tokens: { keysDir, audience: "eKuiper" } });
 const schemas = await SchemaRegistry.open(new MemoryStore());
+
+function emptyTarget(): TransferTarget {
+  const store = new MemoryStore();
+  const configs = new ConfigRegistry({ store });
+  const streams = new StreamRegistry({ store, configs });
+  return { store, configs, streams, schemas, rules: new MemoryRules(streams) };
+}
+
 const { app, logged } = admin({
   stop: () => {},
   schemas: { schemas, directory: undefined },
+  transfer: { transfer: new DataTransfer(emptyTarget(), () => Promise.resolve(emptyTarget())) },
   auth: { authenticator, accounts },
 });
 
