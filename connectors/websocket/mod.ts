@@ -73,7 +73,7 @@ export const websocket = defineConnector({
   description:
     "With `addr` weir connects to a server, again and again with growing pauses up to 10 seconds. Without it weir is the " +
     "server: clients connect to the path on [the data server](../config.md#settings), a source receives from all of " +
-    "them, and an action sends to all of them. A source and an action with the same settings share a connection, in " +
+    "them, and an action sends to all of them; web pages of other origins need `cors.allowOrigins`. A source and an action with the same settings share a connection, in " +
     "both directions.\n\n" +
     "Text and binary frames are both received. Formats that are text are sent as text frames, others as binary ones.\n\n" +
     "- **A rule that cannot follow** holds its senders back: weir stops to read from the sockets of the path.\n" +

@@ -237,7 +237,11 @@ export class HttpDataServer implements DataServer {
   ): Promise<void> {
     const routes = this.#routesOf(request);
     const { method = "" } = request;
-    const isAllowed = this.#allowOrigin(request, response);
+    const isAllowed = this.#allowOrigin(request);
+    if (isAllowed) {
+      response.setHeader("Access-Control-Allow-Origin", request.headers.origin!);
+      response.setHeader("Vary", "Origin");
+    }
     const kinds = [...routes.keys()].filter((kind) => kind !== "WebSocket");
     if (method === "OPTIONS" && isAllowed) {
       const headers = request.headers["access-control-request-headers"] ?? "";
@@ -268,13 +272,18 @@ export class HttpDataServer implements DataServer {
     return routes;
   }
 
-  #allowOrigin(request: IncomingMessage, response: ServerResponse): boolean {
-    const { origin } = request.headers;
+  /**
+   * True when a web page calls whose origin is one of the named. Devices that send some Origin are no web pages.
+   *
+   * @throws {Refusal} 403 for a page of another origin: whoever looks at it would let it reach a network that it is not in.
+   */
+  #allowOrigin({ headers: { origin, host = "" } }: IncomingMessage): boolean {
     const { allowOrigins = [] } = this.#options;
-    if (origin === undefined || !(allowOrigins.includes("*") || allowOrigins.includes(origin))) return false;
-    response.setHeader("Access-Control-Allow-Origin", origin);
-    response.setHeader("Vary", "Origin");
-    return true;
+    if (origin === undefined) return false;
+    if (allowOrigins.includes("*") || allowOrigins.includes(origin)) return true;
+    const isPage = origin === "null" || /^https?:\/\//i.test(origin);
+    if (!isPage || origin.replace(/^https?:\/\//i, "").toLowerCase() === host.toLowerCase()) return false;
+    throw new Refusal(403, `web pages of ${origin.slice(0, 200)} may not call: see cors.allowOrigins`);
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
@@ -282,6 +291,7 @@ export class HttpDataServer implements DataServer {
     try {
       const route = this.#routesOf(request).get("WebSocket");
       if (route?.kind !== "WebSocket") throw new Refusal(400, "no WebSockets are served here");
+      this.#allowOrigin(request);
       route.upgrade(request, socket, head, this.#options.bodyBytesMax);
     } catch (error) {
       const { status, message } = error instanceof Refusal ? error : new Refusal(500, "internal error");

@@ -338,18 +338,47 @@ test("a thousand clients that go away in the middle of a request leave nothing b
     assert.equal(bodies.length, 1);
   }, { limits: { heldBytesMax: 100_000 } }));
 
-test("web pages of the named origins may call, others are not told so", () =>
-  withServer(async ({ url }) => {
+test("web pages of the named origins may call, and their own; others are refused", () =>
+  withServer(async ({ server, url, port, bodies }) => {
     const origin = "https://board.example";
     const headers = { Origin: origin, "Access-Control-Request-Headers": "content-type" };
     const preflight = await fetch(`${url}/in`, { method: "OPTIONS", headers });
     assert.equal(preflight.status, 204);
     assert.equal(preflight.headers.get("access-control-allow-origin"), origin);
     assert.equal(preflight.headers.get("access-control-allow-methods"), "POST");
-    const post = await fetch(`${url}/in`, { method: "POST", headers: { Origin: origin }, body: "x" });
-    assert.equal(post.headers.get("access-control-allow-origin"), origin);
-    const other = await fetch(`${url}/in`, { method: "POST", headers: { Origin: "https://evil.example" }, body: "x" });
-    assert.equal(other.headers.get("access-control-allow-origin"), null);
+    const upgraded: unknown[] = [];
+    const upgrade = (_request: unknown, socket: { end(text: string): void }) => {
+      upgraded.push(1);
+      socket.end("HTTP/1.1 101 Yes\r\n\r\n");
+    };
+    const end = server.serve("/ws", { kind: "WebSocket", upgrade }, () => {});
+    const cases: [origin: string, isTaken: boolean, allowed: boolean][] = [
+      [origin, true, true],
+      [`http://127.0.0.1:${port}`, true, false],
+      ["file://", true, false],
+      ["https://evil.example", false, false],
+      ["null", false, false],
+    ];
+    for (const [origin, isTaken, allowed] of cases) {
+      const head = `Host: 127.0.0.1:${port}\r\nOrigin: ${origin}\r\n`;
+      const post = await exchange(
+        port,
+        `POST /in HTTP/1.1\r\n${head}Content-Length: 1\r\nConnection: close\r\n\r\nx`,
+      );
+      assert.match(
+        post,
+        isTaken ? /^HTTP\/1.1 200 / : /^HTTP\/1.1 403 [^]*may not call: see cors.allowOrigins/,
+        origin,
+      );
+      assert.equal(/access-control-allow-origin/i.test(post), allowed, origin);
+      const socket = await exchange(
+        port,
+        `GET /ws HTTP/1.1\r\n${head}Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n`,
+      );
+      assert.match(socket, isTaken ? /^HTTP\/1.1 101 / : /^HTTP\/1.1 403 /, origin);
+    }
+    assert.deepEqual([bodies.length, upgraded.length], [3, 3]);
+    end();
   }, { allowOrigins: ["https://board.example"] }));
 
 test("closing lets a request that is under way end", () =>
