@@ -4,10 +4,12 @@
  */
 import { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
+import type { Duplex } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { Struct, Value } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
 import type { ServerSource } from "./dsn.ts";
+import { endOnThrow } from "./end_on_throw.ts";
 import { fromJson, readInt, readTime } from "./found_value.ts";
 import { inTime } from "./in_time.ts";
 import {
@@ -50,6 +52,7 @@ interface MysqlError extends Error {
 }
 
 interface Connection extends EventEmitter {
+  readonly stream: Duplex;
   query(sql: string): Command;
   execute(sql: string, values: readonly unknown[]): Command;
   end(callback: () => void): void;
@@ -124,6 +127,7 @@ export async function openMysql(
     jsonStrings: true,
     maxPreparedStatements: statementsMax,
   });
+  endOnThrow(connection.stream);
   const session = new MysqlSession(connection, onLost);
   const abort = () => session.destroy();
   signal.addEventListener("abort", abort, { once: true });

@@ -5,10 +5,12 @@
 import { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { Struct, Value } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
 import type { ServerSource } from "./dsn.ts";
+import { endOnThrow } from "./end_on_throw.ts";
 import { fromJson, readInt, readTime } from "./found_value.ts";
 import { inTime } from "./in_time.ts";
 import {
@@ -49,6 +51,8 @@ interface PgQuery extends EventEmitter {
 }
 
 interface PgClient extends EventEmitter {
+  /** Emits `sslconnect` once its stream is that of TLS. */
+  readonly connection: EventEmitter & { readonly stream: Duplex };
   connect(): Promise<void>;
   query(query: PgQuery): void;
   end(): Promise<void>;
@@ -102,6 +106,7 @@ export async function openPostgres(
 ): Promise<Session> {
   const pg = (await import("pg")).default as unknown as Pg;
   const socket = new Socket();
+  endOnThrow(socket);
   const client = new pg.Client({
     // Held here to be destroyed in any state: the client knows only the layer of TLS above it, or none any more.
     stream: () => socket,
@@ -116,6 +121,7 @@ export async function openPostgres(
     application_name: options.session.application_name ?? "weir",
     options: sessionOptions(options.session),
   });
+  client.connection.on("sslconnect", () => endOnThrow(client.connection.stream));
   const session = new PostgresSession(pg, client, socket, onLost);
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);

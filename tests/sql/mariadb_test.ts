@@ -11,5 +11,5 @@ serverCases({
   serial: "INT AUTO_INCREMENT",
   countSessions: "SELECT count(*) FROM information_schema.processlist WHERE user = 'weir'",
   shortLocks: "SET innodb_lock_wait_timeout = 1",
-  tls: { checked: "?tls=true", unchecked: "?tls=skip-verify" },
+  tls: { checked: "?tls=true", unchecked: "?tls=skip-verify", none: "" },
 });

@@ -12,5 +12,5 @@ serverCases({
   countSessions:
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
   shortLocks: "SET lock_timeout = '200ms'",
-  tls: { checked: "?sslmode=verify-full", unchecked: "?sslmode=require" },
+  tls: { checked: "?sslmode=verify-full", unchecked: "?sslmode=require", none: "?sslmode=disable" },
 });

@@ -8,10 +8,12 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { sql } from "../../connectors/sql/mod.ts";
+import { SqlError } from "../../connectors/sql/session.ts";
 import { conformance } from "../../src/connector/conformance.ts";
 import { Disconnected } from "../../src/connector/errors.ts";
 import { eventually } from "../eventually.ts";
 import { freePort } from "../peers/server_process.ts";
+import { startDamagingProxy } from "./damaging_proxy.ts";
 import { ruleCases } from "./rule_cases.ts";
 import { type ServerKind, sharedServer, type SqlServer, urlOf } from "./server_kind.ts";
 import { tableCases } from "./table_cases.ts";
@@ -117,6 +119,34 @@ export function serverCases(kind: ServerKind): void {
     assert.match(world.state, /^disconnected/);
     await world.close();
     await new Promise((done) => garbage.close(done));
+  });
+
+  test(`${kind.scheme}: what is damaged on the way ends sessions, and nothing else`, async () => {
+    const server = await running();
+    const place = kind.scheme === "postgres" ? "$1" : "?";
+    const attempt = async (seed: number) => {
+      const proxy = await startDamagingProxy(server.port, seed);
+      const world = new SqlWorld({
+        dburl: urlOf(kind, { ...server, port: proxy.port }, kind.tls.none),
+        connectTimeout: "400ms",
+        queryTimeout: "200ms",
+        maxConnections: 1,
+      });
+      const text = `SELECT 1 AS a, 'x' AS b, now() AS c WHERE 'x' = ${place}`;
+      try {
+        for (let i = 0; i < 4; i++) {
+          const run = { rowsMax: 10, isRepeated: i % 2 === 0 };
+          await world.connection.use(signal, (session) => session.run(text, ["x"], run));
+        }
+      } catch (error) {
+        assert.ok(error instanceof SqlError, `seed ${seed}: ${error}`);
+      }
+      await world.close();
+      await proxy.close();
+    };
+    for (let from = 0; from < 72; from += 12) {
+      await Promise.all(Array.from({ length: 12 }, (_, i) => attempt(from + i)));
+    }
   });
 
   test(`${kind.scheme}: nobody there`, async () => {

@@ -26,8 +26,8 @@ export interface ServerKind extends TableKind {
   readonly serial: string;
   /** The number of sessions of clients but this. */
   readonly countSessions: string;
-  /** Options of the URL for: with TLS and checks, with TLS alone. */
-  readonly tls: { readonly checked: string; readonly unchecked: string };
+  /** Options of the URL for: with TLS and checks, with TLS alone, without. */
+  readonly tls: { readonly checked: string; readonly unchecked: string; readonly none: string };
 }
 
 /** One server for all cases of a file, started by the first. */
