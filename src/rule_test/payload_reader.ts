@@ -4,8 +4,9 @@
  */
 import { codecOf } from "../codec/codecs.ts";
 import type { StrictValidator } from "../codec/strict.ts";
-import { readSettings } from "../connector/settings.ts";
+import { acceptedNames, readSettings } from "../connector/settings.ts";
 import { RowError } from "../diagnostics/row_error.ts";
+import { prepareIntake } from "../runtime/intake/prepare_intake.ts";
 import { sourceSettings } from "../runtime/source_settings.ts";
 import type { StreamDefinition } from "../runtime/stream_definition.ts";
 import type { SourcePlan } from "../sql/plan.ts";
@@ -32,18 +33,42 @@ export function createPayloadReader(
   timezone: string,
   now: () => number,
 ): PayloadReader {
-  const { options, columns } = definition;
-  const decoder = codecOf(options.format, { path: `stream ${definition.name}.FORMAT` }).createDecoder({
+  const decode = createDecoding(definition, wanted);
+  const validate = strictRows(definition, timezone, now)?.(wanted);
+  return (payload) => {
+    const rows = decode(bytesOfPayload(definition, payload));
+    return validate === undefined ? rows : rows.map((row) => row instanceof RowError ? row : validRow(row, validate));
+  };
+}
+
+function createDecoding(
+  definition: StreamDefinition,
+  wanted: ReadonlySet<string> | "all",
+): (payload: Uint8Array) => (Struct | RowError)[] {
+  const { name, options, columns } = definition;
+  const settings = settingsOf(definition, (key) => key.startsWith("payload"));
+  if (settings.payloadFormat !== "") {
+    const intake = prepareIntake(definition, settings, "payloads", `stream ${name}`);
+    const decoder = intake.createDecoder!(wanted);
+    const inner = intake.createColumnDecoder!(wanted);
+    return (payload) => decoder.decode(payload).flatMap((row) => orError(() => inner(row)));
+  }
+  const decoder = codecOf(options.format, { path: `stream ${name}.FORMAT` }).createDecoder({
     wanted,
     useInt64ForWholeNumber: usesInt64(definition),
     ...(columns === undefined ? {} : { columns: columns.map(({ name, type }) => ({ name: name.name, type })) }),
     ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
   });
-  const validate = strictRows(definition, timezone, now)?.(wanted);
-  return (payload) => {
-    const rows = decoder.decode(bytesOfPayload(definition, payload));
-    return validate === undefined ? rows : rows.map((row) => validRow(row, validate));
-  };
+  return (payload) => decoder.decode(payload);
+}
+
+function orError<T>(work: () => T[]): (T | RowError)[] {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RowError) return [error];
+    throw error;
+  }
 }
 
 function validRow(row: Struct, validate: StrictValidator): Struct | RowError {
@@ -66,12 +91,17 @@ export function wantedColumns(sources: readonly SourcePlan[], name: string): Rea
   return columns;
 }
 
-/** The one setting of sources, in EXTRA, that says how JSON is read. */
-export function usesInt64({ name, options }: StreamDefinition): boolean {
-  const key = "useInt64ForWholeNumber";
-  const own = Object.entries(options.extra).filter(([each]) => each.toLowerCase() === key.toLowerCase());
+/** The setting of sources, in EXTRA, that says how JSON is read. */
+export function usesInt64(definition: StreamDefinition): boolean {
+  return settingsOf(definition, () => false).useInt64ForWholeNumber;
+}
+
+/** The settings in EXTRA that say what a payload means; the others are about where it comes from, and when. */
+function settingsOf({ name, options }: StreamDefinition, isWanted: (key: string) => boolean) {
+  const known = [...acceptedNames(sourceSettings)].filter((key) => key === "useint64forwholenumber" || isWanted(key));
+  const own = Object.entries(options.extra).filter(([key]) => known.includes(key.toLowerCase()));
   const place = { path: `stream ${name}.EXTRA`, where: "EXTRA" };
-  return readSettings(sourceSettings, Object.fromEntries(own), place).useInt64ForWholeNumber;
+  return readSettings(sourceSettings, Object.fromEntries(own), place);
 }
 
 /**

@@ -48,6 +48,21 @@ test("weir test runs files and folders, and tells how many cases it ran", async 
   });
 });
 
+const enveloped = `case payloads inside of messages are decoded, as by an agent
+stream plant () WITH (FORMAT="json", EXTRA='{"payloadFormat": "delimited", "payloadField": "frame"}')
+sql SELECT id, col0, col1 FROM plant
+rows
+{"id":"a","frame":"1,2"}
+gives [{"col0":"1","col1":"2","id":"a"}]
+`;
+
+test("weir test decodes payloads inside of messages", async () => {
+  await inFolder({ "enveloped.case": enveloped }, async (path) => {
+    const { code, stdout } = await weir(["test", path]);
+    assert.deepEqual([code, stdout], [0, "1 case, 0 failed\n"]);
+  });
+});
+
 test("weir test shows a failing case with its place and the difference", async () => {
   await inFolder({ "wrong.case": wrong, "hot.case": hot }, async (path) => {
     const { code, stdout } = await weir(["test", path]);
