@@ -314,6 +314,7 @@ export class Feed {
   #deliver(batch: SourceBatch): Promise<void> | void {
     const time = this.#options.clock.now();
     if (this.sampler === undefined) this.#count(batch, time);
+    else this.sampler.delivered();
     const rows = this.#rowsOf(batch, time);
     const delivery = new Delivery(this, () => batch.ack?.());
     if (this.#keepsPosition) this.#position = batch.position ?? this.#position;

@@ -63,6 +63,8 @@ export class DownSampler {
   readonly #rows = new Map<LookupKey | undefined, Struct>();
   /** Batches whose items are left out, on the way for their positions. */
   readonly #emptied: SourceBatch[] = [];
+  /** Whether an item was handed out that has not arrived yet: others may be about to join, or the last one has left. */
+  #isOnItsWay = false;
   #isDue = false;
   #cancelTimer: (() => void) | undefined;
   #wake: () => void = () => {};
@@ -72,10 +74,15 @@ export class DownSampler {
     this.#anchor = options.clock.now();
   }
 
-  /** Items that wait for the end of their interval. */
+  /** Items that wait for the end of their interval, or to be taken. */
   get held(): number {
-    if (this.#options.merge !== undefined) return this.#rows.size;
-    return this.#held === undefined ? 0 : 1;
+    const waiting = this.#options.merge !== undefined ? this.#rows.size : this.#held === undefined ? 0 : 1;
+    return waiting + (this.#isOnItsWay ? 1 : 0);
+  }
+
+  /** What was handed out last has been taken. */
+  delivered(): void {
+    this.#isOnItsWay = false;
   }
 
   /** True when nothing more should be taken before the end of the interval. */
@@ -214,6 +221,7 @@ export class DownSampler {
 
   #emit({ item, kind, meta, position, acks }: Held): SourceBatch {
     this.#held = undefined;
+    this.#isOnItsWay = true;
     this.#isDue = false;
     this.#disarm();
     this.metrics.recordsOut++;

@@ -78,6 +78,7 @@ function setUp({ keeps = false, mergeField = "" } = {}) {
   const reading = (async () => {
     while (true) {
       const batch = await source.read(abort.signal);
+      sampler.delivered();
       const items = batch.kind === "rows"
         ? batch.rows.map((row) => JSON.stringify(row))
         : batch.payloads.map((payload) => text.decode(payload as Uint8Array));
@@ -194,6 +195,26 @@ test("DownSampler takes the error of its source for the end of the interval", as
     assert.equal(got.length, 1);
     await end();
   }
+});
+
+test("DownSampler accounts for an item that nobody has taken yet", async () => {
+  const clock = new HandClock(0);
+  const pushed = new Pushed();
+  const options = { intervalMs: 1000, clock, keeps: () => false, wantsMeta: () => false, onBatch: () => {} };
+  const sampler = new DownSampler(options);
+  const source = sampler.sample(pushed);
+  const abort = new AbortController();
+  pushed.payloads(["a", "b"]);
+  const read = source.read(abort.signal);
+  await clock.advance(500);
+  assert.equal(sampler.held, 1);
+  await clock.advance(500);
+  await read;
+  assert.equal(sampler.held, 1);
+  sampler.delivered();
+  assert.equal(sampler.held, 0);
+  abort.abort();
+  await source.close();
 });
 
 test("DownSampler leaves its source alone while nobody reads", async () => {
