@@ -41,6 +41,7 @@ test("an empty file gives the defaults", async () => {
     ignoreCase: false,
     reportedVersion: "2.4.0",
     cors: { allowOrigins: [] },
+    auth: { mode: "auto", audience: "eKuiper", openMetrics: false },
     limits: { requestBodyBytesMax: 8388608 },
     rule: {
       qos: 0,
