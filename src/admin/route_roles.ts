@@ -52,6 +52,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["GET", "/api/v1/rules/:name/ledger", "viewer"],
   ["GET", "/rules/:name/topo", "viewer"],
 
+  ["GET", "/api/v1/rules/:name/tap", "operator"],
   // What a sink refused is data of the plant, as a row is.
   ["GET", "/api/v1/rules/:name/dead-letters", "operator"],
   ["GET", "/api/v1/rules/:name/dead-letters/:action/:sequence", "operator"],

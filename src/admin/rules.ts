@@ -10,6 +10,7 @@ import { readResetting, readSourceReset } from "./resets.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { empty, json, jsonText, sentence } from "./reply.ts";
+import { ruleTapRoute } from "./rule_tap.ts";
 
 const notFound = (id: string) => `Rule ${id} is not found.`;
 const notInRegistry = (id: string) => `Rule ${id} is not found in registry, please check if it is created`;
@@ -37,6 +38,7 @@ export function ruleRoutes(app: Hono<AdminEnv>, rules: Rules): void {
   tagRoutes(app, rules);
   commandRoutes(app, rules);
   itemRoutes(app, rules);
+  ruleTapRoute(app, rules);
 }
 
 function collectionRoutes(app: Hono<AdminEnv>, rules: Rules): void {

@@ -57,19 +57,48 @@ export class AgentClient {
       });
       text = await response.text();
     } catch (error) {
-      const trouble = certificateTrouble(error);
-      if (trouble !== undefined) {
-        throw new CliError(`${this.#server} cannot be trusted: ${trouble.reason}\n  ${trouble.hint}`, { cause: error });
-      }
-      throw new CliError(
-        `no weir answers at ${this.#server} (${reason(error)})\n` +
-          "  start one with `weir serve`, or name another with --server or WEIR_SERVER",
-        { cause: error },
-      );
+      throw this.#unreachable(error);
     }
     if (response.ok) return text;
-    if (response.status === 401) throw new CliError(notKnown(text));
-    throw new CliError(refusal(text, response.status, statement));
+    throw refused(text, response.status, statement);
+  }
+
+  /**
+   * The pieces of an answer that goes on until `signal` ends it, or the agent does.
+   *
+   * @throws {CliError} as {@linkcode request}.
+   */
+  async *stream(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    // One that answers not at all is not waited for; one that has begun may pause.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error("no answer in time")), timeoutMs);
+    try {
+      const response = await this.#fetch(this.#server + path, {
+        headers: this.#headers,
+        signal: AbortSignal.any([signal, late.signal]),
+      });
+      clearTimeout(timer);
+      if (!response.ok) throw refused(await response.text(), response.status, undefined);
+      const decoder = new TextDecoder();
+      for await (const bytes of response.body ?? []) yield decoder.decode(bytes, { stream: true });
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error instanceof CliError ? error : this.#unreachable(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #unreachable(error: unknown): CliError {
+    const trouble = certificateTrouble(error);
+    if (trouble !== undefined) {
+      return new CliError(`${this.#server} cannot be trusted: ${trouble.reason}\n  ${trouble.hint}`, { cause: error });
+    }
+    return new CliError(
+      `no weir answers at ${this.#server} (${reason(error)})\n` +
+        "  start one with `weir serve`, or name another with --server or WEIR_SERVER",
+      { cause: error },
+    );
   }
 
   /** As {@linkcode request}, for answers that are JSON. */
@@ -89,6 +118,10 @@ function credential(text: string): Record<string, string> {
   // Tokens have no colon.
   const isPassword = text.includes(":");
   return { Authorization: isPassword ? `Basic ${Buffer.from(text).toString("base64")}` : `Bearer ${text}` };
+}
+
+function refused(text: string, status: number, statement: string | undefined): CliError {
+  return new CliError(status === 401 ? notKnown(text) : refusal(text, status, statement));
 }
 
 function notKnown(text: string): string {

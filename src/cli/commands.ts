@@ -49,7 +49,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "rule",
     summary:
-      "rules of a running agent: ls, get, create, rm, start, stop, restart, status, explain, ledger, dead-letters, reset",
+      "rules of a running agent: ls, get, create, rm, start, stop, restart, status, explain, ledger, tap, dead-letters, reset",
     load: async () => (await import("./rule.ts")).rule,
   },
   {

@@ -11,6 +11,7 @@ import { type Arguments, type CliContext, type Command, UsageError } from "./com
 import { deadLetterFlags, deadLetters, deadLetterUsage } from "./dead_letters.ts";
 import { explainText } from "./explain_text.ts";
 import { ledgerText, verdictText } from "./ledger_text.ts";
+import { tap, tapFlags, tapUsage } from "./rule_tap.ts";
 
 const verbs = [
   "ls",
@@ -23,6 +24,7 @@ const verbs = [
   "status",
   "explain",
   "ledger",
+  "tap",
   "dead-letters",
   "reset",
 ] as const;
@@ -130,6 +132,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         break;
       case "ledger":
         return await ledger(client, id, args, context);
+      case "tap":
+        return await tap(client, id, args, context);
       case "reset":
         await reset(client, id, args, context);
         break;
@@ -146,6 +150,7 @@ export const rule: Command = {
     "weir rule create 'JSON' | -f FILE [--replace ID]",
     "weir rule get|rm|start|stop|restart|status|explain ID",
     "weir rule ledger ID [--output json]",
+    ...tapUsage,
     "weir rule reset ID --state --positions",
     ...deadLetterUsage,
   ],
@@ -156,6 +161,7 @@ export const rule: Command = {
     output: { type: "string", value: "FORMAT", summary: "ledger: json or table" },
     state: { type: "boolean", summary: "reset: forget open windows, counters and what else the rule has gathered" },
     positions: { type: "boolean", summary: "reset: forget how far sources such as files have been read" },
+    ...tapFlags,
     ...deadLetterFlags,
   },
   run,

@@ -222,6 +222,8 @@ interface Running {
 /** Stops taking requests, then rules, then the store, and delivery with it. True when all of it ended in time. */
 async function shutDown({ server, dataServer, engine, store }: Running, log: Logger): Promise<boolean> {
   const work = (async () => {
+    // Their requests would not end by themselves.
+    engine.rules.endListening();
     await server?.close(requestGraceMs);
     await engine.close();
     await dataServer.closed();

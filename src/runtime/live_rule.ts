@@ -10,6 +10,7 @@ import type { Clock, Logger } from "../connector/context.ts";
 import type { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { RowError } from "../diagnostics/row_error.ts";
 import type { RuleContext } from "../sql/functions/declare.ts";
+import type { Plan } from "../sql/plan.ts";
 import { Row } from "../value/row.ts";
 import type { Struct } from "../value/value.ts";
 import type { Action } from "./action.ts";
@@ -23,6 +24,7 @@ import type { LookupLease } from "./lookup_tables.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PreparedRule } from "./prepare_rule.ts";
 import { RuleBacklog, type Waiting } from "./rule_backlog.ts";
+import { type RowListener, RowListeners } from "./row_listener.ts";
 import { type InletOwner, RuleInlet } from "./rule_inlet.ts";
 
 export interface LiveRuleOptions {
@@ -59,6 +61,7 @@ export class LiveRule implements InletOwner {
   readonly prepared: PreparedRule;
   readonly durable: DurableRun | undefined;
   readonly work: RuleWork;
+  readonly listeners = new RowListeners();
   readonly #options: LiveRuleOptions;
   readonly #sendError: boolean;
   /** Batches that came while an action was blocked. */
@@ -111,8 +114,8 @@ export class LiveRule implements InletOwner {
     this.pipeline = new Pipeline(plan, {
       rule,
       output: {
-        rows: (rows, output) => this.#rows(rows, this.#actionsOf(output)),
-        list: (rows, ofEmptyWindow, output) => this.#list(rows, ofEmptyWindow, this.#actionsOf(output)),
+        rows: (rows, output) => this.#rows(rows, output),
+        list: (rows, ofEmptyWindow, output) => this.#list(rows, ofEmptyWindow, output),
         failed: (error, _node, outputs) => this.#failed(error, outputs),
         dropped: (reason, count, node) => this.#dropped(reason, count, node),
         told: ({ code, message }, node) => {
@@ -398,14 +401,31 @@ export class LiveRule implements InletOwner {
     return this.prepared.definition.graph === undefined ? this.actions : [this.actions[output]!];
   }
 
-  #rows(rows: readonly Struct[], actions: readonly Action[]): void {
+  #rows(rows: readonly Struct[], output: number): void {
     if (this.#isReplaying) return;
-    for (const action of actions) action.collectEach(rows);
+    this.listeners.results(rows, output);
+    for (const action of this.#actionsOf(output)) action.collectEach(rows);
   }
 
-  #list(rows: readonly Struct[], ofEmptyWindow: boolean, actions: readonly Action[]): void {
+  #list(rows: readonly Struct[], ofEmptyWindow: boolean, output: number): void {
     if (this.#isReplaying) return;
-    for (const action of actions) action.collect(rows, ofEmptyWindow);
+    this.listeners.results(rows, output);
+    for (const action of this.#actionsOf(output)) action.collect(rows, ofEmptyWindow);
+  }
+
+  /**
+   * Somebody looks at what comes out of a step of the plan, or, without one, at the results.
+   *
+   * @throws {DiagnosticError} E705 when too many look at the rule already.
+   */
+  listen(plan?: Plan): RowListener {
+    if (plan === undefined) return this.listeners.toResults();
+    if (plan.kind === "project") return this.listeners.toResults(plan.output ?? 0);
+    const given = this.pipeline.givens.get(plan)!;
+    return this.listeners.toStep(this.prepared.plan.sources, (heard) =>
+      given.listen(({ rows }) => {
+        if (!this.#isReplaying) heard(rows);
+      }));
   }
 
   #failed(error: RowError, outputs: readonly number[]): void {
@@ -486,6 +506,7 @@ export class LiveRule implements InletOwner {
     this.#stopped = true;
     const isBetweenBatches = this.#suspended === undefined && this.#underWay === undefined;
     this.#stopping.abort();
+    this.listeners.end("the rule has stopped");
     this.#endSuspension();
     this.#endWork();
     this.#cancelTimer?.();

@@ -29,9 +29,26 @@ export class Given {
   items = 0;
   /** With every row of a list. */
   rows = 0;
+  /** Those who look at what is given; undefined for nobody. */
+  #listeners: Set<(batch: Batch) => void> | undefined;
 
   reset(): void {
     this.items = this.rows = 0;
+  }
+
+  /** Calls `listener` with every batch until what it returns is called. */
+  listen(listener: (batch: Batch) => void): () => void {
+    const listeners = this.#listeners ??= new Set();
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners === listeners) this.#listeners = undefined;
+    };
+  }
+
+  tell(batch: Batch): void {
+    if (this.#listeners === undefined) return;
+    for (const listener of this.#listeners) listener(batch);
   }
 }
 
@@ -53,6 +70,7 @@ export class CountedOutput implements Output {
     this.#given.items += items;
     this.#given.rows += batch.rows.length;
     if (this.#metrics !== undefined) this.#metrics.recordsOut += items;
+    this.#given.tell(batch);
     this.#output.push(batch);
   }
 

@@ -19,10 +19,11 @@ import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
 import { RuleEntry } from "./rule_entry.ts";
 import { maskRule, unmaskRule } from "./rule_secrets.ts";
+import type { RowListener } from "./row_listener.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { messageOf, RuleRunner } from "./rule_runner.ts";
 import { emptyLedger, ledgerOf, type RuleLedger } from "./rule_ledger.ts";
-import { latestException, metricsOf, nodesOf, topologyOf } from "./rule_status.ts";
+import { latestException, listenTo, metricsOf, nodesOf, topologyOf } from "./rule_status.ts";
 import {
   changedTags,
   type ObservedRule,
@@ -406,6 +407,16 @@ export class RuleRegistry implements Rules {
   ledger(id: string): RuleLedger {
     const { live, lastLedger } = this.#require(id);
     return live === undefined ? lastLedger ?? emptyLedger(id) : ledgerOf(live);
+  }
+
+  listen(id: string, step?: string): RowListener {
+    const { live, state } = this.#require(id);
+    if (live === undefined) fail("E703", `Rule ${id} does not run: it is ${state}`, { hint: `weir rule start ${id}` });
+    return listenTo(live, step);
+  }
+
+  endListening(): void {
+    for (const { live } of this.#entries.values()) live?.listeners.end("the agent stops");
   }
 
   *observe(): Iterable<ObservedRule> {

@@ -6,6 +6,8 @@
  * @module
  */
 import type { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
+import { fail } from "../diagnostics/diagnostic.ts";
+import { didYouMean } from "../diagnostics/suggest.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { inputsOf, type Plan } from "../sql/plan.ts";
 import type { Action } from "./action.ts";
@@ -13,6 +15,7 @@ import { guaranteeOf, limitsText } from "./guarantee.ts";
 import { sum } from "./ledger.ts";
 import type { WorkFigures } from "./limits/rule_work.ts";
 import type { LiveRule } from "./live_rule.ts";
+import type { RowListener } from "./row_listener.ts";
 import type { PreparedSource } from "./prepare_rule.ts";
 import { ledgerOf, type RuleLedger } from "./rule_ledger.ts";
 
@@ -32,6 +35,8 @@ export interface StatusNodes {
   readonly nodes: readonly StatusNode[];
   readonly sources: readonly string[];
   readonly edges: ReadonlyMap<string, readonly string[]>;
+  /** What the steps of the pipeline are in the plan, and its streams by their own names. */
+  readonly plans: ReadonlyMap<string, Plan>;
 }
 
 export function nodesOf(rule: LiveRule): StatusNodes {
@@ -96,7 +101,28 @@ export function nodesOf(rule: LiveRule): StatusNodes {
       : ends.filter(({ plan }) => plan.kind === "project" && (plan.output ?? 0) === i);
     addAction(action, own.map(({ plan }) => names.get(plan)!), nodes, connect);
   }
-  return { nodes, sources, edges };
+  const plans = new Map<string, Plan>(pipeline.sources.map((source) => [source.name, source]));
+  for (const [plan, name] of names) plans.set(name, plan);
+  return { nodes, sources, edges, plans };
+}
+
+/**
+ * Begins to look at the results of a rule, or at what a step gives, by its name in the status; or at the rows of a stream
+ * or table, by its name.
+ *
+ * @throws {DiagnosticError} E703 for a step that there is not, or that cannot be looked at; E705 for too many listeners.
+ */
+export function listenTo(rule: LiveRule, step: string | undefined): RowListener {
+  if (step === undefined) return rule.listen();
+  // What a switch gives, its cases give; and a lookup table is asked, it gives nothing.
+  const plans = [...nodesOf(rule).plans].filter(([, plan]) =>
+    plan.kind === "project" || rule.pipeline.givens.has(plan)
+  );
+  const plan = new Map(plans).get(step);
+  if (plan !== undefined) return rule.listen(plan);
+  const names = plans.map(([name]) => name);
+  const hint = didYouMean(step, names) ?? `one of ${names.join(", ")}`;
+  return fail("E703", `Rule ${rule.prepared.definition.id} has no step ${JSON.stringify(step)}`, { hint });
 }
 
 /** The nodes that a node gets rows from; a merge and the case of a switch are none by themselves. */

@@ -5,6 +5,7 @@
 import type { ExplainedStep } from "./explain_tree.ts";
 import type { RuleGuarantee } from "./guarantee.ts";
 import type { WorkFigures } from "./limits/rule_work.ts";
+import type { RowListener } from "./row_listener.ts";
 import type { RuleLedger } from "./rule_ledger.ts";
 import type { StatusNode } from "./rule_status.ts";
 
@@ -100,6 +101,15 @@ export interface Rules {
   ledger(id: string): RuleLedger;
   /** All rules, one after the other: there may be thousands. */
   observe(): Iterable<ObservedRule>;
+  /**
+   * Begins to look at the rows of a running rule: its results as they go to the actions, or what a step gives, by its name
+   * in the status, or a stream, by its name. Whoever asks has to close the listener.
+   *
+   * @throws {DiagnosticError} E703 for a rule that does not run or a step that there is not; E705 for too many listeners.
+   */
+  listen(id: string, step?: string): RowListener;
+  /** Tells all who listen that the agent stops. */
+  endListening(): void;
   /** Checks a rule without storing it; the streams it reads. */
   validate(json: string): { sources: string[] };
   /** One JSON object per plan node per line, children indented by one more tab. */

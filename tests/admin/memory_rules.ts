@@ -5,6 +5,7 @@
  */
 import { diagnostic, DiagnosticError, fail } from "../../src/diagnostics/diagnostic.ts";
 import { requireName } from "../../src/runtime/names.ts";
+import { type RowListener, RowListeners } from "../../src/runtime/row_listener.ts";
 import { emptyLedger, type RuleLedger } from "../../src/runtime/rule_ledger.ts";
 import {
   changedTags,
@@ -44,6 +45,8 @@ export class MemoryRules implements Rules {
   #generated = 0;
   /** What was asked of `reset` and `resetSource`. */
   readonly resets: unknown[] = [];
+  /** Of all rules. */
+  readonly listeners = new RowListeners();
 
   constructor(streams: StreamRegistry) {
     this.#streams = streams;
@@ -162,6 +165,15 @@ export class MemoryRules implements Rules {
   ledger(id: string): RuleLedger {
     this.#require(id);
     return emptyLedger(id);
+  }
+
+  listen(id: string): RowListener {
+    if (this.#require(id).status !== "running") fail("E703", `Rule ${id} does not run`);
+    return this.listeners.toResults();
+  }
+
+  endListening(): void {
+    this.listeners.end("the agent stops");
   }
 
   *observe(): Iterable<ObservedRule> {
