@@ -33,6 +33,12 @@ interface Begun {
   readonly done: Set<number>;
 }
 
+/** Messages of a batch that go to one file, by their indexes, and how many of them are written. */
+interface Group {
+  readonly indexes: readonly number[];
+  written: number;
+}
+
 export class FileSink implements PayloadSink {
   readonly #settings: SinkSettings;
   readonly #context: SinkContext;
@@ -109,15 +115,15 @@ export class FileSink implements PayloadSink {
   ): Promise<void> {
     const done = this.#alreadyWritten(batch, ids);
     const failed = new Map<number, string>();
+    const groups: Group[] = [];
     try {
       for (const [path, indexes] of this.#byPath(batch, settings, done, failed)) {
         const messages = indexes.length === batch.length ? batch : indexes.map((index) => batch[index]!);
+        const group: Group = { indexes, written: 0 };
+        groups.push(group);
         try {
           const writer = await this.#writer(path);
-          let told = 0;
-          await writer.write(messages, signal, (written) => {
-            for (; told < written; told++) done.add(indexes[told]!);
-          });
+          await writer.write(messages, signal, (written) => (group.written = written));
         } catch (error) {
           // Other messages have other paths; the one path of an action without template can never be right.
           if (!isRefusal(error) || settings === undefined) throw error;
@@ -125,6 +131,7 @@ export class FileSink implements PayloadSink {
         }
       }
     } catch (error) {
+      for (const { indexes, written } of groups) for (const index of indexes.slice(0, written)) done.add(index);
       this.#begun = { batch, ids, done };
       throw error;
     }
@@ -146,7 +153,10 @@ export class FileSink implements PayloadSink {
     settings: readonly MessageSettings[] | undefined,
     done: ReadonlySet<number>,
     failed: Map<number, string>,
-  ): Map<string, number[]> {
+  ): ReadonlyMap<string, readonly number[]> {
+    if (settings === undefined && done.size === 0) {
+      return new Map(batch.length === 0 ? [] : [[this.#resolved(this.#settings.path), [...batch.keys()]]]);
+    }
     const byPath = new Map<string, number[]>();
     for (let index = 0; index < batch.length; index++) {
       if (done.has(index)) continue;
