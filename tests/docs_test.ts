@@ -15,18 +15,16 @@ import { root, sourceFiles } from "../scripts/source_files.ts";
 import { checkNamedSettings } from "../src/cli/check_named_settings.ts";
 import { commands } from "../src/cli/commands.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { Accounts } from "../src/auth/accounts.ts";
-import { Authenticator } from "../src/auth/authenticator.ts";
 import { configSchema, namesAt } from "../src/config/schema.ts";
 import type { Logger } from "../src/connector/context.ts";
 import { DiagnosticError } from "../src/diagnostics/diagnostic.ts";
 import { ConfigRegistry } from "../src/runtime/configs.ts";
 import { connectorConfigs } from "../src/runtime/connector_configs.ts";
 import { createEngine } from "../src/runtime/engine.ts";
-import { SchemaRegistry } from "../src/runtime/schemas.ts";
 import { StreamRegistry } from "../src/runtime/streams.ts";
 import { MemoryStore } from "../src/store/memory.ts";
 import { parseGoDuration } from "../src/value/go_duration.ts";
+import { everyRoute, routesOf } from "./admin/every_route.ts";
 import { admin } from "./admin/fixture.ts";
 import { weir } from "./cli/fixture.ts";
 
@@ -237,15 +235,8 @@ test("the REST page lists the routes that there are", async () => {
   const listed = page("docs/rest.md").split("\n").flatMap((line) =>
     /^\| `((?:GET|POST|PUT|PATCH|DELETE) \/\S*)` \|/.exec(line)?.[1] ?? []
   );
-  const accounts = new Accounts(new MemoryStore());
-  const authenticator = new Authenticator(accounts, { mode: "auto" });
-  const schemas = { schemas: await SchemaRegistry.open(new MemoryStore()), directory: undefined };
-  // Nothing is asked of it here.
-  const transfer = { transfer: undefined as never };
-  const { app } = admin({ stop: () => {}, auth: { authenticator, accounts }, schemas, transfer });
-  const served = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/*")
-    .map(({ method, path }) => `${method} ${path}`);
-  assert.deepEqual(listed.sort(), [...new Set(served)].sort());
+  const { app } = admin(await everyRoute());
+  assert.deepEqual(listed.sort(), routesOf(app).sort());
 });
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };

@@ -32,6 +32,7 @@ import { stateRoutes } from "./state.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
 import { type TransferRoutes, transferRoutes } from "./transfer.ts";
+import { type TrialRoutes, trialRoutes } from "./trials.ts";
 
 export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly rules: Rules;
@@ -41,6 +42,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   /** Without it their routes do not exist. */
   readonly schemas?: SchemaRoutes;
   readonly transfer?: Omit<TransferRoutes, "log">;
+  readonly trials?: TrialRoutes;
   readonly info: () => SystemInfo;
   readonly log: Logger;
   readonly ready?: () => boolean;
@@ -108,6 +110,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   stateRoutes(app, options.states);
   if (options.schemas !== undefined) schemaRoutes(app, options.schemas);
   if (options.transfer !== undefined) transferRoutes(app, { ...options.transfer, log: options.log });
+  if (options.trials !== undefined) trialRoutes(app, options.trials);
 
   const methodsOf = methodsByPath(app);
   app.notFound((c) => {

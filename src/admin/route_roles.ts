@@ -101,6 +101,11 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["POST", "/data/import", "admin"],
   ["GET", "/data/import/status", "admin"],
 
+  // They read streams, and connect to what these read from.
+  ["POST", "/ruletest", "editor"],
+  ["POST", "/ruletest/:name/start", "editor"],
+  ["DELETE", "/ruletest/:name", "editor"],
+
   ["GET", "/api/v1/whoami", "viewer"],
   ["GET POST", "/api/v1/users", "admin"],
   ["PATCH DELETE", "/api/v1/users/:name", "admin"],

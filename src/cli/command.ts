@@ -14,6 +14,7 @@ import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { SchemaRegistry } from "../runtime/schemas.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
+import type { TrialRuns } from "../runtime/trial/trial_runs.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
 import type { ModbusModule } from "./modbus_master.ts";
@@ -35,6 +36,7 @@ export interface EngineParts {
 export interface Engine {
   readonly rules: Rules;
   readonly deadLetters?: DeadLetters;
+  readonly trials?: TrialRuns;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
   readonly newestRow?: AdminOptions["newestRow"];

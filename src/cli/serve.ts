@@ -303,6 +303,12 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       loopbackOnly: isLoopback(config.listen.hostname),
       maxBodyBytes: config.limits.requestBodyBytesMax,
       ...(engine.deadLetters === undefined ? {} : { deadLetters: engine.deadLetters }),
+      ...(engine.trials === undefined ? {} : {
+        trials: {
+          trials: engine.trials,
+          port: () => dataServer.address?.port ?? config.source.httpServerPort,
+        },
+      }),
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
       ...(engine.newestRow === undefined ? {} : { newestRow: engine.newestRow }),

@@ -98,6 +98,8 @@ export class HttpDataServer implements DataServer {
     const listener: StateListener = (state, message) => onState(state, message);
     this.#listeners.add(listener);
     if (this.#running === undefined) this.#running = this.#run();
+    // The port is closing, and opens again for this path.
+    else if (this.#use.signal.aborted) listener("connecting");
     else if (this.#address !== undefined) listener("connected");
     else listener(this.#state.state, this.#state.message);
     let isServed = true;
@@ -136,6 +138,7 @@ export class HttpDataServer implements DataServer {
       this.#report("connected");
       if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
       this.#address = undefined;
+      this.#state = { state: "connecting" };
       await this.#close(server);
       log.info("the data server has closed", {});
     }

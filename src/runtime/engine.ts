@@ -27,6 +27,7 @@ import { RuleRegistry } from "./rule_registry.ts";
 import type { Settings } from "./secrets.ts";
 import type { Schemas } from "./schemas.ts";
 import type { StreamRegistry } from "./streams.ts";
+import { TrialRuns } from "./trial/trial_runs.ts";
 
 export interface EngineOptions {
   readonly connectors: readonly Connector[];
@@ -85,6 +86,7 @@ export interface EngineConnections {
 export interface Engine {
   readonly rules: RuleRegistry;
   readonly deadLetters: DeadLetters;
+  readonly trials: TrialRuns;
   readonly live: EngineConnections;
   readonly wantedColumns: (stream: string) => readonly string[];
   readonly newestRow: (stream: string) => Struct | undefined;
@@ -131,16 +133,18 @@ export function createEngine(options: EngineOptions): Engine {
   };
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);
+  const defaults = {
+    ...(config.rule === undefined ? {} : { options: config.rule }),
+    timezone: config.timezone,
+    generateId,
+  };
+  const trials = new TrialRuns({ environment, launcher, defaults, dataServer: options.dataServer, clock, log });
   const rules = new RuleRegistry({
     store,
     delivery,
     environment,
     launcher,
-    defaults: {
-      ...(config.rule === undefined ? {} : { options: config.rule }),
-      timezone: config.timezone,
-      generateId,
-    },
+    defaults,
     ...(config.rulePatrolInterval === undefined ? {} : { patrolInterval: config.rulePatrolInterval }),
     clock,
     log,
@@ -148,6 +152,7 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     rules,
     deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
+    trials,
     live: connectionsOf(pool, configs, connectors, rules),
     wantedColumns: (stream) => rules.wantedColumns(stream),
     newestRow: (stream) => rules.newestRow(stream),
@@ -170,6 +175,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     whenStarted: () => rules.whenStarted(),
     async close() {
+      await trials.close();
       await rules.close();
       upkeep.stop();
       await tables.close();

@@ -10,16 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { listedRoutes, neededFor } from "../../src/admin/route_roles.ts";
-import { Accounts } from "../../src/auth/accounts.ts";
-import { Authenticator } from "../../src/auth/authenticator.ts";
 import { allows, type Role, roles } from "../../src/auth/role.ts";
-import { ConfigRegistry } from "../../src/runtime/configs.ts";
-import { DataTransfer, type TransferTarget } from "../../src/runtime/data_transfer.ts";
-import { SchemaRegistry } from "../../src/runtime/schemas.ts";
-import { StreamRegistry } from "../../src/runtime/streams.ts";
-import { MemoryStore } from "../../src/store/memory.ts";
+import { everyRoute, routesOf } from "./every_route.ts";
 import { admin } from "./fixture.ts";
-import { MemoryRules } from "./memory_rules.ts";
 
 const keysDir = mkdtempSync(join(tmpdir(), "weir-auth-"));
 after(() => rmSync(keysDir, { recursive: true }));
@@ -27,23 +20,7 @@ const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 20
 const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
 writeFileSync(join(keysDir, "plant.pub"), pem);
 
-const accounts = new Accounts(new MemoryStore());
-const authenticator = new Authenticator(accounts, { mode: "auto", tokens: { keysDir, audience: "eKuiper" } });
-const schemas = await SchemaRegistry.open(new MemoryStore());
-
-function emptyTarget(): TransferTarget {
-  const store = new MemoryStore();
-  const configs = new ConfigRegistry({ store });
-  const streams = new StreamRegistry({ store, configs });
-  return { store, configs, streams, schemas, rules: new MemoryRules(streams) };
-}
-
-const { app, logged } = admin({
-  stop: () => {},
-  schemas: { schemas, directory: undefined },
-  transfer: { transfer: new DataTransfer(emptyTarget(), () => Promise.resolve(emptyTarget())) },
-  auth: { authenticator, accounts },
-});
+const { app, logged } = admin(await everyRoute({ mode: "auto", tokens: { keysDir, audience: "eKuiper" } }));
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const now = Math.floor(Date.now() / 1000);
@@ -65,13 +42,7 @@ const bad: Readonly<Record<string, string | undefined>> = {
   "garbage": "Bearer garbage",
 };
 
-const routes = [
-  ...new Set(
-    app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/*").map(({ method, path }) =>
-      `${method} ${path}`
-    ),
-  ),
-];
+const routes = routesOf(app);
 
 let addresses = 0;
 

@@ -46,6 +46,7 @@ export function curl(args: readonly string[], input: string | Uint8Array = ""): 
 export class CurlStream {
   readonly #child: ChildProcess;
   #text = "";
+  #ended = false;
   readonly #closed: Promise<void>;
 
   constructor(args: readonly string[]) {
@@ -53,6 +54,7 @@ export class CurlStream {
     const decoder = new TextDecoder();
     this.#child.stdout!.on("data", (chunk: Uint8Array) => this.#text += decoder.decode(chunk, { stream: true }));
     this.#closed = new Promise((resolve) => this.#child.on("close", () => resolve()));
+    void this.#closed.then(() => this.#ended = true);
   }
 
   /** All that has come. */
@@ -60,8 +62,13 @@ export class CurlStream {
     return this.#text;
   }
 
+  /** The server has ended it, or it was stopped. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   async stop(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    if (!this.#ended) this.#child.kill("SIGKILL");
     await this.#closed;
   }
 }

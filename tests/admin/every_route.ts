@@ -1,0 +1,42 @@
+/**
+ * What an admin interface is made of so that every route exists; nothing of it does much.
+ * @module
+ */
+import type { Hono } from "hono";
+import type { AdminOptions } from "../../src/admin/app.ts";
+import type { AdminEnv } from "../../src/admin/failure.ts";
+import { Accounts } from "../../src/auth/accounts.ts";
+import { Authenticator, type AuthRules } from "../../src/auth/authenticator.ts";
+import { ConfigRegistry } from "../../src/runtime/configs.ts";
+import { DataTransfer, type TransferTarget } from "../../src/runtime/data_transfer.ts";
+import { SchemaRegistry } from "../../src/runtime/schemas.ts";
+import { StreamRegistry } from "../../src/runtime/streams.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { MemoryRules } from "./memory_rules.ts";
+
+export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<Partial<AdminOptions>> {
+  const accounts = new Accounts(new MemoryStore());
+  const schemas = await SchemaRegistry.open(new MemoryStore());
+  const target = (): TransferTarget => {
+    const store = new MemoryStore();
+    const configs = new ConfigRegistry({ store });
+    const streams = new StreamRegistry({ store, configs });
+    return { store, configs, streams, schemas, rules: new MemoryRules(streams) };
+  };
+  return {
+    stop: () => {},
+    schemas: { schemas, directory: undefined },
+    transfer: { transfer: new DataTransfer(target(), () => Promise.resolve(target())) },
+    trials: {
+      trials: { create: () => Promise.resolve(), start() {}, delete: () => Promise.resolve() },
+      port: () => 10_081,
+    },
+    auth: { authenticator: new Authenticator(accounts, rules), accounts },
+  };
+}
+
+/** `GET /rules` …, each once. */
+export function routesOf(app: Hono<AdminEnv>): string[] {
+  const routes = app.routes.filter(({ method, path }) => method !== "ALL" && path !== "/*");
+  return [...new Set(routes.map(({ method, path }) => `${method} ${path}`))];
+}
