@@ -198,7 +198,7 @@ fetch() {
   if has curl; then
     curl -fsSL --retry 3 --connect-timeout 20 -o "$2" "$1"
   elif has wget; then
-    wget -q -T 20 -O "$2" "$1"
+    wget -q -O "$2" "$1"
   else
     fail "downloading needs curl or wget"
   fi
@@ -466,12 +466,22 @@ listen_url() {
   url=$scheme://$address
 }
 
+# limited SECONDS COMMAND...: wget has a limit of its own, over which the one of busybox 1.35 falls.
+limited() {
+  if has timeout; then
+    timeout "$@"
+  else
+    shift
+    "$@"
+  fi
+}
+
 # ready URL: 0 when the agent there is ready, 1 when not, 2 when it wants to know who asks.
 ready() {
   if ! has curl; then
     case $1 in
-    https:*) wget -q -T 5 --no-check-certificate -O /dev/null "$1/readyz" 2>/dev/null ;;
-    *) wget -q -T 5 -O /dev/null "$1/readyz" 2>/dev/null ;;
+    https:*) limited 5 wget -q --no-check-certificate -O /dev/null "$1/readyz" 2>/dev/null ;;
+    *) limited 5 wget -q -O /dev/null "$1/readyz" 2>/dev/null ;;
     esac
     return
   fi
@@ -528,7 +538,8 @@ try_agent() {
 }
 
 stop_trial() {
-  if is_running; then kill "$pid" 2>/dev/null || :; fi
+  # What the shell started may be `su` or, when it never got that far, no agent.
+  if is_running; then kill "$pid" 2>/dev/null || :; else kill "$trial" 2>/dev/null || :; fi
   # Agents end within ten seconds.
   waited=0
   while kill -0 "$trial" 2>/dev/null && [ "$waited" -lt 15 ]; do

@@ -40,6 +40,11 @@ export const peers: readonly Peer[] = [
     python: ["pymodbus", "serial_asyncio"],
     packages: ["python3-pymodbus", "python3-serial-asyncio"],
   },
+  {
+    module: "tests/peers/shells.ts",
+    programs: ["dash", "busybox", "curl", "openssl", "shellcheck"],
+    packages: ["dash", "busybox", "curl", "openssl", "shellcheck"],
+  },
   { module: "tests/peers/systemd.ts", programs: ["systemd-analyze"], packages: ["systemd"] },
   {
     module: "tests/peers/service_manager.ts",

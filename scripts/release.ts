@@ -33,11 +33,13 @@ export interface ReleaseOptions {
   readonly baseUrl: string;
   /** The time of all files, seconds since 1970. */
   readonly seconds: number;
+  /** Takes lines for people. */
+  readonly say: (line: string) => void;
 }
 
 /** Makes the release below `options.out`, in the place of one of the same version. Returns the exit code. */
 export async function release(options: ReleaseOptions): Promise<number> {
-  const { version, seconds, out, key } = options;
+  const { version, seconds, out, key, say } = options;
   const folder = join(out, version);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -51,7 +53,7 @@ export async function release(options: ReleaseOptions): Promise<number> {
   const put = (name: string, bytes: Uint8Array | string) => {
     writeFileSync(join(folder, name), bytes);
     sums.push(`${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`);
-    console.log(`${name}  ${(bytes.length / 1_000_000).toFixed(1)} MB`);
+    say(`${name}  ${(bytes.length / 1_000_000).toFixed(1)} MB`);
   };
   for (const target of options.targets) {
     const binary = await binaryOf(target, options);
@@ -68,7 +70,7 @@ export async function release(options: ReleaseOptions): Promise<number> {
   writeFileSync(join(folder, "SHA256SUMS.sig"), signature(list, key));
   writeFileSync(join(out, "install.sh"), installer);
   chmodSync(join(out, "install.sh"), 0o755);
-  console.log(`${folder}: signed, public key ${publicKeyText(key)}`);
+  say(`${folder}: signed, public key ${publicKeyText(key)}`);
   return 0;
 }
 
@@ -140,6 +142,7 @@ async function parseOptions(args: string[]): Promise<ReleaseOptions> {
     key,
     baseUrl: (values["base-url"] ?? "").replace(/\/+$/, ""),
     seconds: await readSeconds(),
+    say: (line) => console.log(line),
   };
 }
 

@@ -104,6 +104,8 @@ function dependenciesOf(key: string, lock: Lock): string[] {
   return (lock.npm[key]?.dependencies ?? []).flatMap((dependency) => {
     // `alias@npm:name@1.0.0` and `name@1.0.0` are keys as they stand, without the alias.
     const name = dependency.replace(/^.+@npm:/, "");
+    // Nothing of types is left in a binary.
+    if (name.startsWith("@types/")) return [];
     if (Object.hasOwn(lock.npm, name)) return [name];
     const found = Object.keys(lock.npm).filter((each) => each.startsWith(`${name}@`) || each.startsWith(`${name}_`));
     return found.slice(0, 1);
