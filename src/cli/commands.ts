@@ -63,6 +63,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./schema.ts")).schema,
   },
   {
+    name: "doctor",
+    summary: "look for what is wrong on this machine: configuration, ports, clock, disk, database, connections",
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
+  {
     name: "modbus",
     summary: "find, read and write the registers of Modbus devices without an agent: scan, read, write",
     load: async () => (await import("./modbus.ts")).modbus,

@@ -1,0 +1,144 @@
+/**
+ * The agent that may run, the ports it listens on, and the peers of named connections.
+ * @module
+ */
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { formatAddress } from "../../platform/listen_error.ts";
+import type { AgentClient } from "../client.ts";
+import { area, type Finding, messageOf } from "./finding.ts";
+
+/** What answers at the address of the agent. */
+export type Answering =
+  | { readonly kind: "weir"; readonly version: string }
+  | { readonly kind: "nobody" | "other"; readonly reason: string };
+
+export async function whoAnswers(client: AgentClient): Promise<Answering> {
+  try {
+    const told = await client.json<{ readonly weir?: string }>("GET", "/");
+    if (typeof told.weir === "string") return { kind: "weir", version: told.weir };
+    return { kind: "other", reason: "it does not answer like a weir" };
+  } catch (error) {
+    const [reason = ""] = messageOf(error).split("\n");
+    return { kind: reason.startsWith("no weir answers") ? "nobody" : "other", reason };
+  }
+}
+
+export function agentFinding(answering: Answering, url: string, dataDir: string, holder: number | undefined): Finding {
+  const { ok, skipped, warning, problem } = area("agent");
+  if (answering.kind === "weir") {
+    const what = `weir ${answering.version} answers at ${url}`;
+    if (holder !== undefined) return ok(what);
+    return warning(`${what}, and keeps its data elsewhere than in ${dataDir}`, "name its directory with --data-dir");
+  }
+  if (answering.kind === "other") return problem(`${url}: ${answering.reason}`, "see what listens there: ss -ltnp");
+  if (holder !== undefined) {
+    const who = holder === 0 ? "A process" : `Process ${holder}`;
+    return problem(
+      `${who} holds the data directory, but nobody answers at ${url}`,
+      "it hangs, or listens elsewhere: name it with --server",
+    );
+  }
+  return skipped("No agent runs");
+}
+
+export interface Listened {
+  readonly hostname: string;
+  readonly port: number;
+  /** What listens there. */
+  readonly what: string;
+  /** It listens only while a rule needs it. */
+  readonly sometimes?: boolean;
+}
+
+export async function portFinding(listened: Listened, answering: Answering): Promise<Finding> {
+  const { ok, warning, problem } = area("ports");
+  const { hostname, port, what, sometimes = false } = listened;
+  const address = `${formatAddress(hostname, port)} of the ${what}`;
+  const code = await bindingFails(hostname, port);
+  if (code === undefined) return ok(`${address} is free`);
+  if (code !== "EADDRINUSE") {
+    const hint = code === "EACCES"
+      ? "ports below 1024 want CAP_NET_BIND_SERVICE"
+      : "it must be an address of this machine";
+    return problem(`${address} cannot be bound: ${code}`, hint);
+  }
+  const free = "see who has it (ss -ltnp), or choose another port";
+  if (answering.kind === "weir") {
+    return ok(`${address} is in use, by the agent${sometimes ? " when a rule needs it" : ""}`);
+  }
+  return sometimes ? warning(`${address} is in use`, free) : problem(`${address} is in use, not by a weir`, free);
+}
+
+/** The code of the error; undefined when the address is free. */
+function bindingFails(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+const soonMs = 21 * 24 * 3600 * 1000;
+
+export function certificateFinding(certFile: string, now: number): Finding {
+  const { ok, warning, problem } = area("certificate");
+  try {
+    const { validFrom, validTo, subject } = new X509Certificate(readFileSync(certFile));
+    const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+    const what = `${subject.replaceAll("\n", ", ")} (${certFile}), valid to ${new Date(to).toISOString().slice(0, 10)}`;
+    if (now < from || now > to) return problem(`${what}: it is not valid now`, "renew it, or look at the clock");
+    return to - now < soonMs ? warning(what, "renew it") : ok(what);
+  } catch (error) {
+    return problem(`${certFile} cannot be read: ${messageOf(error)}`, "tls.certFile names a certificate in PEM");
+  }
+}
+
+interface ListedConnection {
+  readonly id: string;
+  readonly typ: string;
+  readonly status: string;
+  readonly err?: string;
+}
+
+/** As the running agent has them. */
+export async function connectionFindings(client: AgentClient): Promise<Finding[]> {
+  const { ok, warning, problem, skipped } = area("connections");
+  let all: ListedConnection[];
+  try {
+    all = await client.json<ListedConnection[]>("GET", "/connections");
+  } catch (error) {
+    return [
+      warning(
+        `The agent does not tell: ${messageOf(error).split("\n")[0]}`,
+        "give a credential with --token or WEIR_TOKEN",
+      ),
+    ];
+  }
+  if (all.length === 0) return [skipped("No connection is configured")];
+  return all.map(({ id, typ, status, err = "" }) => {
+    if (status === "connected") return ok(`${id} (${typ}) is connected`);
+    return problem(
+      `${id} (${typ}) is ${status}${err === "" ? "" : `: ${err}`}`,
+      "see whether its peer runs and lets this machine in",
+    );
+  });
+}
+
+/** Tries each once. */
+export function reachFindings(
+  connections: readonly { readonly id: string; readonly type: string }[],
+  reach: (id: string) => Promise<void>,
+): Promise<Finding[]> {
+  const { ok, problem, skipped } = area("connections");
+  if (connections.length === 0) return Promise.resolve([skipped("No connection is configured")]);
+  return Promise.all(connections.map(async ({ id, type }) => {
+    try {
+      await reach(id);
+      return ok(`${id} (${type}) can be reached`);
+    } catch (error) {
+      return problem(`${id} (${type}): ${messageOf(error)}`, "see whether its peer runs and lets this machine in");
+    }
+  }));
+}
