@@ -9,7 +9,7 @@
  * @module
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -122,8 +122,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     }
   };
   const kill = async () => {
-    signalAll("SIGKILL");
     await server.kill();
+    // A session that is left over would keep the server from starting again.
+    while (family(data).length > 0) {
+      signalAll("SIGKILL");
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
   };
   const stop = async () => {
     await kill();
@@ -154,23 +158,17 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   };
 }
 
-/** The server and its sessions, which are processes of their own. */
+/** The server and its sessions: processes of their own, which all work in the folder of the data. The oldest is first. */
 function family(data: string): number[] {
-  let postmaster: number;
-  try {
-    postmaster = Number(readFileSync(join(data, "postmaster.pid"), "utf8").split("\n")[0]);
-  } catch {
-    return [];
-  }
-  const children = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((name) => {
+  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b);
+  return ids.filter((id) => {
     try {
-      // Behind the name of the program, which may hold anything: state, parent.
-      return Number(readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\) . /s, "").split(" ")[0]) === postmaster;
+      return readlinkSync(`/proc/${id}/cwd`) === data;
     } catch {
+      // It has ended, or is somebody else's.
       return false;
     }
   });
-  return [postmaster, ...children.map(Number)];
 }
 
 /** True when a server asks for a password; while it recovers it refuses at once. */
