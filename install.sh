@@ -427,6 +427,7 @@ as_weir() {
 
 # Starts the service and waits until it is well; without a service, starts the agent for a moment. False when it is not.
 start_well() {
+  started=$(date '+%Y-%m-%d %H:%M:%S')
   if [ "$check_health" = no ]; then
     if is_live; then start_service || :; fi
     return 0
@@ -555,7 +556,7 @@ show_log() {
   if [ -n "${log:-}" ]; then
     tail -n 20 "$log" >&2
   elif is_live && [ "$service" = systemd ]; then
-    journalctl -u weir.service -n 20 --no-pager >&2 2>/dev/null || :
+    journalctl -u weir.service -n 20 --since "$started" --no-pager >&2 2>/dev/null || :
   elif is_live; then
     tail -n 20 /var/log/weir.log >&2 2>/dev/null || :
   fi
@@ -656,7 +657,7 @@ install_first() {
   place_service
   if ! start_well; then
     show_log
-    warn "weir $new_version did not get ready within $health_timeout s; it is removed, configuration and data stay"
+    warn "weir $new_version does not get ready; it is removed, configuration and data stay"
     remove_program
     exit 1
   fi
@@ -680,7 +681,7 @@ upgrade() {
     return
   fi
   show_log
-  warn "weir $new_version did not get ready within $health_timeout s: going back to $old_version"
+  warn "weir $new_version does not get ready: going back to $old_version"
   if is_live; then stop_service; fi
   go_back
   log=
