@@ -33,6 +33,7 @@ import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
 import { type TransferRoutes, transferRoutes } from "./transfer.ts";
 import { type TrialRoutes, trialRoutes } from "./trials.ts";
+import { type UploadRoutes, uploadRoutes } from "./uploads.ts";
 
 export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly rules: Rules;
@@ -43,6 +44,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly schemas?: SchemaRoutes;
   readonly transfer?: Omit<TransferRoutes, "log">;
   readonly trials?: TrialRoutes;
+  readonly uploads?: UploadRoutes;
   readonly info: () => SystemInfo;
   readonly log: Logger;
   readonly ready?: () => boolean;
@@ -111,6 +113,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.schemas !== undefined) schemaRoutes(app, options.schemas);
   if (options.transfer !== undefined) transferRoutes(app, { ...options.transfer, log: options.log });
   if (options.trials !== undefined) trialRoutes(app, options.trials);
+  if (options.uploads !== undefined) uploadRoutes(app, options.uploads);
 
   const methodsOf = methodsByPath(app);
   app.notFound((c) => {

@@ -101,6 +101,10 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["POST", "/data/import", "admin"],
   ["GET", "/data/import/status", "admin"],
 
+  ["GET", "/config/uploads", "viewer"],
+  ["POST", "/config/uploads", "editor"],
+  ["DELETE", "/config/uploads/:name", "editor"],
+
   // They read streams, and connect to what these read from.
   ["POST", "/ruletest", "editor"],
   ["POST", "/ruletest/:name/start", "editor"],

@@ -37,7 +37,7 @@ export function transferRoutes(app: Hono<AdminEnv>, { transfer, directory, log }
     return sentence(c, `imported ${streams} streams, ${tables} tables and ${rules} rules`);
   });
 
-  app.get("/data/export", (c) => attachment(c, "data.json", JSON.stringify(transfer.all())));
+  app.get("/data/export", async (c) => attachment(c, "data.json", JSON.stringify(await transfer.all())));
   app.post("/data/export", imports, async (c) => {
     const ids: unknown = await c.req.json().catch(() => undefined);
     if (!Array.isArray(ids) || !ids.every((id) => typeof id === "string")) {

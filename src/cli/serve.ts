@@ -25,9 +25,11 @@ import { ConfigRegistry } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { DataTransfer, type TransferTarget } from "../runtime/data_transfer.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
+import { addressGuard } from "../runtime/private_network.ts";
 import { SchemaRegistry } from "../runtime/schemas.ts";
 import { functions } from "../sql/functions/registry.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
+import { Uploads } from "../runtime/uploads.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
@@ -277,6 +279,9 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     for (const { name, target, error } of streams.unreadable) {
       log.error("stored definition cannot be read", { [target]: name, error: error.message });
     }
+    const uploads = store.directory === undefined
+      ? undefined
+      : new Uploads({ directory: store.directory, refusesAddress: addressGuard(config.network) });
     engine = await engineModule.create({ store, delivery, streams, configs, schemas, config, log, dataServer });
     let isReady = false;
     const accounts = new Accounts(store);
@@ -290,11 +295,12 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       schemas: { schemas, directory: store.directory },
       transfer: {
         transfer: new DataTransfer(
-          { store, configs, streams, schemas, rules: engine.rules },
+          { store, configs, streams, schemas, uploads, rules: engine.rules },
           () => emptyAgent({ engineModule, config, named, sections }),
         ),
         directory: store.directory,
       },
+      ...(uploads === undefined ? {} : { uploads }),
       log,
       info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,

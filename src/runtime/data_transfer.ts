@@ -11,6 +11,7 @@ import type { Rules } from "./rules.ts";
 import type { SchemaRegistry } from "./schemas.ts";
 import type { Settings } from "./secrets.ts";
 import type { StreamRegistry, StreamTarget } from "./streams.ts";
+import { requireUploadName, type UploadRequest, type Uploads } from "./uploads.ts";
 
 /** In the order of eKuiper's answers. */
 export const sections = [
@@ -42,6 +43,8 @@ export interface TransferTarget {
   readonly configs: ConfigRegistry;
   readonly streams: StreamRegistry;
   readonly schemas: SchemaRegistry;
+  /** Absent: there is no place for files. */
+  readonly uploads?: Uploads | undefined;
   readonly rules: Pick<Rules, "list" | "update" | "delete" | "validate" | "get">;
 }
 
@@ -56,7 +59,6 @@ const foreign: Partial<Record<Section, string>> = {
   nativePlugins: "plugins written in Go cannot be loaded",
   portablePlugins: "portable plugins are not supported by this version of weir",
   Service: "external services are not supported by this version of weir",
-  uploads: "uploads are not supported by this version of weir",
   scripts: "JavaScript functions are not supported by this version of weir",
 };
 
@@ -84,7 +86,11 @@ export class DataTransfer {
   }
 
   /** Everything, with the passwords that it holds. */
-  all(): TransferData {
+  async all(): Promise<TransferData> {
+    return { ...this.#definitions(), uploads: await this.#target.uploads?.requests() ?? {} };
+  }
+
+  #definitions(): TransferData {
     return {
       ...noErrors(),
       ...this.ruleset(),
@@ -102,7 +108,7 @@ export class DataTransfer {
    */
   only(ids: readonly string[]): TransferData {
     const { store, streams, rules } = this.#target;
-    const all = this.all();
+    const all = this.#definitions();
     const wanted = { streams: new Set<string>(), source: new Set<string>(), sink: new Set<string>() };
     const connections = new Set<string>();
     const schemas = new Set<string>();
@@ -202,14 +208,14 @@ export class DataTransfer {
       const tried = await this.#apply(await this.#scratch(), data, true);
       this.#last = tried.errors;
       if (hasErrors(tried.errors)) return tried.errors;
-      await this.#clear();
+      await this.#clear(data);
     }
     this.#last = (await this.#apply(this.#target, data)).errors;
     return this.#last;
   }
 
-  async #clear(): Promise<void> {
-    const { store, rules, streams, configs, schemas } = this.#target;
+  async #clear(next: TransferData): Promise<void> {
+    const { store, rules, streams, configs, schemas, uploads } = this.#target;
     for (const { id } of rules.list()) await rules.delete(id);
     for (const target of ["stream", "table"] as const) {
       for (const { name } of store.list(target)) streams.drop(target, name, { force: true });
@@ -222,6 +228,9 @@ export class DataTransfer {
       }
     }
     for (const name of schemas.names()) schemas.delete(name);
+    // A file may be named as the content of itself.
+    const gone = (await uploads?.files() ?? []).filter(({ name }) => !Object.hasOwn(next.uploads, name));
+    for (const { name } of gone) await uploads!.delete(name);
   }
 
   /** @param isTrial rules are checked, and not kept */
@@ -242,7 +251,12 @@ export class DataTransfer {
       }
     };
     for (const [section, why] of Object.entries(foreign)) await each(section as Section, () => fail("E408", why));
-    const { configs, streams, rules, schemas } = target;
+    const { configs, streams, rules, schemas, uploads } = target;
+    await each("uploads", async (name, text) => {
+      const request = readUpload(name, text);
+      if (isTrial) await this.#target.uploads?.check(request);
+      else await uploads?.restore(name, request);
+    });
     await each("Schema", (name, text) => importSchema(schemas, name, text));
     for (const [section, role] of [["sourceConfig", "source"], ["sinkConfig", "sink"]] as const) {
       await each(section, (type, text) => importConfigs(configs, role, type, text));
@@ -260,6 +274,20 @@ export class DataTransfer {
 }
 
 // ---------------------------------------------------------------- single items
+
+function readUpload(name: string, text: string): UploadRequest {
+  const request: unknown = JSON.parse(text);
+  requireUploadName(name);
+  if (typeof request !== "object" || request === null) fail("E703", "an upload must be a JSON object");
+  const { content, base64, file } = request as Record<string, unknown>;
+  const upload: Record<string, string> = {};
+  for (const [field, value] of Object.entries({ content, base64, file })) {
+    if (value === undefined) continue;
+    if (typeof value !== "string") fail("E703", `"${field}" of an upload must be a string`);
+    upload[field] = value;
+  }
+  return upload;
+}
 
 async function importSchema(schemas: SchemaRegistry, name: string, text: string): Promise<void> {
   const { content = "", file = "", version = "", imports = {} } = JSON.parse(text) as Partial<

@@ -31,6 +31,12 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       trials: { create: () => Promise.resolve(), start() {}, delete: () => Promise.resolve() },
       port: () => 10_081,
     },
+    uploads: {
+      list: () => Promise.resolve([]),
+      put: () => Promise.resolve("/uploads/a"),
+      putFrom: () => Promise.resolve("/uploads/a"),
+      delete: () => Promise.resolve(),
+    },
     auth: { authenticator: new Authenticator(accounts, rules), accounts },
   };
 }
