@@ -2,6 +2,7 @@
  * What has come and waits for a read, within limits.
  * @module
  */
+import { Bell } from "../../src/connector/bell.ts";
 
 /** A full queue takes nothing more, so that whoever sends is held back. */
 export class Arrivals<T> {
@@ -12,7 +13,7 @@ export class Arrivals<T> {
   #heldBytes = 0;
   #failure: unknown;
   #isRoused = false;
-  #wake: () => void = () => {};
+  readonly #bell = new Bell();
 
   /** The limits hold for all that was not released; one item may be larger. */
   constructor(countMax: number, bytesMax: number) {
@@ -34,20 +35,20 @@ export class Arrivals<T> {
     this.#held++;
     this.#heldBytes += bytes;
     this.#waiting.push({ item, bytes });
-    this.#wake();
+    this.#bell.ring();
     return true;
   }
 
   /** A `take` that waits gives nothing, now or when it comes. So does one after there was no room. */
   rouse(): void {
     this.#isRoused = true;
-    this.#wake();
+    this.#bell.ring();
   }
 
   /** The next `take` that finds nothing throws `error`. */
   fail(error: unknown): void {
     this.#failure ??= error;
-    this.#wake();
+    this.#bell.ring();
   }
 
   /**
@@ -59,7 +60,7 @@ export class Arrivals<T> {
     signal.throwIfAborted();
     while (this.#waiting.length === 0 && !this.#isRoused) {
       if (this.#failure !== undefined) throw this.#failure;
-      await this.#change(signal);
+      await this.#bell.wait(signal);
     }
     this.#isRoused = false;
     const taken = this.#waiting;
@@ -73,18 +74,5 @@ export class Arrivals<T> {
         if (wasFull) this.rouse();
       },
     };
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (done: () => void) => {
-        this.#wake = () => {};
-        signal.removeEventListener("abort", abort);
-        done();
-      };
-      const abort = () => settle(() => reject(signal.reason));
-      this.#wake = () => settle(resolve);
-      signal.addEventListener("abort", abort, { once: true });
-    });
   }
 }

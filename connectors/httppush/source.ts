@@ -6,6 +6,7 @@
  */
 import { setImmediate } from "node:timers";
 import type { InferOutput } from "valibot";
+import { Bell } from "../../src/connector/bell.ts";
 import type { Clock, Logger } from "../../src/connector/context.ts";
 import { Refusal } from "../../src/connector/data_server.ts";
 import type { PathLease } from "../../src/connector/served_paths.ts";
@@ -38,7 +39,7 @@ export class PushSource implements Source, PushReader {
   #waiting: Waiting[] = [];
   /** All requests without an answer, also those that were read. */
   readonly #open = new Set<Waiting>();
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
   #isWaking = false;
 
   constructor(settings: InferOutput<typeof sourceSettings>, options: PushSourceOptions) {
@@ -54,12 +55,12 @@ export class PushSource implements Source, PushReader {
   push(payload: Uint8Array): Promise<void> | undefined {
     this.#payloads.push(payload);
     this.#bytes += payload.length;
-    if (this.#wake !== undefined && !this.#isWaking) {
+    if (this.#bell.isAwaited && !this.#isWaking) {
       this.#isWaking = true;
       // All requests that this turn of the event loop brings become one batch.
       setImmediate(() => {
         this.#isWaking = false;
-        this.#wake?.();
+        this.#bell.ring();
       });
     }
     return this.#options.answersLate ? this.#answer() : undefined;
@@ -85,7 +86,7 @@ export class PushSource implements Source, PushReader {
 
   async read(signal: AbortSignal): Promise<PayloadBatch> {
     signal.throwIfAborted();
-    if (this.#payloads.length === 0) await this.#arrival(signal);
+    if (this.#payloads.length === 0) await this.#bell.wait(signal);
     const payloads = this.#payloads;
     const waiting = this.#waiting;
     this.#payloads = [];
@@ -100,21 +101,6 @@ export class PushSource implements Source, PushReader {
         },
       }),
     };
-  }
-
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#wake = undefined;
-        reject(signal.reason);
-      };
-      this.#wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-      signal.addEventListener("abort", abort, { once: true });
-    });
   }
 
   close(): Promise<void> {

@@ -7,6 +7,7 @@
  */
 import { type ClusterMetadata, Consumer } from "@platformatic/kafka";
 import type { InferOutput } from "valibot";
+import { Bell } from "../../src/connector/bell.ts";
 import type { OpenContext } from "../../src/connector/declare.ts";
 import type { PayloadBatch, Source, Struct } from "../../src/connector/source.ts";
 import { setOwn } from "../../src/value/value.ts";
@@ -81,7 +82,7 @@ export class KafkaSource implements Source {
   #committing: Promise<void> | undefined;
   #failure: { readonly error: Error } | undefined;
   #isClosed = false;
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
 
   private constructor(settings: Settings, context: Context) {
     const { connection, name } = context;
@@ -106,7 +107,7 @@ export class KafkaSource implements Source {
     this.#consumer.on("error", (error: Error) => this.#fail(error));
     this.#consumer.on("consumer:group:join", () => {
       this.#isStale = true;
-      this.#wake?.();
+      this.#bell.ring();
     });
     this.#consumer.on("consumer:heartbeat:stalled", () => this.#fail(new Error("the group does not answer")));
   }
@@ -245,7 +246,7 @@ export class KafkaSource implements Source {
         continue;
       }
       // What an answer brings when nobody waits for it any more is read next time.
-      if (this.#portions.length === 0) await this.#arrival(signal);
+      if (this.#portions.length === 0) await this.#bell.wait(signal);
     }
   }
 
@@ -295,7 +296,7 @@ export class KafkaSource implements Source {
         .catch((error) => this.#fail(error))
         .finally(() => {
           this.#asked.delete(node);
-          this.#wake?.();
+          this.#bell.ring();
         });
     }
   }
@@ -349,26 +350,10 @@ export class KafkaSource implements Source {
     }
   }
 
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#wake = undefined;
-        reject(signal.reason);
-      };
-      if (signal.aborted) return abort();
-      signal.addEventListener("abort", abort, { once: true });
-      this.#wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-    });
-  }
-
   #fail(error: Error): void {
     if (this.#isClosed) return;
     this.#failure ??= { error };
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@
  * @module
  */
 import type { InferOutput } from "valibot";
+import { Bell } from "../../src/connector/bell.ts";
 import type { Clock, Logger } from "../../src/connector/context.ts";
 import type { PayloadBatch, Source } from "../../src/connector/source.ts";
 import type { RedisClient } from "./client.ts";
@@ -30,7 +31,7 @@ export class RedisSubSource implements Source {
   #paused = false;
   #heard = true;
   #lost: unknown;
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
   #cancelProbe: () => void;
 
   private constructor(client: RedisClient, messagesMax: number, clock: Clock, log: Logger) {
@@ -41,7 +42,7 @@ export class RedisSubSource implements Source {
     this.#cancelProbe = this.#probeLater();
     client.lost.catch((error) => {
       this.#lost = error;
-      this.#wake?.();
+      this.#bell.ring();
     });
   }
 
@@ -75,7 +76,7 @@ export class RedisSubSource implements Source {
       this.#paused = true;
       this.#client.pause();
     }
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   #probeLater(): () => void {
@@ -92,7 +93,7 @@ export class RedisSubSource implements Source {
     while (this.#payloads.length === 0) {
       // What came before the loss is still handed out.
       if (this.#lost !== undefined) throw this.#lost;
-      await this.#arrival(signal);
+      await this.#bell.wait(signal);
     }
     const channels = this.#channels;
     const payloads = this.#payloads;
@@ -106,21 +107,6 @@ export class RedisSubSource implements Source {
       this.#log.debug("A Redis subscription was held back", { messages: payloads.length });
     }
     return { kind: "payloads", payloads, meta: (index) => ({ channel: utf8.decode(channels[index]) }) };
-  }
-
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#wake = undefined;
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      this.#wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-    });
   }
 
   close(): Promise<void> {

@@ -2,6 +2,7 @@
  * Reads the messages of edge nodes from a broker, and asks nodes for their births where something was missed.
  * @module
  */
+import { Bell } from "../../src/connector/bell.ts";
 import type { Clock, Logger } from "../../src/connector/context.ts";
 import type { RowBatch, Source, Struct } from "../../src/connector/source.ts";
 import type { MessageBatch, MqttConnection, Subscription } from "../mqtt/client/connection.ts";
@@ -29,7 +30,7 @@ export class SparkplugSource implements Source {
   /** Bounded by the client: it stops reading when too much is not acknowledged. */
   #waiting: MessageBatch[] = [];
   #wasConnected: boolean;
-  #wake: () => void = () => {};
+  readonly #bell = new Bell();
 
   constructor(options: SparkplugSourceOptions) {
     this.#options = options;
@@ -57,7 +58,7 @@ export class SparkplugSource implements Source {
       filters: topicFilters(filter, types).map((filter) => ({ filter, qos: 1 })),
       onBatch: (batch) => {
         this.#waiting.push(batch);
-        this.#wake();
+        this.#bell.ring();
       },
     });
   }
@@ -65,7 +66,7 @@ export class SparkplugSource implements Source {
   async read(signal: AbortSignal): Promise<RowBatch> {
     while (true) {
       signal.throwIfAborted();
-      if (this.#waiting.length === 0) await this.#arrival(signal);
+      if (this.#waiting.length === 0) await this.#bell.wait(signal);
       const batches = this.#waiting;
       this.#waiting = [];
       const rows: Struct[] = [];
@@ -97,19 +98,6 @@ export class SparkplugSource implements Source {
     } catch (error) {
       log.warn("A node cannot be asked for its birth", { node: `${group}/${node}`, reason: (error as Error).message });
     }
-  }
-
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (done: () => void) => {
-        this.#wake = () => {};
-        signal.removeEventListener("abort", abort);
-        done();
-      };
-      const abort = () => settle(() => reject(signal.reason));
-      this.#wake = () => settle(resolve);
-      signal.addEventListener("abort", abort, { once: true });
-    });
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { Bell } from "../../src/connector/bell.ts";
 import type { Clock, ConnectionState } from "../../src/connector/context.ts";
 import { EndOfInput } from "../../src/connector/errors.ts";
 import type { PayloadBatch, Source } from "../../src/connector/source.ts";
@@ -47,7 +48,7 @@ export class SseSource implements Source {
   #retryMs: number | undefined;
   #response: IncomingMessage | undefined;
   #end: EndOfInput | undefined;
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
   readonly #finished: Promise<void>;
 
   constructor(options: SseSourceOptions) {
@@ -74,7 +75,7 @@ export class SseSource implements Source {
         if (signal.aborted) return;
         if (error instanceof StreamEnd) {
           this.#end = new EndOfInput(error.message);
-          this.#wake?.();
+          this.#bell.ring();
           return;
         }
         onState("disconnected", `${url}: ${(error as Error).message}`);
@@ -141,7 +142,7 @@ export class SseSource implements Source {
       this.#characters += event.data.length;
     }
     this.#lastId = events.at(-1)!.id;
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   async #ask(url: URL, headers: Readonly<Record<string, string>>, redirects: number): Promise<IncomingMessage> {
@@ -194,7 +195,7 @@ export class SseSource implements Source {
     signal.throwIfAborted();
     if (this.#events.length === 0) {
       if (this.#end !== undefined) throw this.#end;
-      await this.#arrival(signal);
+      await this.#bell.wait(signal);
       if (this.#events.length === 0) return await this.read(signal);
     }
     const events = this.#events;
@@ -208,21 +209,6 @@ export class SseSource implements Source {
       meta: (index) => ({ event: events[index]!.event, id: events[index]!.id }),
       ...(this.#options.keepsPosition && id !== "" && id.length <= idCharactersMax ? { position: id } : {}),
     };
-  }
-
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#wake = undefined;
-        reject(signal.reason);
-      };
-      this.#wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-      signal.addEventListener("abort", abort, { once: true });
-    });
   }
 
   async close(): Promise<void> {

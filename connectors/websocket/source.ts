@@ -2,6 +2,7 @@
  * Receives messages: what has come since the last read is one batch.
  * @module
  */
+import { Bell } from "../../src/connector/bell.ts";
 import type { PayloadBatch, Source } from "../../src/connector/source.ts";
 import type { ChannelLease, MessageReader } from "./channel.ts";
 
@@ -13,7 +14,7 @@ export class WebSocketSource implements Source, MessageReader {
   readonly #lease: ChannelLease;
   #messages: Uint8Array[] = [];
   #bytes = 0;
-  #wake: (() => void) | undefined;
+  readonly #bell = new Bell();
 
   constructor(lease: ChannelLease) {
     this.#lease = lease;
@@ -27,33 +28,18 @@ export class WebSocketSource implements Source, MessageReader {
   push(message: Uint8Array): void {
     this.#messages.push(message);
     this.#bytes += message.length;
-    this.#wake?.();
+    this.#bell.ring();
   }
 
   async read(signal: AbortSignal): Promise<PayloadBatch> {
     signal.throwIfAborted();
-    if (this.#messages.length === 0) await this.#arrival(signal);
+    if (this.#messages.length === 0) await this.#bell.wait(signal);
     const payloads = this.#messages;
     const wasFull = !this.hasRoom;
     this.#messages = [];
     this.#bytes = 0;
     if (wasFull) this.#lease.channel.receivers.drained();
     return { kind: "payloads", payloads };
-  }
-
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        this.#wake = undefined;
-        reject(signal.reason);
-      };
-      this.#wake = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-      signal.addEventListener("abort", abort, { once: true });
-    });
   }
 
   close(): Promise<void> {
