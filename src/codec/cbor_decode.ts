@@ -6,15 +6,9 @@
  */
 import { DateTime, isTimestamp } from "../value/datetime.ts";
 import { setOwn, type Struct, type Value } from "../value/value.ts";
+import { ByteReader } from "./byte_reader.ts";
 import type { Decoder, DecoderOptions } from "./codec.ts";
-import {
-  createDocumentDecoder,
-  intOrFloat,
-  MalformedPayload,
-  nestingMax,
-  nounOf,
-  valuesMax,
-} from "./document_decoder.ts";
+import { createDocumentDecoder, intOrFloat, nestingMax, nounOf } from "./document_decoder.ts";
 import { KeyCache, textAt } from "./text_reader.ts";
 
 /**
@@ -42,33 +36,21 @@ const indefinite = 31;
 /** Bytes of a bignum; larger ones are infinite as floats anyway. */
 const bignumMax = 256;
 
-class Reader {
+class Reader extends ByteReader {
   readonly #keys = new KeyCache();
-  #bytes: Uint8Array = new Uint8Array();
-  #view: DataView = new DataView(this.#bytes.buffer);
-  #start = 0;
-  #at = 0;
-  #end = 0;
-  #values = 0;
 
   rows(bytes: Uint8Array, start: number, end: number, columns: ReadonlySet<string> | "all"): Struct[] {
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    this.#start = this.#at = start;
-    this.#end = end;
-    this.#values = 0;
+    this.begin(bytes, start, end);
     const rows = this.#document(columns);
-    if (this.#at < end) this.#fail(`${end - this.#at} bytes follow the value`);
+    this.finish();
     return rows;
   }
 
   #document(columns: ReadonlySet<string> | "all"): Struct[] {
     this.#passTags();
-    if (this.#peek() >> 5 !== array) return [this.#row(columns, "the payload")];
+    if (this.peek() >> 5 !== array) return [this.#row(columns, "the payload")];
     const rows: Struct[] = [];
-    for (let left = this.#begin(this.#u8() & 0x1f, 1); this.#goesOn(left, 1); left--) {
+    for (let left = this.#begin(this.u8() & 0x1f, 1); this.#goesOn(left, 1); left--) {
       rows.push(this.#row(columns, `item ${rows.length}`));
     }
     return rows;
@@ -76,15 +58,15 @@ class Reader {
 
   /** As the one that says that what follows is CBOR. */
   #passTags(): void {
-    while (this.#peek() >> 5 === tag) this.#argument(this.#u8() & 0x1f);
+    while (this.peek() >> 5 === tag) this.#argument(this.u8() & 0x1f);
   }
 
   #row(columns: ReadonlySet<string> | "all", what: string): Struct {
     this.#passTags();
-    const head = this.#u8();
+    const head = this.u8();
     if (head >> 5 !== map) {
-      this.#at--;
-      this.#fail(`${what} is no map, and only maps are rows`);
+      this.at--;
+      this.fail(`${what} is no map, and only maps are rows`);
     }
     return this.#map(head & 0x1f, columns, 1);
   }
@@ -103,7 +85,7 @@ class Reader {
   #begin(info: number, size: 1 | 2): number {
     if (info === indefinite) return Infinity;
     const count = this.#argument(info);
-    this.#spend(count * size);
+    this.spendBytes(count * size);
     return count;
   }
 
@@ -111,32 +93,32 @@ class Reader {
   #goesOn(left: number, size: 1 | 2): boolean {
     if (left !== Infinity) return left > 0;
     if (this.#stops()) return false;
-    this.#spend(size);
+    this.spendBytes(size);
     return true;
   }
 
   #key(): string {
-    const head = this.#u8();
+    const head = this.u8();
     const info = head & 0x1f;
     switch (head >> 5) {
       case text: {
         if (info === indefinite) return this.#chunkedText();
         const size = this.#argument(info);
-        const from = this.#take(size);
-        return this.#keys.keyAt(this.#bytes, from, from + size);
+        const from = this.take(size);
+        return this.#keys.keyAt(this.bytes, from, from + size);
       }
       case unsigned:
       case negative:
-        this.#at--;
+        this.at--;
         return String(this.#value(0));
       default:
-        this.#at--;
-        this.#fail("a key of a map is neither text nor a whole number");
+        this.at--;
+        this.fail("a key of a map is neither text nor a whole number");
     }
   }
 
   #value(depth: number): Value {
-    const head = this.#u8();
+    const head = this.u8();
     const info = head & 0x1f;
     switch (head >> 5) {
       case unsigned:
@@ -149,14 +131,14 @@ class Reader {
         return this.#text(info);
       case array: {
         const items: Value[] = [];
-        const inner = this.#deeper(depth);
+        const inner = this.deeper(depth);
         for (let left = this.#begin(info, 1); this.#goesOn(left, 1); left--) items.push(this.#value(inner));
         return items;
       }
       case map:
-        return this.#map(info, "all", this.#deeper(depth));
+        return this.#map(info, "all", this.deeper(depth));
       case tag:
-        return this.#tagged(this.#argument(info), this.#deeper(depth));
+        return this.#tagged(this.#argument(info), this.deeper(depth));
       default:
         return this.#simple(info);
     }
@@ -172,29 +154,24 @@ class Reader {
       case 23:
         return null;
       case 25:
-        return halfFloat(this.#view.getUint16(this.#take(2)));
+        return halfFloat(this.u16());
       case 26:
-        return this.#view.getFloat32(this.#take(4));
+        return this.view.getFloat32(this.take(4));
       case 27:
-        return this.#view.getFloat64(this.#take(8));
+        return this.view.getFloat64(this.take(8));
       default:
-        this.#at--;
-        this.#fail(info === indefinite ? "a break stands where nothing ends" : "a simple value without meaning");
+        this.at--;
+        this.fail(info === indefinite ? "a break stands where nothing ends" : "a simple value without meaning");
     }
   }
 
   #binary(info: number): Uint8Array {
-    if (info !== indefinite) {
-      const size = this.#argument(info);
-      const from = this.#take(size);
-      // A copy: the payload's buffer belongs to the connector and rows outlive it.
-      return Uint8Array.prototype.slice.call(this.#bytes, from, from + size);
-    }
+    if (info !== indefinite) return this.copy(this.#argument(info));
     const chunks = this.#chunks(binary);
     const all = new Uint8Array(chunks.reduce((sum, [from, to]) => sum + to - from, 0));
     let at = 0;
     for (const [from, to] of chunks) {
-      all.set(this.#bytes.subarray(from, to), at);
+      all.set(this.bytes.subarray(from, to), at);
       at += to - from;
     }
     return all;
@@ -203,37 +180,37 @@ class Reader {
   #text(info: number): string {
     if (info === indefinite) return this.#chunkedText();
     const size = this.#argument(info);
-    const from = this.#take(size);
-    return textAt(this.#bytes, from, from + size);
+    const from = this.take(size);
+    return textAt(this.bytes, from, from + size);
   }
 
   #chunkedText(): string {
-    return this.#chunks(text).map(([from, to]) => textAt(this.#bytes, from, to)).join("");
+    return this.#chunks(text).map(([from, to]) => textAt(this.bytes, from, to)).join("");
   }
 
   /** Where the chunks of a string of unknown length stand. */
   #chunks(major: number): [number, number][] {
     const chunks: [number, number][] = [];
     while (!this.#stops()) {
-      const head = this.#u8();
+      const head = this.u8();
       if (head >> 5 !== major || (head & 0x1f) === indefinite) {
-        this.#at--;
-        this.#fail("a chunk of a string is no string of its kind");
+        this.at--;
+        this.fail("a chunk of a string is no string of its kind");
       }
-      this.#spend(1);
+      this.spendBytes(1);
       const size = this.#argument(head & 0x1f);
-      const from = this.#take(size);
+      const from = this.take(size);
       chunks.push([from, from + size]);
     }
     return chunks;
   }
 
   #tagged(number: number, depth: number): Value {
-    const from = this.#at;
+    const from = this.at;
     const value = this.#value(depth);
     const bad = (what: string): never => {
-      this.#at = from;
-      this.#fail(`${what} is not valid: found ${nounOf(value)}`);
+      this.at = from;
+      this.fail(`${what} is not valid: found ${nounOf(value)}`);
     };
     switch (number) {
       case 0:
@@ -261,14 +238,14 @@ class Reader {
 
   /** Passes over one value and all that is in it. */
   #skip(): void {
-    const head = this.#peek();
+    const head = this.peek();
     const major = head >> 5;
     const info = head & 0x1f;
     // Most values are numbers and texts, which need no account of what is open.
     if (major > text && major < 7 || info === indefinite) return this.#skipNested();
-    this.#at++;
+    this.at++;
     if (major === 7) this.#simple(info);
-    else if (major === binary || major === text) this.#take(this.#argument(info));
+    else if (major === binary || major === text) this.take(this.#argument(info));
     else this.#argument(info);
   }
 
@@ -286,20 +263,20 @@ class Reader {
         continue;
       }
       open--;
-      const head = this.#u8();
+      const head = this.u8();
       const info = head & 0x1f;
       const major = head >> 5;
       if (info === indefinite && major >= binary && major <= map) {
         if (major <= text) this.#chunks(major);
         else {
-          if (outer.length >= nestingMax) this.#fail(`nested over ${nestingMax} levels deep`);
+          if (outer.length >= nestingMax) this.fail(`nested over ${nestingMax} levels deep`);
           outer.push(open);
           open = Infinity;
         }
       } else if (major === 7) this.#simple(info);
       else {
         const argument = this.#argument(info);
-        if (major === binary || major === text) this.#take(argument);
+        if (major === binary || major === text) this.take(argument);
         else if (major === array) open += argument;
         else if (major === map) open += argument * 2;
         else if (major === tag) open++;
@@ -309,8 +286,8 @@ class Reader {
 
   /** True when a break stands here, which is then passed over. */
   #stops(): boolean {
-    if (this.#peek() !== stop) return false;
-    this.#at++;
+    if (this.peek() !== stop) return false;
+    this.at++;
     return true;
   }
 
@@ -319,60 +296,21 @@ class Reader {
     if (info < 24) return info;
     switch (info) {
       case 24:
-        return this.#u8();
+        return this.u8();
       case 25:
-        return this.#view.getUint16(this.#take(2));
+        return this.u16();
       case 26:
-        return this.#view.getUint32(this.#take(4));
+        return this.u32();
       case 27:
-        return Number(this.#view.getBigUint64(this.#take(8)));
+        return Number(this.view.getBigUint64(this.take(8)));
       default:
-        this.#at--;
-        this.#fail("the low bits of a byte are none that CBOR knows");
+        this.at--;
+        this.fail("the low bits of a byte are none that CBOR knows");
     }
   }
 
   #bigArgument(info: number): bigint {
-    return info === 27 ? this.#view.getBigUint64(this.#take(8)) : BigInt(this.#argument(info));
-  }
-
-  #deeper(depth: number): number {
-    if (depth >= nestingMax) this.#fail(`nested over ${nestingMax} levels deep`);
-    return depth + 1;
-  }
-
-  /** A count that lies would otherwise cost memory before the end of the payload shows it. */
-  #spend(count: number): void {
-    if (count > this.#end - this.#at) this.#cutOff();
-    this.#values += count;
-    if (this.#values > valuesMax) this.#fail(`over ${valuesMax} values`);
-  }
-
-  #peek(): number {
-    if (this.#at >= this.#end) this.#cutOff();
-    return this.#bytes[this.#at]!;
-  }
-
-  #u8(): number {
-    if (this.#at >= this.#end) this.#cutOff();
-    return this.#bytes[this.#at++]!;
-  }
-
-  /** Where the next `size` bytes begin. */
-  #take(size: number): number {
-    const from = this.#at;
-    if (size > this.#end - from) this.#cutOff();
-    this.#at = from + size;
-    return from;
-  }
-
-  #cutOff(): never {
-    this.#at = this.#end;
-    this.#fail("the payload ends within a value");
-  }
-
-  #fail(message: string): never {
-    throw new MalformedPayload(message, this.#at - this.#start);
+    return info === 27 ? this.view.getBigUint64(this.take(8)) : BigInt(this.#argument(info));
   }
 }
 

@@ -6,8 +6,9 @@
  */
 import { DateTime, isTimestamp } from "../value/datetime.ts";
 import { setOwn, type Struct, type Value } from "../value/value.ts";
+import { ByteReader } from "./byte_reader.ts";
 import type { Decoder, DecoderOptions } from "./codec.ts";
-import { createDocumentDecoder, intOrFloat, MalformedPayload, nestingMax, valuesMax } from "./document_decoder.ts";
+import { createDocumentDecoder, intOrFloat } from "./document_decoder.ts";
 import { KeyCache, textAt } from "./text_reader.ts";
 
 /** Texts, bytes and arrays end up as in JSON; extension -1 is a datetime, others `{"type", "data"}`. */
@@ -18,32 +19,20 @@ export function createMsgpackDecoder(options: DecoderOptions): Decoder {
 
 const timestampType = -1;
 
-class Reader {
+class Reader extends ByteReader {
   readonly #keys = new KeyCache();
-  #bytes: Uint8Array = new Uint8Array();
-  #view: DataView = new DataView(this.#bytes.buffer);
-  #start = 0;
-  #at = 0;
-  #end = 0;
-  #values = 0;
 
   rows(bytes: Uint8Array, start: number, end: number, columns: ReadonlySet<string> | "all"): Struct[] {
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    this.#start = this.#at = start;
-    this.#end = end;
-    this.#values = 0;
+    this.begin(bytes, start, end);
     const rows = this.#document(columns);
-    if (this.#at < end) this.#fail(`${end - this.#at} bytes follow the value`);
+    this.finish();
     return rows;
   }
 
   #document(columns: ReadonlySet<string> | "all"): Struct[] {
     const count = this.#arraySize();
     if (count === undefined) return [this.#row(columns, "the payload")];
-    this.#spend(count);
+    this.spendBytes(count);
     const rows: Struct[] = [];
     for (let i = 0; i < count; i++) rows.push(this.#row(columns, `item ${i}`));
     return rows;
@@ -51,25 +40,25 @@ class Reader {
 
   /** The number of items when an array stands here, which is then begun. */
   #arraySize(): number | undefined {
-    const head = this.#peek();
-    if ((head & 0xf0) === 0x90) return this.#at++, head & 0x0f;
-    if (head === 0xdc) return this.#at++, this.#u16();
-    if (head === 0xdd) return this.#at++, this.#u32();
+    const head = this.peek();
+    if ((head & 0xf0) === 0x90) return this.at++, head & 0x0f;
+    if (head === 0xdc) return this.at++, this.u16();
+    if (head === 0xdd) return this.at++, this.u32();
     return undefined;
   }
 
   #row(columns: ReadonlySet<string> | "all", what: string): Struct {
-    const head = this.#u8();
+    const head = this.u8();
     const isMap = (head & 0xf0) === 0x80 || head === 0xde || head === 0xdf;
     if (!isMap) {
-      this.#at--;
-      this.#fail(`${what} is no map, and only maps are rows`);
+      this.at--;
+      this.fail(`${what} is no map, and only maps are rows`);
     }
-    return this.#map(head === 0xde ? this.#u16() : head === 0xdf ? this.#u32() : head & 0x0f, columns, 1);
+    return this.#map(head === 0xde ? this.u16() : head === 0xdf ? this.u32() : head & 0x0f, columns, 1);
   }
 
   #map(count: number, columns: ReadonlySet<string> | "all", depth: number): Struct {
-    this.#spend(count * 2);
+    this.spendBytes(count * 2);
     const struct: Struct = {};
     for (let i = 0; i < count; i++) {
       const key = this.#key();
@@ -80,31 +69,31 @@ class Reader {
   }
 
   #key(): string {
-    const head = this.#u8();
+    const head = this.u8();
     if ((head & 0xe0) === 0xa0) return this.#keyText(head & 0x1f);
-    if (head === 0xd9) return this.#keyText(this.#u8());
-    if (head === 0xda) return this.#keyText(this.#u16());
-    if (head === 0xdb) return this.#keyText(this.#u32());
+    if (head === 0xd9) return this.#keyText(this.u8());
+    if (head === 0xda) return this.#keyText(this.u16());
+    if (head === 0xdb) return this.#keyText(this.u32());
     const isWhole = head <= 0x7f || head >= 0xe0 || (head >= 0xcc && head <= 0xd3);
     if (!isWhole) {
-      this.#at--;
-      this.#fail("a key of a map is neither text nor a whole number");
+      this.at--;
+      this.fail("a key of a map is neither text nor a whole number");
     }
-    this.#at--;
+    this.at--;
     return String(this.#value(0));
   }
 
   #keyText(size: number): string {
-    const from = this.#take(size);
-    return this.#keys.keyAt(this.#bytes, from, from + size);
+    const from = this.take(size);
+    return this.#keys.keyAt(this.bytes, from, from + size);
   }
 
   #value(depth: number): Value {
-    const head = this.#u8();
+    const head = this.u8();
     if (head <= 0x7f) return BigInt(head);
     if (head >= 0xe0) return BigInt(head - 0x100);
-    if (head <= 0x8f) return this.#map(head & 0x0f, "all", this.#deeper(depth));
-    if (head <= 0x9f) return this.#array(head & 0x0f, this.#deeper(depth));
+    if (head <= 0x8f) return this.#map(head & 0x0f, "all", this.deeper(depth));
+    if (head <= 0x9f) return this.#array(head & 0x0f, this.deeper(depth));
     if (head <= 0xbf) return this.#text(head & 0x1f);
     switch (head) {
       case 0xc0:
@@ -114,37 +103,37 @@ class Reader {
       case 0xc3:
         return true;
       case 0xc4:
-        return this.#binary(this.#u8());
+        return this.copy(this.u8());
       case 0xc5:
-        return this.#binary(this.#u16());
+        return this.copy(this.u16());
       case 0xc6:
-        return this.#binary(this.#u32());
+        return this.copy(this.u32());
       case 0xc7:
-        return this.#extension(this.#u8());
+        return this.#extension(this.u8());
       case 0xc8:
-        return this.#extension(this.#u16());
+        return this.#extension(this.u16());
       case 0xc9:
-        return this.#extension(this.#u32());
+        return this.#extension(this.u32());
       case 0xca:
-        return this.#view.getFloat32(this.#take(4));
+        return this.view.getFloat32(this.take(4));
       case 0xcb:
-        return this.#view.getFloat64(this.#take(8));
+        return this.view.getFloat64(this.take(8));
       case 0xcc:
-        return BigInt(this.#u8());
+        return BigInt(this.u8());
       case 0xcd:
-        return BigInt(this.#u16());
+        return BigInt(this.u16());
       case 0xce:
-        return BigInt(this.#u32());
+        return BigInt(this.u32());
       case 0xcf:
-        return intOrFloat(this.#view.getBigUint64(this.#take(8)));
+        return intOrFloat(this.view.getBigUint64(this.take(8)));
       case 0xd0:
-        return BigInt(this.#view.getInt8(this.#take(1)));
+        return BigInt(this.view.getInt8(this.take(1)));
       case 0xd1:
-        return BigInt(this.#view.getInt16(this.#take(2)));
+        return BigInt(this.view.getInt16(this.take(2)));
       case 0xd2:
-        return BigInt(this.#view.getInt32(this.#take(4)));
+        return BigInt(this.view.getInt32(this.take(4)));
       case 0xd3:
-        return this.#view.getBigInt64(this.#take(8));
+        return this.view.getBigInt64(this.take(8));
       case 0xd4:
       case 0xd5:
       case 0xd6:
@@ -152,52 +141,46 @@ class Reader {
       case 0xd8:
         return this.#extension(1 << (head - 0xd4));
       case 0xd9:
-        return this.#text(this.#u8());
+        return this.#text(this.u8());
       case 0xda:
-        return this.#text(this.#u16());
+        return this.#text(this.u16());
       case 0xdb:
-        return this.#text(this.#u32());
+        return this.#text(this.u32());
       case 0xdc:
-        return this.#array(this.#u16(), this.#deeper(depth));
+        return this.#array(this.u16(), this.deeper(depth));
       case 0xdd:
-        return this.#array(this.#u32(), this.#deeper(depth));
+        return this.#array(this.u32(), this.deeper(depth));
       case 0xde:
-        return this.#map(this.#u16(), "all", this.#deeper(depth));
+        return this.#map(this.u16(), "all", this.deeper(depth));
       case 0xdf:
-        return this.#map(this.#u32(), "all", this.#deeper(depth));
+        return this.#map(this.u32(), "all", this.deeper(depth));
       default:
-        this.#at--;
-        this.#fail("the byte 0xc1 is never used");
+        this.at--;
+        this.fail("the byte 0xc1 is never used");
     }
   }
 
   #array(count: number, depth: number): Value[] {
-    this.#spend(count);
+    this.spendBytes(count);
     const items: Value[] = [];
     for (let i = 0; i < count; i++) items.push(this.#value(depth));
     return items;
   }
 
   #text(size: number): string {
-    const from = this.#take(size);
-    return textAt(this.#bytes, from, from + size);
-  }
-
-  /** A copy: the payload's buffer belongs to the connector and rows outlive it. */
-  #binary(size: number): Uint8Array {
-    const from = this.#take(size);
-    return Uint8Array.prototype.slice.call(this.#bytes, from, from + size);
+    const from = this.take(size);
+    return textAt(this.bytes, from, from + size);
   }
 
   #extension(size: number): Value {
-    const type = this.#view.getInt8(this.#take(1));
-    const from = this.#at;
-    const data = this.#binary(size);
+    const type = this.view.getInt8(this.take(1));
+    const from = this.at;
+    const data = this.copy(size);
     if (type !== timestampType) return { type: BigInt(type), data };
     const ms = timestampMs(new DataView(data.buffer, data.byteOffset, size));
     if (ms === undefined || !isTimestamp(ms)) {
-      this.#at = from;
-      this.#fail("a timestamp is not valid");
+      this.at = from;
+      this.fail("a timestamp is not valid");
     }
     return new DateTime(ms);
   }
@@ -207,12 +190,12 @@ class Reader {
     let open = 1;
     while (open > 0) {
       open--;
-      const head = this.#u8();
+      const head = this.u8();
       if (head <= 0x7f || head >= 0xe0 || head === 0xc0 || head === 0xc2 || head === 0xc3) continue;
       if (head <= 0x8f) open += (head & 0x0f) * 2;
       else if (head <= 0x9f) open += head & 0x0f;
-      else if (head <= 0xbf) this.#take(head & 0x1f);
-      else if (head >= 0xd4 && head <= 0xd8) this.#take(1 + (1 << (head - 0xd4)));
+      else if (head <= 0xbf) this.take(head & 0x1f);
+      else if (head >= 0xd4 && head <= 0xd8) this.take(1 + (1 << (head - 0xd4)));
       else open += this.#skipSized(head);
     }
   }
@@ -222,102 +205,55 @@ class Reader {
     switch (head) {
       case 0xc4:
       case 0xd9:
-        this.#take(this.#u8());
+        this.take(this.u8());
         return 0;
       case 0xc5:
       case 0xda:
-        this.#take(this.#u16());
+        this.take(this.u16());
         return 0;
       case 0xc6:
       case 0xdb:
-        this.#take(this.#u32());
+        this.take(this.u32());
         return 0;
       case 0xc7:
-        this.#take(this.#u8() + 1);
+        this.take(this.u8() + 1);
         return 0;
       case 0xc8:
-        this.#take(this.#u16() + 1);
+        this.take(this.u16() + 1);
         return 0;
       case 0xc9:
-        this.#take(this.#u32() + 1);
+        this.take(this.u32() + 1);
         return 0;
       case 0xcc:
       case 0xd0:
-        this.#take(1);
+        this.take(1);
         return 0;
       case 0xcd:
       case 0xd1:
-        this.#take(2);
+        this.take(2);
         return 0;
       case 0xca:
       case 0xce:
       case 0xd2:
-        this.#take(4);
+        this.take(4);
         return 0;
       case 0xcb:
       case 0xcf:
       case 0xd3:
-        this.#take(8);
+        this.take(8);
         return 0;
       case 0xdc:
-        return this.#u16();
+        return this.u16();
       case 0xdd:
-        return this.#u32();
+        return this.u32();
       case 0xde:
-        return this.#u16() * 2;
+        return this.u16() * 2;
       case 0xdf:
-        return this.#u32() * 2;
+        return this.u32() * 2;
       default:
-        this.#at--;
-        this.#fail("the byte 0xc1 is never used");
+        this.at--;
+        this.fail("the byte 0xc1 is never used");
     }
-  }
-
-  #deeper(depth: number): number {
-    if (depth >= nestingMax) this.#fail(`nested over ${nestingMax} levels deep`);
-    return depth + 1;
-  }
-
-  /** A count that lies would otherwise cost memory before the end of the payload shows it. */
-  #spend(count: number): void {
-    if (count > this.#end - this.#at) this.#cutOff();
-    this.#values += count;
-    if (this.#values > valuesMax) this.#fail(`over ${valuesMax} values`);
-  }
-
-  #peek(): number {
-    if (this.#at >= this.#end) this.#cutOff();
-    return this.#bytes[this.#at]!;
-  }
-
-  #u8(): number {
-    if (this.#at >= this.#end) this.#cutOff();
-    return this.#bytes[this.#at++]!;
-  }
-
-  #u16(): number {
-    return this.#view.getUint16(this.#take(2));
-  }
-
-  #u32(): number {
-    return this.#view.getUint32(this.#take(4));
-  }
-
-  /** Where the next `size` bytes begin. */
-  #take(size: number): number {
-    const from = this.#at;
-    if (size > this.#end - from) this.#cutOff();
-    this.#at = from + size;
-    return from;
-  }
-
-  #cutOff(): never {
-    this.#at = this.#end;
-    this.#fail("the payload ends within a value");
-  }
-
-  #fail(message: string): never {
-    throw new MalformedPayload(message, this.#at - this.#start);
   }
 }
 

@@ -4,8 +4,9 @@
  */
 import { RowError } from "../../diagnostics/row_error.ts";
 import { isStruct, setOwn, type Struct, type Value } from "../../value/value.ts";
+import { ByteReader } from "../byte_reader.ts";
 import type { Decoder, DecoderOptions } from "../codec.ts";
-import { intOrFloat, MalformedPayload, nestingMax, valuesMax } from "../document_decoder.ts";
+import { intOrFloat, MalformedPayload, nestingMax } from "../document_decoder.ts";
 import { textAt } from "../text_reader.ts";
 import { type ElementType, type Field, isPackable, type MessageType, wireType } from "./message_type.ts";
 import { wellKnown } from "./well_known.ts";
@@ -28,26 +29,13 @@ export function createMessageDecoder(type: MessageType, { wanted }: Pick<Decoder
   };
 }
 
-class Reader {
-  #bytes: Uint8Array = new Uint8Array();
-  #view: DataView = new DataView(this.#bytes.buffer);
-  #start = 0;
-  #at = 0;
-  /** Of the message that is being read. */
-  #end = 0;
-  #values = 0;
+class Reader extends ByteReader {
   /** The halves of the varint read last. */
   #low = 0;
   #high = 0;
 
   row(type: MessageType, bytes: Uint8Array, start: number, end: number, columns: ReadonlySet<string> | "all"): Struct {
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    this.#start = this.#at = start;
-    this.#end = end;
-    this.#values = 0;
+    this.begin(bytes, start, end);
     const row = emptyMessage(type, columns);
     this.#fields(type, row, columns, 0, 0);
     return row;
@@ -55,27 +43,27 @@ class Reader {
 
   /** @param group the number of the group that the message is; 0: it ends where the bytes end */
   #fields(type: MessageType, row: Struct, columns: ReadonlySet<string> | "all", group: number, depth: number): void {
-    if (depth > nestingMax) this.#fail(`nested over ${nestingMax} levels deep`);
+    if (depth > nestingMax) this.fail(`nested over ${nestingMax} levels deep`);
     // An empty message takes two bytes, and has all of its lists and defaults.
-    this.#spend(type.fields.length);
-    while (this.#at < this.#end) {
+    this.spend(type.fields.length);
+    while (this.at < this.end) {
       const tag = this.#tag();
       const wire = tag & 7;
       const number = tag >>> 3;
       if (wire === 4) {
-        if (group === 0 || number !== group) this.#fail(`group ${number} ends without having begun`);
+        if (group === 0 || number !== group) this.fail(`group ${number} ends without having begun`);
         return;
       }
       const field = type.byNumber.get(number);
       if (field === undefined || (columns !== "all" && !columns.has(field.name))) this.#skip(wire, number, depth);
       else this.#field(field, wire, row, depth);
     }
-    if (group !== 0) this.#cutOff();
+    if (group !== 0) this.cutOff();
   }
 
   #field(field: Field, wire: number, row: Struct, depth: number): void {
     const { name, element } = field;
-    this.#spend(1);
+    this.spend(1);
     const before = Object.hasOwn(row, name) ? row[name] : undefined;
     if (field.form === "map") {
       this.#expect(wire, 2, name);
@@ -96,8 +84,8 @@ class Reader {
 
   #packed(element: ElementType, list: Value[]): void {
     this.#within(this.#length(), () => {
-      while (this.#at < this.#end) {
-        this.#spend(1);
+      while (this.at < this.end) {
+        this.spend(1);
         list.push(this.#element(element, 0, 0, undefined));
       }
     });
@@ -108,7 +96,7 @@ class Reader {
     let key: Value;
     let value: Value;
     this.#within(this.#length(), () => {
-      while (this.#at < this.#end) {
+      while (this.at < this.end) {
         const tag = this.#tag();
         const wire = tag & 7;
         const number = tag >>> 3;
@@ -132,22 +120,18 @@ class Reader {
         return this.#message(element.type, element.isGroup ? number : 0, depth + 1, before);
       case "string": {
         const size = this.#length();
-        const from = this.#take(size);
-        return textAt(this.#bytes, from, from + size);
+        const from = this.take(size);
+        return textAt(this.bytes, from, from + size);
       }
-      case "bytes": {
-        const size = this.#length();
-        const from = this.#take(size);
-        // A copy: the payload's buffer belongs to the connector and rows outlive it.
-        return Uint8Array.prototype.slice.call(this.#bytes, from, from + size);
-      }
+      case "bytes":
+        return this.copy(this.#length());
       case "bool":
         this.#varint();
         return this.#low !== 0 || this.#high !== 0;
       case "double":
-        return this.#view.getFloat64(this.#take(8), true);
+        return this.view.getFloat64(this.take(8), true);
       case "float":
-        return this.#view.getFloat32(this.#take(4), true);
+        return this.view.getFloat32(this.take(4), true);
       case "int32":
       case "enum":
         this.#varint();
@@ -167,13 +151,13 @@ class Reader {
         return (value & 1n) === 0n ? value >> 1n : -(value >> 1n) - 1n;
       }
       case "fixed32":
-        return BigInt(this.#view.getUint32(this.#take(4), true));
+        return BigInt(this.view.getUint32(this.take(4), true));
       case "sfixed32":
-        return BigInt(this.#view.getInt32(this.#take(4), true));
+        return BigInt(this.view.getInt32(this.take(4), true));
       case "fixed64":
-        return intOrFloat(this.#view.getBigUint64(this.#take(8), true));
+        return intOrFloat(this.view.getBigUint64(this.take(8), true));
       case "sfixed64":
-        return this.#view.getBigInt64(this.#take(8), true);
+        return this.view.getBigInt64(this.take(8), true);
     }
   }
 
@@ -185,17 +169,17 @@ class Reader {
     else this.#within(this.#length(), () => this.#fields(type, message, "all", 0, depth));
     if (known === undefined) return message;
     const value = known.read(message);
-    if (value === undefined) this.#fail(`a ${type.name} is not valid`);
+    if (value === undefined) this.fail(`a ${type.name} is not valid`);
     return value;
   }
 
   /** Reads the next `size` bytes as if nothing came behind them. */
   #within(size: number, read: () => void): void {
-    if (size > this.#end - this.#at) this.#cutOff();
-    const end = this.#end;
-    this.#end = this.#at + size;
+    if (size > this.end - this.at) this.cutOff();
+    const end = this.end;
+    this.end = this.at + size;
     read();
-    this.#end = end;
+    this.end = end;
   }
 
   #skip(wire: number, number: number, depth: number): void {
@@ -204,30 +188,30 @@ class Reader {
         this.#varint();
         return;
       case 1:
-        this.#take(8);
+        this.take(8);
         return;
       case 2:
-        this.#take(this.#length());
+        this.take(this.#length());
         return;
       case 3:
         this.#skipGroup(number, depth + 1);
         return;
       case 5:
-        this.#take(4);
+        this.take(4);
         return;
       default:
-        this.#fail(`field ${number} has the wire type ${wire}, which does not exist`);
+        this.fail(`field ${number} has the wire type ${wire}, which does not exist`);
     }
   }
 
   #skipGroup(group: number, depth: number): void {
-    if (depth > nestingMax) this.#fail(`nested over ${nestingMax} levels deep`);
+    if (depth > nestingMax) this.fail(`nested over ${nestingMax} levels deep`);
     while (true) {
       const tag = this.#tag();
       const wire = tag & 7;
       const number = tag >>> 3;
       if (wire === 4) {
-        if (number !== group) this.#fail(`group ${number} ends without having begun`);
+        if (number !== group) this.fail(`group ${number} ends without having begun`);
         return;
       }
       this.#skip(wire, number, depth);
@@ -236,18 +220,18 @@ class Reader {
 
   #expect(found: number, wanted: number, name: string): void {
     if (found === wanted) return;
-    this.#fail(`field "${name}" is written in another type: found wire type ${found}, wanted ${wanted}`);
+    this.fail(`field "${name}" is written in another type: found wire type ${found}, wanted ${wanted}`);
   }
 
   #tag(): number {
     this.#varint();
-    if (this.#high !== 0 || this.#low < 8) this.#fail("a field has no number");
+    if (this.#high !== 0 || this.#low < 8) this.fail("a field has no number");
     return this.#low;
   }
 
   #length(): number {
     this.#varint();
-    if (this.#high !== 0) this.#cutOff();
+    if (this.#high !== 0) this.cutOff();
     return this.#low;
   }
 
@@ -258,14 +242,14 @@ class Reader {
 
   /** Seven bits a byte, the low ones first; bits beyond 64 are dropped. */
   #varint(): void {
-    const bytes = this.#bytes;
-    let byte = this.#u8();
+    const bytes = this.bytes;
+    let byte = this.u8();
     let low = byte & 0x7f;
     let high = 0;
     for (let shift = 7; byte > 0x7f; shift += 7) {
-      if (shift > 63) this.#fail("a whole number of over ten bytes");
-      if (this.#at >= this.#end) this.#cutOff();
-      byte = bytes[this.#at++]!;
+      if (shift > 63) this.fail("a whole number of over ten bytes");
+      if (this.at >= this.end) this.cutOff();
+      byte = bytes[this.at++]!;
       const bits = byte & 0x7f;
       if (shift < 28) low |= bits << shift;
       else if (shift === 28) {
@@ -275,33 +259,6 @@ class Reader {
     }
     this.#low = low >>> 0;
     this.#high = high >>> 0;
-  }
-
-  #spend(count: number): void {
-    this.#values += count;
-    if (this.#values > valuesMax) this.#fail(`over ${valuesMax} values`);
-  }
-
-  #u8(): number {
-    if (this.#at >= this.#end) this.#cutOff();
-    return this.#bytes[this.#at++]!;
-  }
-
-  /** Where the next `size` bytes begin. */
-  #take(size: number): number {
-    const from = this.#at;
-    if (size > this.#end - from) this.#cutOff();
-    this.#at = from + size;
-    return from;
-  }
-
-  #cutOff(): never {
-    this.#at = this.#end;
-    this.#fail("the payload ends within a value");
-  }
-
-  #fail(message: string): never {
-    throw new MalformedPayload(message, this.#at - this.#start);
   }
 }
 
