@@ -19,6 +19,7 @@ import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { Struct } from "../value/value.ts";
 import { accountRoutes } from "./accounts.ts";
+import { type AgentSettings, agentSettingsRoute } from "./agent_settings.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
@@ -43,6 +44,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   /** Without it their routes do not exist. */
   readonly schemas?: SchemaRoutes;
   readonly transfer?: Omit<TransferRoutes, "log">;
+  readonly settings?: AgentSettings;
   readonly trials?: TrialRoutes;
   readonly uploads?: UploadRoutes;
   readonly info: () => SystemInfo;
@@ -112,6 +114,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   stateRoutes(app, options.states);
   if (options.schemas !== undefined) schemaRoutes(app, options.schemas);
   if (options.transfer !== undefined) transferRoutes(app, { ...options.transfer, log: options.log });
+  if (options.settings !== undefined) agentSettingsRoute(app, options.settings);
   if (options.trials !== undefined) trialRoutes(app, options.trials);
   if (options.uploads !== undefined) uploadRoutes(app, options.uploads);
 

@@ -101,6 +101,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["POST", "/data/import", "admin"],
   ["GET", "/data/import/status", "admin"],
 
+  ["PATCH", "/configs", "operator"],
   ["GET", "/config/uploads", "viewer"],
   ["POST", "/config/uploads", "editor"],
   ["DELETE", "/config/uploads/:name", "editor"],

@@ -12,7 +12,7 @@ import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
 import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
-import type { Logger } from "../connector/context.ts";
+import type { Logger, LogLevel } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
 import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
@@ -72,8 +72,8 @@ function readConfig(args: Arguments, context: CliContext): Promise<LoadedConfig>
   return configured(file, () => loadConfig({ file, environment, flags: overrides(args) }));
 }
 
-function openLog(config: AgentConfig, context: CliContext): Logger {
-  const { level, format } = config.log;
+function openLog(config: AgentConfig, context: CliContext, level: () => LogLevel): Logger {
+  const { format } = config.log;
   return createLog({
     level,
     format: format === "auto" ? (context.isTerminal.stderr ? "human" : "logfmt") : format,
@@ -253,7 +253,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
   const { platform } = context;
   const { config, file, document } = await readConfig(args, context);
-  const log = openLog(config, context);
+  let logLevel = config.log.level;
+  const log = openLog(config, context, () => logLevel);
   const tls = readTls(config);
   const dataServer = createDataServer(config, log);
   const engineModule = await context.loadEngine();
@@ -301,6 +302,13 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         directory: store.directory,
       },
       ...(uploads === undefined ? {} : { uploads }),
+      settings: {
+        timezone: config.timezone,
+        setLogLevel(level = config.log.level) {
+          log.info("The level of the log changes", { from: logLevel, to: level });
+          logLevel = level;
+        },
+      },
       log,
       info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,

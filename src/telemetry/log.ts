@@ -17,8 +17,8 @@ import type { LogFields, Logger, LogLevel } from "../connector/context.ts";
 export type LogFormat = "human" | "logfmt" | "json";
 
 export interface LogOptions {
-  /** Lines below this level are not written. */
-  readonly level: LogLevel;
+  /** Lines below this level are not written. A function is asked for each line. */
+  readonly level: LogLevel | (() => LogLevel);
   readonly format: LogFormat;
   /** Takes a line with its line break. */
   readonly write: (line: string, level: LogLevel) => void;
@@ -104,7 +104,8 @@ function format(form: LogFormat, time: string, level: LogLevel, message: string,
 
 /** A log with its own repeat counters, which loggers made by `with` share. */
 export function createLog(options: LogOptions): Logger {
-  const { level: lowest, format: form, write, now = Date.now } = options;
+  const { level: given, format: form, write, now = Date.now } = options;
+  const lowest = typeof given === "function" ? given : () => given;
   const limit = new RepeatLimit(
     options.repeatsMax ?? repeatsMaxDefault,
     options.repeatIntervalMs ?? repeatIntervalMsDefault,
@@ -114,7 +115,7 @@ export function createLog(options: LogOptions): Logger {
     const scopeKey = JSON.stringify(scope);
 
     function line(level: LogLevel, message: string, fields: LogFields = {}): void {
-      if (order[level] < order[lowest]) return;
+      if (order[level] < order[lowest()]) return;
       const time = now();
       // Floods are made of complaints. Other lines may be results that somebody waits for.
       const isComplaint = level === "warn" || level === "error";

@@ -31,6 +31,7 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       trials: { create: () => Promise.resolve(), start() {}, delete: () => Promise.resolve() },
       port: () => 10_081,
     },
+    settings: { timezone: "UTC", setLogLevel() {} },
     uploads: {
       list: () => Promise.resolve([]),
       put: () => Promise.resolve("/uploads/a"),
