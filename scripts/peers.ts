@@ -45,6 +45,7 @@ export const peers: readonly Peer[] = [
     programs: ["dash", "busybox", "curl", "openssl", "shellcheck"],
     packages: ["dash", "busybox", "curl", "openssl", "shellcheck"],
   },
+  { module: "tests/peers/dpkg_deb.ts", programs: ["dpkg-deb"], packages: ["dpkg"] },
   { module: "tests/peers/systemd.ts", programs: ["systemd-analyze"], packages: ["systemd"] },
   {
     module: "tests/peers/service_manager.ts",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey, verify } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { listDebianPackage, unpackDebianPackage } from "../tests/peers/dpkg_deb.ts";
 import { release } from "./release.ts";
 import { makeTestKey, publicKeyText, readSigningKey } from "./release_key.ts";
 import { manPage } from "./release_man.ts";
@@ -72,7 +73,7 @@ test("release() gives the same bytes twice, listed and signed", () =>
     assert.match(installer, /^release_url='https:\/\/example\.org\/weir'$/m);
   }));
 
-test("release() makes archives that tar and ar read", () =>
+test("release() makes archives that tar and dpkg read", () =>
   withFolder(async (folder) => {
     const binary = join(folder, "weir");
     writeFileSync(binary, "a program");
@@ -96,16 +97,23 @@ test("release() makes archives that tar and ar read", () =>
     assert.ok(lines.every((line) => line.includes("root/root")));
     assert.equal(tar("xzOf", archive, "weir-1.2.3-linux-arm64/weir"), "a program");
 
+    const debian = join(folder, "1.2.3", "weir_1.2.3_arm64.deb");
     const unpacked = join(folder, "deb");
-    mkdirSync(unpacked);
-    execFileSync("ar", ["x", join(folder, "1.2.3", "weir_1.2.3_arm64.deb")], { cwd: unpacked });
-    assert.equal(readFileSync(join(unpacked, "debian-binary"), "utf8"), "2.0\n");
-    const control = tar("xzOf", join(unpacked, "control.tar.gz"), "./control");
-    assert.match(control, /^Version: 1\.2\.3\nArchitecture: arm64$/m);
-    assert.doesNotMatch(control, /@[A-Z]/);
-    assert.equal(tar("xzOf", join(unpacked, "data.tar.gz"), "./usr/bin/weir"), "a program");
-    const unit = tar("xzOf", join(unpacked, "data.tar.gz"), "./usr/lib/systemd/system/weir.service");
-    assert.match(unit, /^ExecStart=\/usr\/bin\/weir serve /m);
+    unpackDebianPackage(debian, unpacked);
+    const read = (path: string) => readFileSync(join(unpacked, path), "utf8");
+    assert.match(read("DEBIAN/control"), /^Version: 1\.2\.3\nArchitecture: arm64$/m);
+    assert.doesNotMatch(read("DEBIAN/control"), /@[A-Z]/);
+    assert.equal(read("DEBIAN/conffiles"), "/etc/weir/weir.yaml\n");
+    for (const name of ["preinst", "postinst", "prerm", "postrm"]) {
+      assert.equal(statSync(join(unpacked, "DEBIAN", name)).mode & 0o777, 0o755, name);
+    }
+    for (const line of read("DEBIAN/md5sums").trimEnd().split("\n")) {
+      const [sum, path] = line.split("  ");
+      assert.equal(createHash("md5").update(readFileSync(join(unpacked, path!))).digest("hex"), sum);
+    }
+    assert.equal(read("usr/bin/weir"), "a program");
+    assert.match(read("usr/lib/systemd/system/weir.service"), /^ExecStart=\/usr\/bin\/weir serve /m);
+    assert.ok(listDebianPackage(debian).every((line) => line.includes("root/root")));
   }));
 
 test("tarball() does not depend on the order of its files, and refuses names that do not fit", () => {
