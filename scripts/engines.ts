@@ -18,7 +18,7 @@ export interface Outcome {
 export type Display = "show" | "collect";
 
 /** A command that has not ended by then hangs; a clean machine needs a few minutes at most. */
-const RUN_TIMEOUT_MS = 10 * 60_000;
+const RUN_TIMEOUT_MS = 30 * 60_000;
 
 /**
  * Runs a command in the repository; `show` passes its output through as well. Never rejects: a command that cannot be
