@@ -5,8 +5,9 @@
 import { RowError } from "../diagnostics/row_error.ts";
 import { DateTime } from "../value/datetime.ts";
 import type { Struct, Value } from "../value/value.ts";
-import { ByteWriter } from "./byte_writer.ts";
+import type { ByteWriter } from "./byte_writer.ts";
 import type { Encoder } from "./codec.ts";
+import { createDocumentEncoder } from "./document_encoder.ts";
 
 /** Deeper nesting is refused instead of exhausting the stack. */
 const depthMax = 1000;
@@ -24,29 +25,10 @@ const negativeBignumTag = 0xc3;
 
 /** The encoder of one action. Numbers take the fewest bytes that keep them; datetimes are seconds since 1970 (tag 1). */
 export function createCborEncoder(): Encoder {
-  const writer = new ByteWriter();
-  const written = (work: () => void): Uint8Array => {
-    try {
-      work();
-      return writer.take();
-    } catch (error) {
-      writer.clear();
-      throw error;
-    }
-  };
-  return {
-    encodeRow: (row) => written(() => writeStruct(writer, row, 0)),
-    encodeRows: (rows) =>
-      written(() => {
-        writeHead(writer, array, rows.length);
-        for (const row of rows) writeStruct(writer, row, 0);
-      }),
-    joinRows: (rows) =>
-      written(() => {
-        writeHead(writer, array, rows.length);
-        for (const row of rows) writer.bytes(row as Uint8Array);
-      }),
-  };
+  return createDocumentEncoder(
+    (writer, count) => writeHead(writer, array, count),
+    (writer, row) => writeStruct(writer, row, 0),
+  );
 }
 
 /** @param size up to 32 bits */

@@ -5,37 +5,19 @@
 import { RowError } from "../diagnostics/row_error.ts";
 import { DateTime } from "../value/datetime.ts";
 import { intMax, intMin, type Struct, type Value } from "../value/value.ts";
-import { ByteWriter } from "./byte_writer.ts";
+import type { ByteWriter } from "./byte_writer.ts";
 import type { Encoder } from "./codec.ts";
+import { createDocumentEncoder } from "./document_encoder.ts";
 
 /** Deeper nesting is refused instead of exhausting the stack. */
 const depthMax = 1000;
 
 /** The encoder of one action. Ints take the fewest bytes, floats always eight, datetimes are timestamps. */
 export function createMsgpackEncoder(): Encoder {
-  const writer = new ByteWriter();
-  const written = (work: () => void): Uint8Array => {
-    try {
-      work();
-      return writer.take();
-    } catch (error) {
-      writer.clear();
-      throw error;
-    }
-  };
-  return {
-    encodeRow: (row) => written(() => writeStruct(writer, row, 0)),
-    encodeRows: (rows) =>
-      written(() => {
-        writeSize(writer, rows.length, arrays);
-        for (const row of rows) writeStruct(writer, row, 0);
-      }),
-    joinRows: (rows) =>
-      written(() => {
-        writeSize(writer, rows.length, arrays);
-        for (const row of rows) writer.bytes(row as Uint8Array);
-      }),
-  };
+  return createDocumentEncoder(
+    (writer, count) => writeSize(writer, count, arrays),
+    (writer, row) => writeStruct(writer, row, 0),
+  );
 }
 
 /** The bytes that begin a family of values: with the size in them, and with 8, 16 and 32 bits of size behind them. */

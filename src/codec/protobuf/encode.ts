@@ -29,15 +29,7 @@ const utf8 = new TextEncoder();
  */
 export function createMessageEncoder(type: MessageType): Encoder {
   const writer = new WireWriter();
-  const encodeRow = (row: Struct): Uint8Array => {
-    try {
-      writeMessage(writer, type, row, "", 0);
-      return writer.take();
-    } catch (error) {
-      writer.clear();
-      throw error;
-    }
-  };
+  const encodeRow = (row: Struct) => writer.written(() => writeMessage(writer, type, row, "", 0));
   return {
     encodeRow,
     encodeRows(rows) {
