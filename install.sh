@@ -273,7 +273,7 @@ unpack_release() {
     [ -z "$described" ] || warn "$described"
     case $code-$target in
     132-linux-x64*) warn "its processor seems to be too old: weir needs AVX2" ;;
-    *-musl) warn "weir needs libstdc++ here: apk add libstdc++" ;;
+    *-musl) warn "weir needs libstdc++ here (apk add libstdc++), and musl 1.2.4 or newer (Alpine 3.18)" ;;
     esac
     exit 1
   fi
@@ -319,15 +319,19 @@ create_user() {
     return
   fi
   if ! grep -q '^weir:' /etc/group; then
-    if has groupadd; then groupadd --system weir; else addgroup -S weir; fi
+    if has groupadd; then groupadd --system weir
+    elif has addgroup; then addgroup -S weir
+    else fail "creating the group weir needs groupadd or addgroup; make group and user weir yourself"; fi
   fi
   if ! id weir >/dev/null 2>&1; then
     nologin=/sbin/nologin
     if [ -x /usr/sbin/nologin ]; then nologin=/usr/sbin/nologin; fi
     if has useradd; then
       useradd --system --gid weir --home-dir /var/lib/weir --no-create-home --shell "$nologin" weir
-    else
+    elif has adduser; then
       adduser -S -D -H -h /var/lib/weir -s "$nologin" -G weir weir
+    else
+      fail "creating the user weir needs useradd or adduser; make it yourself"
     fi
   fi
 }
