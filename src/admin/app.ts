@@ -27,6 +27,8 @@ import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
 import { guard } from "./guard.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { hostGuard, originGuard } from "./origin.ts";
+import { listedRoutes } from "./route_roles.ts";
+import { json } from "./reply.ts";
 import { ruleRoutes } from "./rules.ts";
 import { type SchemaRoutes, schemaRoutes } from "./schemas.ts";
 import { stateRoutes } from "./state.ts";
@@ -94,6 +96,19 @@ function methodsByPath(app: Hono<AdminEnv>): (path: string) => string[] {
   return (path) => [...new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
 }
 
+/** Of the routes that there are. */
+function openApiRoute(app: Hono<AdminEnv>, { info, auth }: AdminOptions): void {
+  app.get("/openapi.json", async (c) => {
+    const { openApiOf } = await import("./open_api.ts");
+    const roles = listedRoutes();
+    const served = app.routes.flatMap(({ method, path }) => {
+      const needed = roles.get(`${method} ${path}`);
+      return needed === undefined ? [] : [[`${method} ${path}`, needed] as const];
+    });
+    return json(c, openApiOf({ version: info().weirVersion, routes: new Map(served), asksWho: auth !== undefined }));
+  });
+}
+
 export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.onError(answerError(options.log));
@@ -117,6 +132,8 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.settings !== undefined) agentSettingsRoute(app, options.settings);
   if (options.trials !== undefined) trialRoutes(app, options.trials);
   if (options.uploads !== undefined) uploadRoutes(app, options.uploads);
+
+  openApiRoute(app, options);
 
   const methodsOf = methodsByPath(app);
   app.notFound((c) => {

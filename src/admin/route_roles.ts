@@ -16,6 +16,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["GET", "/readyz", "open"],
   ["GET POST", "/stop", "admin"],
   ["GET", "/metrics", "viewer"],
+  ["GET", "/openapi.json", "viewer"],
 
   ["GET", "/streams", "viewer"],
   ["GET", "/streamdetails", "viewer"],
