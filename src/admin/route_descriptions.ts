@@ -278,6 +278,25 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
       summary: "The nodes of a rule, and what follows what",
       gives: object({ sources: names, edges: map(names) }),
     },
+    "GET /api/v1/rules/costs": {
+      summary: "What each rule has taken and given since its start, for rates between two answers",
+      gives: object({
+        at: { type: "number" },
+        rules: list(object({
+          id: text,
+          status: text,
+          since: whole,
+          rowsIn: whole,
+          messagesOut: whole,
+          workMs: { type: "number" },
+          stateBytes: whole,
+          waiting: whole,
+          dropped: whole,
+          failed: whole,
+          latencyUs: whole,
+        })),
+      }),
+    },
     "GET /api/v1/rules/:name/tap": {
       summary: "The rows of a running rule as they come, as Server-Sent Events",
       query: { node: "A step of the plan; the results when absent." },

@@ -49,6 +49,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["GET", "/rules/:name/status", "viewer"],
   ["GET", "/v2/rules/:name/status", "viewer"],
   ["GET", "/rules/:name/explain", "viewer"],
+  ["GET", "/api/v1/rules/costs", "viewer"],
   ["GET", "/api/v1/rules/:name/explain", "viewer"],
   ["GET", "/api/v1/rules/:name/ledger", "viewer"],
   ["GET", "/rules/:name/topo", "viewer"],

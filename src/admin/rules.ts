@@ -10,6 +10,7 @@ import { readResetting, readSourceReset } from "./resets.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { empty, json, jsonText, sentence } from "./reply.ts";
+import { ruleCostRoute } from "./rule_costs.ts";
 import { ruleTapRoute } from "./rule_tap.ts";
 
 const notFound = (id: string) => `Rule ${id} is not found.`;
@@ -39,6 +40,7 @@ export function ruleRoutes(app: Hono<AdminEnv>, rules: Rules): void {
   commandRoutes(app, rules);
   itemRoutes(app, rules);
   ruleTapRoute(app, rules);
+  ruleCostRoute(app, rules);
 }
 
 function collectionRoutes(app: Hono<AdminEnv>, rules: Rules): void {

@@ -63,6 +63,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./schema.ts")).schema,
   },
   {
+    name: "top",
+    summary: "the rules of a running agent by what they cost, again every second",
+    load: async () => (await import("./top.ts")).top,
+  },
+  {
     name: "doctor",
     summary: "look for what is wrong on this machine: configuration, ports, clock, disk, database, connections",
     load: async () => (await import("./doctor.ts")).doctor,

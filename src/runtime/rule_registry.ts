@@ -23,7 +23,7 @@ import type { RowListener } from "./row_listener.ts";
 import type { RuleLauncher } from "./rule_launcher.ts";
 import { messageOf, RuleRunner } from "./rule_runner.ts";
 import { emptyLedger, ledgerOf, type RuleLedger } from "./rule_ledger.ts";
-import { latestException, listenTo, metricsOf, nodesOf, topologyOf } from "./rule_status.ts";
+import { latestException, listenTo, metricsOf, nodesOf, topologyOf, workOf } from "./rule_status.ts";
 import {
   changedTags,
   type ObservedRule,
@@ -422,7 +422,7 @@ export class RuleRegistry implements Rules {
   *observe(): Iterable<ObservedRule> {
     for (const { id, state, live } of this.#entries.values()) {
       if (live === undefined) yield { id, state, nodes: [], ledger: undefined };
-      else yield { id, state, nodes: nodesOf(live).nodes, ledger: ledgerOf(live), work: live.work.figures };
+      else yield { id, state, nodes: nodesOf(live).nodes, ledger: ledgerOf(live), work: workOf(live) };
     }
   }
 

@@ -217,6 +217,13 @@ function deliveryKeys({ prepared, durable }: LiveRule): Record<string, string | 
   };
 }
 
+/** With the decoding of what no other rule may read. */
+export function workOf({ work, inlets }: LiveRule): WorkFigures {
+  const { figures } = work;
+  const own = inlets.filter(({ feed }) => !feed.shared);
+  return { ...figures, spentMs: own.reduce((sum, { feed }) => sum + feed.intake.spentMs, figures.spentMs) };
+}
+
 /** What tells of a rule that is slow, or holds much. */
 function workKeys({ slowBatches, longestMs, stateBytes }: WorkFigures): Record<string, number> {
   return { slow_batches_total: slowBatches, longest_batch_ms: Math.round(longestMs), state_bytes: stateBytes };

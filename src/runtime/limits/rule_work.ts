@@ -19,6 +19,8 @@ export interface WorkFigures {
   /** Pieces of work that took longer than 100 ms, during which nothing else ran. */
   readonly slowBatches: number;
   readonly longestMs: number;
+  /** All of them together, with what its own sources took to decode, milliseconds. */
+  readonly spentMs: number;
   /** Memory that the state takes now, about. */
   readonly stateBytes: number;
 }
@@ -27,6 +29,7 @@ export class RuleWork {
   readonly #pace: WorkPace;
   readonly #state: StateWatch;
   #broken = false;
+  #spentMs = 0;
 
   constructor(options: RuleWorkOptions) {
     this.#pace = new WorkPace(options.batchTimeMax);
@@ -53,12 +56,13 @@ export class RuleWork {
       return ruleBroken(error);
     }
     const ended = performance.now();
+    this.#spentMs += ended - started;
     return this.#pace.took(rows, ended - started) ?? this.#state.rows(rows, ended);
   }
 
   get figures(): WorkFigures {
     const { slowBatches, longestMs } = this.#pace;
-    return { slowBatches, longestMs, stateBytes: this.#state.bytes() };
+    return { slowBatches, longestMs, spentMs: this.#spentMs, stateBytes: this.#state.bytes() };
   }
 }
 
