@@ -7,7 +7,7 @@ import { TrialOutlet } from "../../src/runtime/trial/trial_outlet.ts";
 import { recordingLogger } from "../../src/connector/conformance.ts";
 import type { LogFields } from "../../src/connector/context.ts";
 import { newDataServer, withDataServer } from "../engine/data_server.ts";
-import { wireStream, withEngine } from "../engine/engine.ts";
+import { wireRule, wireStream, withEngine } from "../engine/engine.ts";
 import { eventually } from "../eventually.ts";
 import { HandClock } from "../hand_clock.ts";
 import { admin, type Answer } from "./fixture.ts";
@@ -61,6 +61,35 @@ test("POST /ruletest says what is wrong, and nothing is left of what is", async 
     // One that cannot run does not end the one before.
     assert.equal((await ask("POST", "/ruletest", { ...trial, sql: "SELEC" })).status, 400);
     assert.equal((await ask("POST", "/ruletest/t/start")).text, "Test rule t was started");
+  });
+});
+
+test("a trial run reads a shared stream beside the rule of the same id, and leaves it alone when it ends", async () => {
+  await withDataServer(async ({ engine, streams, wire, url }) => {
+    streams.execute(wireStream.replace("WITH (", 'WITH (SHARED="true", '));
+    await engine.rules.create(wireRule("t", "SELECT a FROM s"));
+    const { ask } = admin({ trials: { trials: engine.trials, port: () => 1 } });
+    await ask("POST", "/ruletest", { id: "t", sql: "SELECT a + 1 AS b FROM s" });
+    const reader = (await fetch(url("/test/t"))).body!.pipeThrough(new TextDecoderStream()).getReader();
+    let heard = "";
+    const hears = async (text: string) => {
+      while (!heard.includes(text)) {
+        const { value, done } = await reader.read();
+        assert.ok(!done, heard);
+        heard += value;
+      }
+    };
+    await hears(":");
+    await ask("POST", "/ruletest/t/start");
+    wire.send('{"a":1}');
+    await hears('data: [{"b":2}]');
+    wire.send("{");
+    await hears('data: [{"error":');
+    await ask("DELETE", "/ruletest/t");
+    assert.deepEqual((await reader.read()).done, true);
+    wire.send('{"a":5}');
+    await eventually(() => engine.rules.status("t").sink_wire_0_0_records_out_total === 2);
+    assert.deepEqual(engine.rules.list().map(({ id, status }) => [id, status]), [["t", "running"]]);
   });
 });
 
