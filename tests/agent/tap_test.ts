@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
 import { eventually } from "../eventually.ts";
-import { type Agent, command, weir, withAgent } from "./agent.ts";
+import { Agent, command, weir, withAgent, withFolder } from "./agent.ts";
 
 async function numbers(agent: Agent, settings: object = { interval: 20 }): Promise<void> {
   const data = [{ n: 1, place: "hall" }, { n: 2, place: "yard" }, { n: 3, place: "hall" }];
@@ -123,3 +123,36 @@ test("an agent that somebody listens to stops as quickly as any, and a listener 
     assert.equal(await agent.end(), 0);
     assert.match(await text, /event: end\ndata: \{"reason":"the agent stops"\}/);
   }));
+
+test("an agent that asks who one is wants a credential here too", () => {
+  const token = "a token of many characters";
+  const environment = { WEIR__auth__mode: "required", WEIR__auth__adminToken: token };
+  const authorized = { headers: { Authorization: `Bearer ${token}` } };
+  return withFolder(async (dataDir) => {
+    const agent = await Agent.start({ environment, dataDir });
+    try {
+      const refused = await tap(agent);
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /the agent wants a credential/);
+      const known = await tap(agent, "--token", token);
+      assert.match(known.stderr, /Rule hall is not found/);
+      assert.equal((await fetch(`${agent.url}/api/v1/rules/hall/tap`, authorized)).status, 404);
+      await weir([
+        "stream",
+        "create",
+        'CREATE STREAM s (n BIGINT) WITH (TYPE="memory", DATASOURCE="t")',
+        "--server",
+        agent.url,
+        "--token",
+        token,
+      ]);
+      const json = JSON.stringify({ id: "hall", sql: "SELECT n FROM s", actions: [{ nop: {} }] });
+      const created = await weir(["rule", "create", json, "--server", agent.url, "--token", token]);
+      assert.equal(created.code, 0, created.stderr);
+      const listening = await tap(agent, "--token", token, "--seconds", "0.2");
+      assert.deepEqual(listening, { code: 0, stdout: "", stderr: "" });
+    } finally {
+      await agent.remove();
+    }
+  });
+});
