@@ -8,15 +8,15 @@
  * ```
  * @module
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
+import { type Certificates, makeCertificates } from "./peers/certificates.ts";
+import { freePort, listens, ServerProcess } from "./peers/server_process.ts";
 
 const BINARIES = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
-const START_TIMEOUT_MS = 15_000;
 
 export interface MosquittoOptions {
   /** Further lines of the configuration, of the plain listener and the whole. */
@@ -29,18 +29,6 @@ export interface MosquittoOptions {
   readonly persistence?: boolean;
   /** Logs who comes, subscribes and goes, but no messages: for tests with very many. */
   readonly quiet?: boolean;
-}
-
-/** Files made by openssl in the folder of the broker, PEM. */
-export interface Certificates {
-  readonly ca: string;
-  /** An authority that signed nothing. */
-  readonly otherCa: string;
-  readonly clientCert: string;
-  readonly clientKey: string;
-  /** For localhost and 127.0.0.1. */
-  readonly serverCert: string;
-  readonly serverKey: string;
 }
 
 export interface Mosquitto {
@@ -80,32 +68,21 @@ export function findMosquitto(searchPath: string = process.env.PATH ?? "", elsew
   return found;
 }
 
-/** A loopback port that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      if (address === null || typeof address === "string") return reject(new Error("no port"));
-      server.close(() => resolve(address.port));
-    });
-  });
-}
-
 /**
  * Starts a broker and waits until it takes connections.
  *
  * @throws when mosquitto is not installed, or does not start
  */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  const program = findMosquitto();
   const folder = mkdtempSync(join(tmpdir(), "weir-mosquitto-"));
   const port = await freePort();
   const tlsPort = options.tls === undefined ? 0 : await freePort();
-  if (options.tls !== undefined) makeCertificates(folder);
+  const certificates = options.tls === undefined ? undefined : makeCertificates(folder);
   const config = join(folder, "mosquitto.conf");
   writeFileSync(config, configuration(folder, port, tlsPort, options).join("\n") + "\n");
-  const broker = new MosquittoProcess(folder, config, port, tlsPort);
+  const server = new ServerProcess({ program, args: ["-c", config], ready: () => listens(port) });
+  const broker = new MosquittoProcess(folder, server, { port, tlsPort }, certificates);
   try {
     await broker.start();
   } catch (error) {
@@ -145,46 +122,24 @@ function configuration(folder: string, port: number, tlsPort: number, options: M
   return lines;
 }
 
-function makeCertificates(folder: string): void {
-  const openssl = (...args: string[]): void => void execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  for (const name of ["ca", "other"]) {
-    const subject = ["-subj", `/CN=weir test ${name}`, "-days", "2"];
-    openssl("req", "-x509", ...key, "-keyout", `${name}.key`, "-out", `${name}.crt`, ...subject);
-  }
-  writeFileSync(join(folder, "server.ext"), "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n");
-  writeFileSync(join(folder, "client.ext"), "extendedKeyUsage=clientAuth\n");
-  for (const name of ["server", "client"]) {
-    openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=weir test ${name}`);
-    const ca = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", `${name}.ext`];
-    openssl("x509", "-req", "-in", `${name}.csr`, ...ca, "-days", "2", "-out", `${name}.crt`);
-  }
-}
-
 class MosquittoProcess implements Mosquitto {
   readonly port: number;
   readonly tlsPort: number;
   readonly certificates: Certificates | undefined;
   readonly #folder: string;
-  readonly #config: string;
-  #process: ChildProcess | undefined;
-  #ended: Promise<void> = Promise.resolve();
-  #log = "";
+  readonly #process: ServerProcess;
 
-  constructor(folder: string, config: string, port: number, tlsPort: number) {
+  constructor(
+    folder: string,
+    server: ServerProcess,
+    ports: { readonly port: number; readonly tlsPort: number },
+    certificates: Certificates | undefined,
+  ) {
     this.#folder = folder;
-    this.#config = config;
-    this.port = port;
-    this.tlsPort = tlsPort;
-    const file = (name: string): string => join(folder, name);
-    this.certificates = tlsPort === 0 ? undefined : {
-      ca: file("ca.crt"),
-      otherCa: file("other.crt"),
-      clientCert: file("client.crt"),
-      clientKey: file("client.key"),
-      serverCert: file("server.crt"),
-      serverKey: file("server.key"),
-    };
+    this.port = ports.port;
+    this.tlsPort = ports.tlsPort;
+    this.certificates = certificates;
+    this.#process = server;
   }
 
   get url(): string {
@@ -192,75 +147,31 @@ class MosquittoProcess implements Mosquitto {
   }
 
   get log(): string {
-    return this.#log;
+    return this.#process.log;
   }
 
-  async start(): Promise<void> {
-    const child = spawn(findMosquitto(), ["-c", this.#config], { stdio: ["ignore", "ignore", "pipe"] });
-    this.#process = child;
-    let exit: string | undefined;
-    child.stderr.on("data", (chunk) => this.#log += String(chunk));
-    this.#ended = new Promise((resolve) => {
-      child.on("error", (error) => {
-        exit = error.message;
-        resolve();
-      });
-      child.on("exit", (code, signal) => {
-        exit ??= `exit ${code ?? signal}`;
-        resolve();
-      });
-    });
-    const deadline = Date.now() + START_TIMEOUT_MS;
-    while (!(await canConnect(this.port))) {
-      if (exit !== undefined) throw new Error(`mosquitto ended at once (${exit}):\n${this.#log}`);
-      if (Date.now() > deadline) throw new Error(`mosquitto does not listen on port ${this.port}:\n${this.#log}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  // Not `child.kill`: Deno takes the process for dead after the first signal, whichever it was.
-  #signal(signal: NodeJS.Signals): void {
-    const child = this.#process;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    process.kill(child.pid, signal);
-  }
-
-  async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    this.#signal("SIGCONT");
-    this.#signal(signal);
-    await this.#ended;
-    this.#process = undefined;
+  start(): Promise<void> {
+    return this.#process.start();
   }
 
   halt(): Promise<void> {
-    return this.#end("SIGTERM");
+    return this.#process.halt();
   }
 
   kill(): Promise<void> {
-    return this.#end("SIGKILL");
+    return this.#process.kill();
   }
 
   freeze(): void {
-    this.#signal("SIGSTOP");
+    this.#process.freeze();
   }
 
   thaw(): void {
-    this.#signal("SIGCONT");
+    this.#process.thaw();
   }
 
   async stop(): Promise<void> {
-    await this.#end("SIGKILL");
+    await this.#process.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", () => resolve(false));
-  });
 }

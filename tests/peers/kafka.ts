@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { type Certificates, makeCertificates } from "./certificates.ts";
-import { freePort, ServerProcess } from "./server_process.ts";
+import { freePort, listens, ServerProcess } from "./server_process.ts";
 
 const libraries = process.env.KAFKA_HOME === undefined ? undefined : join(process.env.KAFKA_HOME, "libs");
 
@@ -174,16 +174,4 @@ class Front {
     this.#server.close();
     await once(this.#server, "close");
   }
-}
-
-/** Whether somebody takes connections on a port of this machine. */
-export function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: "127.0.0.1", port });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", () => resolve(false));
-  });
 }

@@ -6,8 +6,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { clusterId, kafkaProgram, listens, propertyLines } from "./kafka.ts";
-import { freePort, ServerProcess } from "./server_process.ts";
+import { clusterId, kafkaProgram, propertyLines } from "./kafka.ts";
+import { freePort, listens, ServerProcess } from "./server_process.ts";
 
 export interface KafkaCluster {
   /** `127.0.0.1:port` of each node. */

@@ -8,11 +8,10 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { peersPython } from "../../scripts/peers.ts";
-import { freePort, ServerProcess } from "./server_process.ts";
+import { freePort, listens, ServerProcess } from "./server_process.ts";
 
 const program = `
 import asyncio, datetime, json, sys
@@ -115,7 +114,7 @@ export async function startOpcUaServer({ users, secured }: OpcUaServerOptions = 
   const process = new ServerProcess({
     program: peersPython,
     args: ["-u", "-c", program, JSON.stringify(options)],
-    ready: () => canConnect(port),
+    ready: () => listens(port),
   });
   await process.start();
   return {
@@ -145,15 +144,4 @@ function makeCertificate(folder: string, name: string): void {
     ...["-addext", "keyUsage=digitalSignature,nonRepudiation,keyEncipherment,dataEncipherment,keyCertSign"],
     ...["-addext", "extendedKeyUsage=serverAuth,clientAuth"],
   ], { cwd: folder, stdio: "pipe" });
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", () => resolve(false));
-  });
 }

@@ -4,12 +4,11 @@
  * @module
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Certificates, makeCertificates } from "./certificates.ts";
-import { freePort, ServerProcess } from "./server_process.ts";
+import { freePort, listens, ServerProcess } from "./server_process.ts";
 
 export interface PythonHttpOptions {
   /** `HTTP/1.0` ends each answer by closing. */
@@ -48,7 +47,7 @@ export async function startPythonHttp({ protocol = "HTTP/1.1", tls }: PythonHttp
   const server = new ServerProcess({
     program: "/usr/bin/python3",
     args: ["-u", script, String(port), protocol, ...pem],
-    ready: () => canConnect(port),
+    ready: () => listens(port),
   });
   const stop = async () => {
     await server.kill();
@@ -69,15 +68,4 @@ export async function startPythonHttp({ protocol = "HTTP/1.1", tls }: PythonHttp
     requests: () => server.log.split("\n").slice(0, -1).map((line) => JSON.parse(line) as PythonRequest),
     stop,
   };
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", () => resolve(false));
-  });
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import process from "node:process";
 
 const startTimeoutMs = 30_000;
@@ -114,5 +114,17 @@ export function freePort(): Promise<number> {
       if (address === null || typeof address === "string") return reject(new Error("no port"));
       server.close(() => resolve(address.port));
     });
+  });
+}
+
+/** Whether somebody takes connections on a port of this machine. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
   });
 }

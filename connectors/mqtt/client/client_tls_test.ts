@@ -9,7 +9,8 @@ import type { MqttOptions, TlsOptions } from "./connection.ts";
 import { openMqtt } from "./open_mqtt.ts";
 import { Reason } from "../protocol/reason.ts";
 import { eventually } from "../../../tests/eventually.ts";
-import { type Certificates, type Mosquitto, startMosquitto } from "../../../tests/mosquitto.ts";
+import { type Mosquitto, startMosquitto } from "../../../tests/mosquitto.ts";
+import type { Certificates } from "../../../tests/peers/certificates.ts";
 
 let server: Mosquitto;
 let mutual: Mosquitto;
