@@ -409,7 +409,9 @@ place_service() {
 
 is_running() {
   pid=$(cat "$data/weir.pid" 2>/dev/null || :)
-  [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+  if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then return 1; fi
+  # An agent that was killed leaves its number behind, which another process may have by now.
+  [ ! -r "/proc/$pid/cmdline" ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -e weir -e serve
 }
 
 stop_service() {

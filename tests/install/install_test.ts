@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import {
   appendFileSync,
@@ -192,6 +193,19 @@ test("install.sh does not touch an agent that runs", () =>
       assert.equal((await fetch(`${agent.url}/ping`)).status, 200);
     } finally {
       await agent.stop();
+    }
+  }));
+
+test("install.sh does not take a process that has the number of a killed agent for one", () =>
+  withRoot(async (root) => {
+    const sleeper = spawn("sleep", ["60"]);
+    try {
+      assert.equal((await install({ releases, args: ["--root", root] })).code, 0);
+      writeFileSync(join(root, "var/lib/weir/weir.pid"), `${sleeper.pid}\n`);
+      const { code, output } = await install({ releases, args: ["--root", root, "--uninstall"] });
+      assert.equal(code, 0, output);
+    } finally {
+      sleeper.kill("SIGKILL");
     }
   }));
 
