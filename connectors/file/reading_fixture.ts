@@ -18,6 +18,8 @@ const hasty: Clock = { ...realClock, sleep: (_, signal) => realClock.sleep(5, si
 export interface ReadingOptions {
   readonly position?: string | undefined;
   readonly keepsPosition?: boolean;
+  /** What happens between the opening and the first read. */
+  readonly waits?: () => Promise<void>;
   /** Batches are left unacknowledged. */
   readonly holds?: boolean;
 }
@@ -48,6 +50,7 @@ export class Reading {
       keepsPosition,
       ...(position === undefined ? {} : { position }),
     });
+    await options.waits?.();
     reading.#done = reading.#read(reading.#source, holds);
     return reading;
   }

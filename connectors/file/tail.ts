@@ -27,6 +27,9 @@ const lookMs = 250;
 /** A file that was renamed counts as complete when nothing was added to it for so many looks. */
 const quietLooks = 4;
 
+/** A folder in which files are renamed all the time is looked at so often at most. */
+const looksMax = 10;
+
 /** So much in front of a place must still be as it was: a file that was emptied may be longer than before by then. */
 const behindBytes = 256;
 
@@ -44,7 +47,7 @@ interface Followed {
   behind: Uint8Array;
   /** How long it was when it was read last. */
   sizeSeen: number;
-  /** True for one that was put aside while nobody read: nothing more comes. */
+  /** True for one that was put aside before another one: nothing more comes. */
   readonly isLeft: boolean;
   looksSinceGone: number;
 }
@@ -57,8 +60,10 @@ export class TailSource implements Source {
   #portions: AsyncGenerator<Portion> | undefined;
   #portion: Portion = { items: [], ends: [], isTorn: false };
   #next = 0;
-  /** Files that were put aside while nobody read, the oldest first. */
-  #left: string[] = [];
+  /** The numbers of files that were put aside and are to be read, the oldest first. Their names change at each rotation. */
+  #left: number[] = [];
+  /** The number of the file that was read to its end last. */
+  #before: number | undefined;
   /** Where the first of them, or the file itself, has been read to. */
   #from: FilePosition | undefined;
   /** The file is there already when it is opened for the first time. */
@@ -143,9 +148,10 @@ export class TailSource implements Source {
       return true;
     }
     // Another one may have come and been put aside since the last look.
-    if (!file.isLeft) this.#left = (await filesPutAside(this.#path, file.ino)).slice(1);
+    if (this.#left.length === 0) this.#left = (await filesPutAside(this.#path, file.ino)).slice(1);
     await file.handle.close();
     this.#file = undefined;
+    this.#before = file.ino;
     return true;
   }
 
@@ -174,13 +180,24 @@ export class TailSource implements Source {
   /** The next one that was put aside, or the file itself; false while there is none that can be read. */
   async #openNext(): Promise<boolean> {
     const left = this.#left.shift();
-    const path = left ?? this.#path;
+    const path = left === undefined ? this.#path : await nameOf(this.#path, left);
+    if (path === undefined) {
+      this.#context.log.warn("A file that was put aside is gone before it was read", { path: this.#path });
+      return true;
+    }
     let handle: FileHandle | undefined;
     try {
       // Opening a pipe would wait for its writer.
       if (!(await stat(path)).isFile()) throw new Error("it is not a regular file");
       handle = await open(path);
-      this.#file = await this.#follow(handle, path, left !== undefined);
+      if (left === undefined ? await this.#hasMissed() : (await handle.stat()).ino !== left) {
+        await handle.close();
+        // It was renamed again in the meantime.
+        if (left !== undefined) this.#left.unshift(left);
+        return true;
+      }
+      // Its writer may not have noticed yet that the newest one was put aside.
+      this.#file = await this.#follow(handle, path, this.#left.length > 0);
       this.#toldAbsent = false;
     } catch (error) {
       await handle?.close();
@@ -191,6 +208,12 @@ export class TailSource implements Source {
       return left !== undefined;
     }
     return true;
+  }
+
+  /** True when files were put aside between the end of the last one and the opening of the next: they come first. */
+  async #hasMissed(): Promise<boolean> {
+    if (this.#before !== undefined) this.#left = (await filesPutAside(this.#path, this.#before)).slice(1);
+    return this.#left.length > 0;
   }
 
   async #follow(handle: FileHandle, path: string, isLeft: boolean): Promise<Followed> {
@@ -316,24 +339,55 @@ async function lastLineEnd(read: (start: number, end: number) => Promise<Uint8Ar
   return at === -1 ? start : start + at + 1;
 }
 
-/**
- * The files beside `path` that it was before, from the one with the number `ino` on, the oldest first: `app.log.1`,
- * `app-20260101.log`. Empty when that one is not there; packed ones cannot be read where they were left.
- */
-async function filesPutAside(path: string, ino: number): Promise<string[]> {
+interface Beside {
+  readonly name: string;
+  readonly ino: number;
+  readonly mtimeMs: number;
+}
+
+/** The files in the folder of `path`, but for itself. Looked at until nothing is renamed meanwhile. */
+async function filesBeside(path: string): Promise<Beside[]> {
+  let found = await lookBeside(path);
+  for (let looks = 1; looks < looksMax; looks++) {
+    const again = await lookBeside(path);
+    const isSame = again.length === found.length &&
+      again.every(({ name, ino }, i) => name === found[i]!.name && ino === found[i]!.ino);
+    found = again;
+    if (isSame) break;
+  }
+  return found;
+}
+
+async function lookBeside(path: string): Promise<Beside[]> {
   const folder = dirname(path);
-  const found: { readonly name: string; readonly ino: number; readonly mtimeMs: number }[] = [];
+  const found: Beside[] = [];
   for (const name of await readdir(folder).catch(() => [])) {
     if (name === basename(path)) continue;
     const stats = await stat(join(folder, name)).catch(() => undefined);
     if (stats?.isFile() === true) found.push({ name, ino: stats.ino, mtimeMs: stats.mtimeMs });
   }
+  return found;
+}
+
+/** Where the file with the number `ino` stands now, which was once at `path`; undefined when it is gone. */
+async function nameOf(path: string, ino: number): Promise<string | undefined> {
+  const found = (await filesBeside(path)).find((each) => each.ino === ino);
+  return found === undefined ? undefined : join(dirname(path), found.name);
+}
+
+/**
+ * The numbers of the files beside `path` that it was before, from the one with the number `ino` on, the oldest first:
+ * `app.log.1`, `app-20260101.log`. Empty when that one is not there; packed ones cannot be read where they were left.
+ */
+async function filesPutAside(path: string, ino: number): Promise<number[]> {
+  const found = await filesBeside(path);
   const own = found.find((each) => each.ino === ino);
   if (own === undefined) return [];
   const later = found.filter(({ name, mtimeMs }) =>
     name !== own.name && mtimeMs > own.mtimeMs && isPutAside(name, basename(path))
   );
-  return [own, ...later.sort((a, b) => a.mtimeMs - b.mtimeMs)].map(({ name }) => join(folder, name));
+  // A file that was renamed while the folder was looked through may have been met twice.
+  return [...new Set([own, ...later.sort((a, b) => a.mtimeMs - b.mtimeMs)].map((each) => each.ino))];
 }
 
 /** Numbers and dates, behind the name or in front of its ending. */

@@ -129,6 +129,34 @@ test("following goes on behind a position, in the file, and in files that were p
     }
   }));
 
+test("files that are put aside while those before them are read come in their turn", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "app.log");
+    const rotate = async (next: string) => {
+      // A file system may tell two files apart by their times only when these differ.
+      await new Promise((resolve) => setTimeout(resolve, 15));
+      for (const n of [3, 2, 1]) await rename(`${path}.${n}`, `${path}.${n + 1}`).catch(() => {});
+      await rename(path, `${path}.1`);
+      await writeFile(path, next);
+    };
+    await writeFile(path, lines(0, 10));
+    const first = await follow(path);
+    await eventually(() => first.items.length === 10);
+    await first.stop();
+    await appendFile(path, lines(10, 20));
+    await rotate(lines(20, 30));
+    // It knows now what was put aside, and reads nothing yet.
+    const held = await follow(path, {}, {
+      position: first.position,
+      waits: () => rotate(lines(30, 40)).then(() => rotate("")),
+    });
+    await eventually(() => held.items.length >= 30);
+    await appendFile(path, lines(40, 50));
+    await eventually(() => held.items.length >= 40);
+    assert.deepEqual(held.items, numbers(10, 50));
+    await held.stop();
+  }));
+
 test("a position in a file that is gone begins with the new one, and says so", () =>
   inFolder(async (folder) => {
     const path = join(folder, "app.log");
