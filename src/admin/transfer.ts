@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Context, Hono } from "hono";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { type DataTransfer, hasErrors, type TransferErrors } from "../runtime/data_transfer.ts";
+import { fetchFile, type FetchLimits } from "../runtime/fetch_file.ts";
 import { readObject, textField } from "./body.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
 import { json, jsonText, sentence } from "./reply.ts";
@@ -16,18 +17,20 @@ export interface TransferRoutes {
   readonly transfer: DataTransfer;
   /** The data directory, whose folder `uploads` may hold files to import; absent: there is none. */
   readonly directory?: string | undefined;
+  /** Which addresses an import may not be fetched from; see `addressGuard`. */
+  readonly refusesAddress?: FetchLimits["refusesAddress"];
   readonly log: { warn(message: string, fields: Readonly<Record<string, string>>): void };
 }
 
-const fetchMs = 10_000;
+const timeoutMs = 10_000;
 const bytesMax = 64 * 1024 * 1024;
 
-export function transferRoutes(app: Hono<AdminEnv>, { transfer, directory, log }: TransferRoutes): void {
+export function transferRoutes(app: Hono<AdminEnv>, { transfer, log, ...places }: TransferRoutes): void {
   const imports = failing({ configuration: errorCodes.undefined, other: errorCodes.undefined });
 
   app.post("/ruleset/export", (c) => attachment(c, "ruleset.json", JSON.stringify(transfer.ruleset())));
   app.post("/ruleset/import", failing({ prefix: "Import ruleset error", other: errorCodes.undefined }), async (c) => {
-    const { counts, errors } = await transfer.importRuleset(await readContent(c, directory, ": bad request"));
+    const { counts, errors } = await transfer.importRuleset(await readContent(c, places, ": bad request"));
     for (const [section, items] of Object.entries(errors)) {
       for (const [name, reason] of Object.entries(items)) {
         log.warn("A part of a ruleset was not imported", { section, name, reason });
@@ -46,7 +49,7 @@ export function transferRoutes(app: Hono<AdminEnv>, { transfer, directory, log }
     return attachment(c, "data.json", JSON.stringify(transfer.only(ids)));
   });
   app.post("/data/import", imports, async (c) => {
-    const content = await readContent(c, directory);
+    const content = await readContent(c, places);
     if (c.req.query("stop") === "1") {
       fail("E408", "stop is not supported: there is nothing that only a restart could load", { path: "stop" });
     }
@@ -72,7 +75,7 @@ function attachment(context: Context<AdminEnv>, name: string, text: string): Res
 /** The text of `content`, or of `file`. */
 async function readContent(
   context: Context<AdminEnv>,
-  directory: string | undefined,
+  { directory, refusesAddress }: Pick<TransferRoutes, "directory" | "refusesAddress">,
   suffix = "",
 ): Promise<string> {
   const body = await readObject(context, "the import");
@@ -80,23 +83,8 @@ async function readContent(
   if (content !== "" && file !== "") throw new BodyError(`Invalid body: Cannot specify both content and file${suffix}`);
   if (content !== "") return content;
   if (file === "") throw new BodyError(`Invalid body: must specify content or file${suffix}`);
-  return /^https?:/i.test(file) ? await fetchText(file) : readUpload(file, directory);
-}
-
-async function fetchText(url: string): Promise<string> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(fetchMs) });
-    if (!response.ok) throw new Error(`status ${response.status}`);
-    let text = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true });
-      if (text.length > bytesMax) throw new Error(`more than ${bytesMax} bytes`);
-    }
-    return text + decoder.decode();
-  } catch (error) {
-    return fail("E703", `Cannot read ${url}: ${(error as Error).message}`, { path: "file" });
-  }
+  if (!/^https?:/i.test(file)) return readUpload(file, directory);
+  return new TextDecoder().decode(await fetchFile(file, { bytesMax, timeoutMs, refusesAddress }));
 }
 
 /** Files of the agent's own folder alone: the path comes over the network. */

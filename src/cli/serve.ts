@@ -280,9 +280,10 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     for (const { name, target, error } of streams.unreadable) {
       log.error("stored definition cannot be read", { [target]: name, error: error.message });
     }
+    const refusesAddress = addressGuard(config.network);
     const uploads = store.directory === undefined
       ? undefined
-      : new Uploads({ directory: store.directory, refusesAddress: addressGuard(config.network) });
+      : new Uploads({ directory: store.directory, refusesAddress });
     engine = await engineModule.create({ store, delivery, streams, configs, schemas, config, log, dataServer });
     let isReady = false;
     const accounts = new Accounts(store);
@@ -300,6 +301,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
           () => emptyAgent({ engineModule, config, named, sections }),
         ),
         directory: store.directory,
+        refusesAddress,
       },
       ...(uploads === undefined ? {} : { uploads }),
       settings: {

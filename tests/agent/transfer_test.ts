@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "../eventually.ts";
@@ -175,4 +177,44 @@ test("rulesets add and replace, from a text or a file of the agent", async () =>
       await agent.end("SIGKILL");
     }
   });
+});
+
+test("a file to import comes from a web server that the agent may ask", async () => {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    asked++;
+    if (request.url === "/moved") response.writeHead(302, { Location: "/set" }).end();
+    else if (request.url !== "/set") response.writeHead(404).end();
+    else {response.end(
+        JSON.stringify({ streams: { other: 'CREATE STREAM other () WITH (TYPE="memory", DATASOURCE="o")' } }),
+      );}
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    const agent = await Agent.start();
+    try {
+      const moved = await ask(agent, "POST", "/ruleset/import", { file: `${url}/moved` });
+      assert.equal(moved.text, "imported 1 streams, 0 tables and 0 rules");
+      const missing = await ask(agent, "POST", "/data/import", { file: `${url}/no` });
+      assert.deepEqual([missing.status, /Cannot read .*it answered 404/.test(missing.json().message)], [400, true]);
+      assert.equal(asked, 3);
+    } finally {
+      await agent.end("SIGKILL");
+    }
+    const closed = await Agent.start({ environment: { WEIR__network__privateAddresses: "refuse" } });
+    try {
+      for (const path of ["/ruleset/import", "/data/import"]) {
+        const refused = await ask(closed, "POST", path, { file: `${url}/set` });
+        assert.equal(refused.status, 400);
+        assert.match(refused.json().message, /is in a private network/);
+      }
+      assert.equal(asked, 3);
+    } finally {
+      await closed.end("SIGKILL");
+    }
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
