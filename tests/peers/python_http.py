@@ -1,6 +1,7 @@
-"""The HTTP server of Python's own library, with TLS by OpenSSL: python_http.py PORT HTTP/1.0|HTTP/1.1 [CERT KEY [CLIENT_CA]]
+"""The HTTP server of Python's own library, with TLS by OpenSSL: python_http.py PORT HTTP/1.0|HTTP/1.1 REQUESTS [CERT KEY [CLIENT_CA]]
 
-Prints each request as a line of JSON, and answers it with the number of requests so far: {"n": 1}.
+Appends each request as a line of JSON to the file REQUESTS, and then answers it with the number of requests so far:
+{"n": 1}.
 """
 import json
 import ssl
@@ -8,7 +9,8 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-port, protocol, *pem = sys.argv[1:]
+port, protocol, requests_path, *pem = sys.argv[1:]
+requests = open(requests_path, "a")
 lock = threading.Lock()
 count = 0
 
@@ -24,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
             count += 1
             number = count
             request = {"method": self.command, "path": self.path, "body": body, "client": subject is not None and len(subject) > 0}
-            print(json.dumps(request), flush=True)
+            print(json.dumps(request), file=requests, flush=True)
         payload = json.dumps({"n": number}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

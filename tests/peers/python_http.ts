@@ -3,7 +3,7 @@
  * answers are those of `python_http.py`.
  * @module
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,7 +31,7 @@ export interface PythonHttp {
   readonly url: string;
   readonly certificates: Certificates;
   readonly process: ServerProcess;
-  /** What it was asked, in order. */
+  /** What it was asked and has answered, in order; of what it has not answered, the last line may be missing. */
   requests(): PythonRequest[];
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
@@ -43,10 +43,11 @@ export async function startPythonHttp({ protocol = "HTTP/1.1", tls }: PythonHttp
   const certificates = makeCertificates(folder);
   const { serverCert, serverKey, ca } = certificates;
   const script = fileURLToPath(new URL("python_http.py", import.meta.url));
+  const asked = join(folder, "requests");
   const pem = tls === undefined ? [] : [serverCert, serverKey, ...(tls === "mutual" ? [ca] : [])];
   const server = new ServerProcess({
     program: "/usr/bin/python3",
-    args: ["-u", script, String(port), protocol, ...pem],
+    args: ["-u", script, String(port), protocol, asked, ...pem],
     ready: () => listens(port),
   });
   const stop = async () => {
@@ -64,8 +65,7 @@ export async function startPythonHttp({ protocol = "HTTP/1.1", tls }: PythonHttp
     url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
     certificates,
     process: server,
-    // The last line may be under way.
-    requests: () => server.log.split("\n").slice(0, -1).map((line) => JSON.parse(line) as PythonRequest),
+    requests: () => readFileSync(asked, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as PythonRequest),
     stop,
   };
 }
