@@ -6,6 +6,7 @@ import { SeededRandom } from "../value/seeded_random.ts";
 import { setOwn, type Struct, type Value } from "../value/value.ts";
 import { codecOf } from "./codecs.ts";
 import { valuesMax } from "./document_decoder.ts";
+import { threadMs } from "../../tests/thread_time.ts";
 
 const formats = ["msgpack", "cbor"] as const;
 const wanted = "all" as const;
@@ -192,7 +193,7 @@ for (const format of formats) {
     const payload = bytesOf(golden[format]);
     const random = new SeededRandom(11);
     const decoders = [wanted, new Set(["map"])].map((each) => codecOf(format).createDecoder({ wanted: each }));
-    const started = performance.now();
+    const started = threadMs();
     let read = 0;
     for (let round = 0; round < 20_000; round++) {
       const garbage = round % 2 === 0
@@ -208,7 +209,7 @@ for (const format of formats) {
       }
     }
     assert.ok(read > 1000, `${read} rows`);
-    assert.ok(performance.now() - started < 20_000);
+    assert.ok(threadMs() - started < 20_000);
   });
 
   test(`${format}: what is no row, or nests too deeply to be written, is refused`, () => {

@@ -4,6 +4,7 @@ import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import type { Struct } from "../value/value.ts";
 import { Query, type QueryOptions } from "./query.ts";
 import { builtIns, catalog } from "./statement_fixture.ts";
+import { threadMs } from "../../tests/thread_time.ts";
 
 function setUp(sql: string, options: Partial<QueryOptions> = {}) {
   const out: [number, readonly Struct[]][] = [];
@@ -51,11 +52,11 @@ test("Query refuses a wrong statement with its text", () => {
 
 test("Query advances over a year of empty windows in a moment", () => {
   const { query, out } = setUp("SELECT k FROM demo GROUP BY k, TUMBLINGWINDOW(ss, 1)");
-  const begin = performance.now();
+  const begin = threadMs();
   query.push([{ k: 1 }], 365 * 86_400_000);
   query.end();
   assert.equal(out.length, 1);
-  assert.ok(performance.now() - begin < 20_000);
+  assert.ok(threadMs() - begin < 20_000);
 });
 
 test("Query passes over a year of empty windows of a millisecond", () => {

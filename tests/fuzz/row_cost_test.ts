@@ -12,6 +12,7 @@ import { jsonText } from "../../src/value/json_text.ts";
 import { Row } from "../../src/value/row.ts";
 import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct, Value } from "../../src/value/value.ts";
+import { threadMs } from "../thread_time.ts";
 
 const tooLongMs = 2000;
 
@@ -103,9 +104,9 @@ for (const fn of functions) {
       const chosen = columns.map((_, i) => i === 0 ? names[round % names.length]! : random.pick(names));
       const values: Struct = {};
       for (const [i, column] of columns.entries()) values[column] = hostile[chosen[i]!];
-      const started = performance.now();
+      const started = threadMs();
       run(values);
-      const tookMs = performance.now() - started;
+      const tookMs = threadMs() - started;
       assert.ok(tookMs < tooLongMs, `${fn.name}(${chosen.join(", ")}) took ${Math.round(tookMs)} ms`);
     }
   });
@@ -127,9 +128,9 @@ const growing: readonly (readonly [expression: string, values: Struct, gives: Va
 for (const [expression, values, gives] of growing) {
   test(`what would be too large is refused: ${expression}`, () => {
     const run = evaluator(expression);
-    const started = performance.now();
+    const started = threadMs();
     assert.equal(run(values), gives);
-    assert.ok(performance.now() - started < tooLongMs);
+    assert.ok(threadMs() - started < tooLongMs);
   });
 }
 
@@ -154,7 +155,7 @@ for (const [name, of] of [["concat", "'0123456789'"], ["array_concat", "sequence
 
 test("a result whose parts are one and the same value is not written out without end", () => {
   const value = nested(40, (inner) => [inner, inner]);
-  const started = performance.now();
+  const started = threadMs();
   assert.throws(() => jsonText(value), { code: "E508" });
-  assert.ok(performance.now() - started < 30 * tooLongMs);
+  assert.ok(threadMs() - started < 30 * tooLongMs);
 });

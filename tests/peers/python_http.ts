@@ -65,7 +65,8 @@ export async function startPythonHttp({ protocol = "HTTP/1.1", tls }: PythonHttp
     url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
     certificates,
     process: server,
-    requests: () => readFileSync(asked, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as PythonRequest),
+    requests: () =>
+      readFileSync(asked, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as PythonRequest),
     stop,
   };
 }

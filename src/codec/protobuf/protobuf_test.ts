@@ -7,6 +7,7 @@ import { getOwn, setOwn, type Struct } from "../../value/value.ts";
 import { valuesMax } from "../document_decoder.ts";
 import { parseProto, ProtoError } from "./parse_proto.ts";
 import { messageSchema } from "./schema.ts";
+import { threadMs } from "../../../tests/thread_time.ts";
 
 const plant = `syntax = "proto3";
 package plant;
@@ -451,9 +452,9 @@ test("files that would keep the parser busy are refused, long chains of messages
     [`${head} ${numbers(900).map((i) => `message M${i} { ${fields(40)} `).join(" ")}`, /more and larger blocks/],
   ] as const;
   for (const [text, message] of refused) {
-    const started = performance.now();
+    const started = threadMs();
     assert.throws(() => parseProto("t.proto", text, () => undefined), message);
-    assert.ok(performance.now() - started < 5000);
+    assert.ok(threadMs() - started < 5000);
   }
   const chain = `${head} ${numbers(900).map((i) => `message M${i} { M${i % 900 + 1} a = 1; }`).join(" ")}`;
   const schema = schemaOfText(chain, "M1");

@@ -7,6 +7,7 @@ import { functionNames, lookup } from "../functions/registry.ts";
 import { parseSelect, parseStatement } from "../parse.ts";
 import type { CreateStatement } from "../ast.ts";
 import { analyze, type AnalyzedSelect } from "./analyze.ts";
+import { threadMs } from "../../../tests/thread_time.ts";
 
 const functions: FunctionSet = { lookup, names: functionNames };
 
@@ -184,18 +185,18 @@ const doubled = (first: string, count: number) =>
   [`${first} AS x0`, ...Array.from({ length: count }, (_, i) => `x${i} + x${i} AS x${i + 1}`)].join(", ");
 
 test("analyze() takes no time that doubles with each alias of an alias", () => {
-  const begin = performance.now();
+  const begin = threadMs();
   analyzed(`SELECT ${doubled("a + a", 100)} FROM demo WHERE x100 > 0`);
   analyzed(`SELECT ${doubled("count(*) + 1", 100)} FROM demo GROUP BY TUMBLINGWINDOW(ss, 1) HAVING x100 > 0`);
   analyzed(`SELECT ${doubled("a + a", 100)}, sum(x100) AS s FROM demo GROUP BY TUMBLINGWINDOW(ss, 1) ORDER BY s`);
-  assert.ok(performance.now() - begin < 5000);
+  assert.ok(threadMs() - begin < 5000);
 });
 
 test("analyze() takes time in proportion to the number of aggregates", () => {
-  const begin = performance.now();
+  const begin = threadMs();
   const terms = Array.from({ length: 3000 }, (_, i) => `max(a${i}) > 1`).join(" OR ");
   assert.equal(analyzed(`SELECT a FROM demo WHERE ${terms} GROUP BY TUMBLINGWINDOW(ss, 1)`).aggregates.length, 3000);
-  assert.ok(performance.now() - begin < 5000);
+  assert.ok(threadMs() - begin < 5000);
 });
 
 test("analyze() refuses a chain of aliases that no stack would carry", () => {

@@ -2,6 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { SeededRandom } from "../../value/seeded_random.ts";
 import { likeMatcher } from "./like.ts";
+import { threadMs } from "../../../tests/thread_time.ts";
 
 const cases: readonly [text: string, pattern: string, matches: boolean][] = [
   ["", "", true],
@@ -62,7 +63,7 @@ test("LIKE agrees with a regular expression on random patterns", () => {
 });
 
 test("LIKE takes no exponential time", () => {
-  const begin = performance.now();
+  const begin = threadMs();
   assert.equal(likeMatcher(`${"%a".repeat(40)}b`)("a".repeat(5000)), false);
-  assert.ok(performance.now() - begin < 5000);
+  assert.ok(threadMs() - begin < 5000);
 });
