@@ -33,10 +33,12 @@ const context: CliContext = {
   fetch: (url, init) => fetch(url, init),
   platform,
   async loadEngine() {
-    const [{ createEngine }, { connectors }] = await Promise.all([
+    const [{ createEngine }, { ConnectorList }, { connectors: entries }] = await Promise.all([
       import("./src/runtime/engine.ts"),
+      import("./src/connector/connector_list.ts"),
       import("./connectors/mod.ts"),
     ]);
+    const connectors = new ConnectorList(entries);
     return { connectors, create: (parts) => createEngine({ ...parts, connectors }) };
   },
   loadModbus: () => import("./connectors/modbus/master.ts"),

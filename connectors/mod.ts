@@ -1,55 +1,124 @@
 /**
- * Every connector weir ships. A compiled binary holds what this list names; the code behind a connector is loaded when
- * it is first opened.
+ * Every connector weir ships. A compiled binary holds what this list names; a declaration is loaded when something names
+ * the connector, and the code behind it when it is first opened.
  * @module
  */
-import type { Connector } from "../src/connector/declare.ts";
-import { coap } from "./coap/mod.ts";
-import { file } from "./file/mod.ts";
-import { httppush } from "./httppush/mod.ts";
-import { httppull } from "./httppull/mod.ts";
-import { influx } from "./influx/mod.ts";
-import { influx2 } from "./influx/influx2.ts";
-import { kafka } from "./kafka/mod.ts";
-import { log } from "./log/mod.ts";
-import { memory } from "./memory/mod.ts";
-import { modbus } from "./modbus/mod.ts";
-import { mqtt } from "./mqtt/mod.ts";
-import { nop } from "./nop/mod.ts";
-import { opcua } from "./opcua/mod.ts";
-import { random } from "./random/mod.ts";
-import { redis } from "./redis/mod.ts";
-import { redisPub } from "./redis/redis_pub.ts";
-import { redisSub } from "./redis/redis_sub.ts";
-import { rest } from "./rest/mod.ts";
-import { simulator } from "./simulator/mod.ts";
-import { sparkplug } from "./sparkplug/mod.ts";
-import { sql } from "./sql/mod.ts";
-import { sse } from "./sse/mod.ts";
-import { websocket } from "./websocket/mod.ts";
+import type { ConnectorEntry } from "../src/connector/connector_list.ts";
 
-export const connectors: readonly Connector[] = [
-  coap,
-  file,
-  httppull,
-  httppush,
-  influx,
-  influx2,
-  kafka,
-  log,
-  memory,
-  modbus,
-  mqtt,
-  nop,
-  opcua,
-  random,
-  redis,
-  redisPub,
-  redisSub,
-  rest,
-  simulator,
-  sparkplug,
-  sql,
-  sse,
-  websocket,
+export const connectors: readonly ConnectorEntry[] = [
+  {
+    name: "coap",
+    roles: ["source", "sink", "connection"],
+    load: async () => (await import("./coap/mod.ts")).coap,
+  },
+  {
+    name: "file",
+    roles: ["source", "sink"],
+    load: async () => (await import("./file/mod.ts")).file,
+  },
+  {
+    name: "httppull",
+    roles: ["source", "lookup"],
+    load: async () => (await import("./httppull/mod.ts")).httppull,
+  },
+  {
+    name: "httppush",
+    roles: ["source", "connection"],
+    load: async () => (await import("./httppush/mod.ts")).httppush,
+  },
+  {
+    name: "influx",
+    roles: ["sink"],
+    load: async () => (await import("./influx/mod.ts")).influx,
+  },
+  {
+    name: "influx2",
+    roles: ["sink"],
+    load: async () => (await import("./influx/influx2.ts")).influx2,
+  },
+  {
+    name: "kafka",
+    roles: ["source", "sink", "connection"],
+    load: async () => (await import("./kafka/mod.ts")).kafka,
+  },
+  {
+    name: "log",
+    roles: ["sink"],
+    load: async () => (await import("./log/mod.ts")).log,
+  },
+  {
+    name: "memory",
+    roles: ["source", "lookup", "sink", "connection"],
+    load: async () => (await import("./memory/mod.ts")).memory,
+  },
+  {
+    name: "modbus",
+    roles: ["source", "lookup", "sink", "connection"],
+    load: async () => (await import("./modbus/mod.ts")).modbus,
+  },
+  {
+    name: "mqtt",
+    roles: ["source", "sink", "connection"],
+    load: async () => (await import("./mqtt/mod.ts")).mqtt,
+  },
+  {
+    name: "nop",
+    roles: ["sink"],
+    load: async () => (await import("./nop/mod.ts")).nop,
+  },
+  {
+    name: "opcua",
+    roles: ["source", "sink", "connection"],
+    load: async () => (await import("./opcua/mod.ts")).opcua,
+  },
+  {
+    name: "random",
+    roles: ["source"],
+    load: async () => (await import("./random/mod.ts")).random,
+  },
+  {
+    name: "redis",
+    roles: ["lookup", "sink"],
+    load: async () => (await import("./redis/mod.ts")).redis,
+  },
+  {
+    name: "redisPub",
+    roles: ["sink"],
+    load: async () => (await import("./redis/redis_pub.ts")).redisPub,
+  },
+  {
+    name: "redisSub",
+    roles: ["source"],
+    load: async () => (await import("./redis/redis_sub.ts")).redisSub,
+  },
+  {
+    name: "rest",
+    roles: ["sink"],
+    load: async () => (await import("./rest/mod.ts")).rest,
+  },
+  {
+    name: "simulator",
+    roles: ["source", "lookup"],
+    load: async () => (await import("./simulator/mod.ts")).simulator,
+  },
+  {
+    name: "sparkplug",
+    roles: ["source", "connection"],
+    load: async () => (await import("./sparkplug/mod.ts")).sparkplug,
+  },
+  {
+    name: "sql",
+    roles: ["source", "lookup", "sink", "connection"],
+    load: async () => (await import("./sql/mod.ts")).sql,
+  },
+  {
+    name: "sse",
+    roles: ["source", "sink", "connection"],
+    load: async () => (await import("./sse/mod.ts")).sse,
+  },
+  {
+    name: "websocket",
+    roles: ["source", "sink", "connection"],
+    load: async () => (await import("./websocket/mod.ts")).websocket,
+  },
 ];

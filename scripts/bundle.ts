@@ -5,7 +5,10 @@
  * with the file inside, under another name, which is taken instead.
  * @module
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 
 /** What {@linkcode bundle} gets, as JSON, in its first argument. */
 export interface BundleOptions {
@@ -23,10 +26,22 @@ interface Bundler {
 }
 
 interface PluginBuilder {
+  onLoad(
+    filter: { readonly filter: RegExp },
+    load: (found: { readonly path: string }) => { readonly contents: string; readonly loader: "ts" },
+  ): void;
   onResolve(
     filter: { readonly filter: RegExp },
     resolve: (found: { readonly importer: string }) => { readonly path: string },
   ): void;
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The modules that declare connectors, as the list of connectors imports them. */
+function declarations(): string[] {
+  const list = readFileSync(join(root, "connectors/mod.ts"), "utf8");
+  return [...list.matchAll(/import\("(\.[^"]+)"\)/g)].map(([, path]) => join(root, "connectors", path!));
 }
 
 async function bundle({ entries, out, target, define }: BundleOptions): Promise<boolean> {
@@ -53,6 +68,19 @@ async function bundle({ entries, out, target, define }: BundleOptions): Promise<
       autoloadBunfig: false,
     },
     plugins: [{
+      // Of modules that are loaded apart, the bundler makes a file of what each combination of them shares; the agent
+      // would load ten more of those at each start, at 0.1 MB each. A declaration is loaded by an engine, so that it may
+      // as well import it: then all of them share the same.
+      name: "declarations share the engine",
+      setup: (build: PluginBuilder) => {
+        const listed = new Set(declarations());
+        const engine = JSON.stringify(join(root, "src/runtime/engine.ts"));
+        build.onLoad({ filter: /\/connectors\/[^/]+\/\w+\.ts$/ }, ({ path }) => {
+          const text = readFileSync(path, "utf8");
+          return { contents: listed.has(path) ? `import ${engine};\n${text}` : text, loader: "ts" };
+        });
+      },
+    }, {
       name: "files inside",
       setup: (build: PluginBuilder) => {
         build.onResolve({ filter: /^@platformatic\/wasm-utils$/ }, ({ importer }) => ({

@@ -11,7 +11,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { connectors } from "../connectors/mod.ts";
+import { connectors as entries } from "../connectors/mod.ts";
+import { ConnectorList } from "../src/connector/connector_list.ts";
 import { cliPage } from "./gen_docs_cli.ts";
 import { connectorPage, connectorsPage } from "./gen_docs_connectors.ts";
 import { diagnosticsPage } from "./gen_docs_diagnostics.ts";
@@ -24,13 +25,14 @@ const connectorFolder = "docs/reference/connectors";
 
 /** Every generated page by its path in the repository. */
 export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
+  const connectors = await new ConnectorList(entries).all();
   return new Map([
     ["docs/reference/functions.md", functionsPage()],
     ["docs/reference/rules.md", rulesPage()],
     ["docs/reference/templates.md", templatesPage()],
     ["docs/reference/diagnostics.md", diagnosticsPage()],
     ["docs/reference/cli.md", await cliPage()],
-    [`${connectorFolder}/README.md`, connectorsPage()],
+    [`${connectorFolder}/README.md`, connectorsPage(connectors)],
     ...connectors.map((connector): [string, string] => [
       `${connectorFolder}/${connector.name}.md`,
       connectorPage(connector),

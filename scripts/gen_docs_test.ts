@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectors } from "../connectors/mod.ts";
+import { allConnectors as connectors } from "../tests/all_connectors.ts";
 import { codes } from "../src/diagnostics/codes.ts";
 import { functions } from "../src/sql/functions/registry.ts";
 import { generatedPages, stalePages } from "./gen_docs.ts";

@@ -36,23 +36,20 @@ function title(name: string): string {
   return name[0]!.toUpperCase() + name.slice(1);
 }
 
-/** The list of connectors with one more: its import and its entry, in their order. */
+/** The list of connectors with one more, in its order. */
 function withConnector(text: string, name: string): string {
-  const lines = text.split("\n");
-  insertSorted(lines, /^import \{ \w+ \} from "\.\/(\w+)\//, name, `import { ${name} } from "./${name}/mod.ts";`);
-  insertSorted(lines, /^ {2}(\w+),$/, name, `  ${name},`);
-  return lines.join("\n");
-}
-
-function insertSorted(lines: string[], pattern: RegExp, name: string, line: string): void {
-  const entries = lines.flatMap((each, index) => {
-    const found = pattern.exec(each)?.[1];
-    return found === undefined ? [] : [{ index, found }];
-  });
+  const entries = [...text.matchAll(/^ {2}\{\n {4}name: "(\w+)",\n(?: {4}.+\n)+ {2}\},\n/gm)];
   if (entries.length === 0) throw new Error("connectors/mod.ts does not look as expected");
-  if (entries.some(({ found }) => found === name)) throw new Error(`connectors/mod.ts lists ${name} already`);
-  const before = entries.findLast(({ found }) => found < name);
-  lines.splice(before === undefined ? entries[0]!.index : before.index + 1, 0, line);
+  if (entries.some(([, found]) => found === name)) throw new Error(`connectors/mod.ts lists ${name} already`);
+  const before = entries.findLast(([, found]) => found! < name);
+  const at = before === undefined ? entries[0]!.index : before.index + before[0].length;
+  const entry = `  {
+    name: "${name}",
+    roles: ["source", "sink"],
+    load: async () => (await import("./${name}/mod.ts")).${name},
+  },
+`;
+  return text.slice(0, at) + entry + text.slice(at);
 }
 
 function main(args: readonly string[]): number {
@@ -70,7 +67,7 @@ function main(args: readonly string[]): number {
   console.log(`
 It works as it is: deno test -A connectors/${name}
 
-1. mod.ts: say what it is, what it promises, and what its settings mean.
+1. mod.ts: say what it is, what it promises, and what its settings mean; connectors/mod.ts names its roles.
 2. line_socket.ts, source.ts, sink.ts: another protocol in place of the lines; drop the role that you do not need.
 3. ${name}_test.ts: a peer that others have written, and its faults.
 4. deno run -A scripts/gen_docs.ts writes its page; deno task ok checks everything.`);

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import * as v from "valibot";
 import { parseDocument } from "yaml";
-import { connectors } from "../connectors/mod.ts";
+import { allConnectors } from "./all_connectors.ts";
 import { root, sourceFiles } from "../scripts/source_files.ts";
 import { checkNamedSettings } from "../src/cli/check_named_settings.ts";
 import { commands } from "../src/cli/commands.ts";
@@ -27,6 +27,7 @@ import { parseGoDuration } from "../src/value/go_duration.ts";
 import { everyRoute, routesOf } from "./admin/every_route.ts";
 import { admin } from "./admin/fixture.ts";
 import { weir } from "./cli/fixture.ts";
+import { ConnectorList } from "../src/connector/connector_list.ts";
 
 interface Page {
   /** From the root. */
@@ -239,6 +240,7 @@ test("the REST page lists the routes that there are", async () => {
   assert.deepEqual(listed.sort(), routesOf(app).sort());
 });
 
+const connectors = new ConnectorList(allConnectors);
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
 /** An engine with the streams that examples name; nothing in it is ever started. */
@@ -258,16 +260,16 @@ function checkingEngine() {
 }
 
 /** The codes of what is wrong with an example: a SELECT, a CREATE STREAM, or parts of a rule. */
-function codesOf(example: string): string[] {
+async function codesOf(example: string): Promise<string[]> {
   const { streams, rules } = checkingEngine();
   const rule = (parts: object) =>
     rules.validate(JSON.stringify({ id: "r", sql: "SELECT a FROM demo", actions: [{ nop: {} }], ...parts }));
   try {
     if (example.startsWith("CREATE")) {
       streams.execute(example);
-      rule({ sql: `SELECT a FROM ${/STREAM (\w+)/.exec(example)?.[1]}` });
-    } else if (example.startsWith("SELECT")) rule({ sql: example });
-    else rule(JSON.parse(example));
+      await rule({ sql: `SELECT a FROM ${/STREAM (\w+)/.exec(example)?.[1]}` });
+    } else if (example.startsWith("SELECT")) await rule({ sql: example });
+    else await rule(JSON.parse(example));
     return [];
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
@@ -275,16 +277,16 @@ function codesOf(example: string): string[] {
   }
 }
 
-test("what the compatibility page calls refused is refused, with that code", () => {
+test("what the compatibility page calls refused is refused, with that code", async () => {
   const rows = tableRows(page("docs/compatibility.md"), "## What is refused").slice(1);
   assert.ok(rows.length > 8);
   for (const [what, example = "", code = ""] of rows) {
-    const found = codesOf(uncode(example));
+    const found = await codesOf(uncode(example));
     assert.ok(found.length > 0 && found.every((each) => each === code), `${what}: ${found.join(", ")}, page: ${code}`);
   }
 });
 
-test("the stream and the rules of the README are valid", () => {
+test("the stream and the rules of the README are valid", async () => {
   const { streams, configs, rules } = checkingEngine();
   streams.execute("DROP STREAM demo");
   const text = page("README.md");
@@ -295,5 +297,5 @@ test("the stream and the rules of the README are valid", () => {
   for (const [, body = ""] of text.matchAll(/curl \S+\/streams -d '([^']+)'/g)) streams.execute(JSON.parse(body).sql);
   const found = [...text.matchAll(/(?:weir rule create|curl \S+\/rules -d) '([^']+)'/g)];
   assert.equal(found.length, 2);
-  for (const [, rule = ""] of found) assert.equal(rules.validate(rule).sources.length, 1);
+  for (const [, rule = ""] of found) assert.equal((await rules.validate(rule)).sources.length, 1);
 });

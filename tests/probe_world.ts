@@ -20,6 +20,7 @@ import { MemoryDelivery } from "../src/store/memory_delivery.ts";
 import { MemoryStore } from "../src/store/memory.ts";
 import { HandClock } from "./hand_clock.ts";
 import { Probe } from "./probe_connector.ts";
+import { ConnectorList } from "../src/connector/connector_list.ts";
 
 export interface ProbeWorld {
   readonly probe: Probe;
@@ -46,7 +47,7 @@ export function probeWorld(options: ProbeWorldOptions = {}): ProbeWorld {
   const { store = new MemoryStore(), delivery = new MemoryDelivery() } = options;
   const probe = new Probe();
   const clock = new HandClock(options.now);
-  const connectors = [probe.connector];
+  const connectors = new ConnectorList([probe.connector]);
   const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
   const streams = new StreamRegistry({ store, configs });
   const logged: LogFields[] = [];

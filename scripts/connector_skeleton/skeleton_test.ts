@@ -11,6 +11,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { eventually } from "../../tests/eventually.ts";
 import { skeleton } from "./mod.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 /** The peer. Better is one that others have written: a program of a Debian package, started by a module in tests/peers. */
 async function startPeer() {
@@ -76,7 +77,7 @@ conformance(skeleton, {
 test("a rule reads lines and writes lines, and puts aside what the peer does not want", async () => {
   const [input, output] = [await startPeer(), await startPeer()];
   const store = new MemoryStore();
-  const connectors = [skeleton];
+  const connectors = new ConnectorList([skeleton]);
   const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
   const streams = new StreamRegistry({ store, configs });
   const log = createLog({ level: "error", format: "logfmt", write: () => {} });

@@ -71,7 +71,7 @@ export function connectionRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry, l
     async (c) => {
       const body = await readObject(c, "the connection");
       const id = textField(body, "id");
-      configs.createConnection(fromBody(body, id));
+      await configs.loading(() => configs.createConnection(fromBody(body, id)));
       await live?.changed(id);
       return sentence(c, "success", 201);
     },
@@ -94,7 +94,7 @@ export function connectionRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry, l
     const bodyId = textField(body, "id");
     if (bodyId !== "" && bodyId !== id) fail("E703", `the body names connection ${bodyId}: found ${id} in the path`);
     requireUnused(id, "updated");
-    configs.updateConnection(fromBody(body, id));
+    await configs.loading(() => configs.updateConnection(fromBody(body, id)));
     await live?.changed(id);
     return sentence(c, "success");
   });

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Hono } from "hono";
+import { ConnectorList, type ConnectorRole } from "../connector/connector_list.ts";
 import type { Connector } from "../connector/declare.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
@@ -19,7 +20,7 @@ const roles: readonly ConfigRole[] = ["source", "sink", "connection"];
 
 export interface MetadataOptions {
   readonly configs: ConfigRegistry;
-  readonly connectors?: readonly Connector[];
+  readonly connectors?: ConnectorList;
   readonly functions?: readonly SqlFunction[];
   /** Throws DiagnosticError E707 or E708. Without it no peer can be asked. */
   readonly reach?: (role: "source" | "sink" | "lookup", type: string, settings: Settings) => Promise<void>;
@@ -33,13 +34,14 @@ export function metadataRoutes(app: Hono<AdminEnv>, options: MetadataOptions): v
     other: errorCodes.configuration,
   });
   for (const role of roles) {
-    app.get(`/metadata/${role}s/yaml/:type`, failure, (c) => {
+    app.get(`/metadata/${role}s/yaml/:type`, failure, async (c) => {
       const type = pathName(c, "type");
-      return json(c, configs.confKeys(role, type));
+      return json(c, await configs.loading(() => configs.confKeys(role, type)));
     });
 
     app.put(`/metadata/${role}s/:type/confKeys/:key`, failure, async (c) => {
-      configs.putConfKey(role, pathName(c, "type"), pathName(c, "key"), parseSettings(await c.req.text()));
+      const settings = parseSettings(await c.req.text());
+      await configs.loading(() => configs.putConfKey(role, pathName(c, "type"), pathName(c, "key"), settings));
       return empty(c);
     });
 
@@ -62,32 +64,38 @@ export function metadataRoutes(app: Hono<AdminEnv>, options: MetadataOptions): v
   }
 }
 
-function catalogueRoutes(app: Hono<AdminEnv>, { configs, connectors = [], functions = [] }: MetadataOptions): void {
+function catalogueRoutes(
+  app: Hono<AdminEnv>,
+  { configs, connectors = new ConnectorList([]), functions = [] }: MetadataOptions,
+): void {
   const failure = failing({ configuration: errorCodes.undefined });
   const kindOf = (lookup: string | undefined) => lookup === "lookup" ? "lookups" as const : "sources" as const;
 
-  app.get("/metadata/sources", (c) => json(c, listOf(kindOf(c.req.query("kind")), connectors)));
-  app.get("/metadata/sinks", (c) => json(c, listOf("sinks", connectors)));
-  app.get("/metadata/connections", (c) => json(c, listOf("connections", connectors)));
+  app.get("/metadata/sources", async (c) => {
+    return json(c, listOf(kindOf(c.req.query("kind")), await connectors.all()));
+  });
+  app.get("/metadata/sinks", async (c) => json(c, listOf("sinks", await connectors.all())));
+  app.get("/metadata/connections", async (c) => json(c, listOf("connections", await connectors.all())));
   app.get("/metadata/functions", (c) => json(c, functionGroups(functions)));
   app.get("/metadata/operators", (c) => json(c, operators()));
 
-  app.get("/metadata/sources/:type", failure, (c) => {
+  app.get("/metadata/sources/:type", failure, async (c) => {
     const kind = kindOf(c.req.query("kind"));
-    const connector = connectorOf(connectors, pathName(c, "type"), kind === "lookups" ? "lookup" : "source");
+    const connector = await connectorOf(connectors, pathName(c, "type"), kind === "lookups" ? "lookup" : "source");
     return json(c, sourceForm(connector, kind, configs.confKeys("source", connector.name)));
   });
-  app.get("/metadata/connections/:type", failure, (c) => {
-    const connector = connectorOf(connectors, pathName(c, "type"), "connection");
+  app.get("/metadata/connections/:type", failure, async (c) => {
+    const connector = await connectorOf(connectors, pathName(c, "type"), "connection");
     return json(c, sourceForm(connector, "connections", configs.confKeys("connection", connector.name)));
   });
-  app.get("/metadata/sinks/:type", failure, (c) => {
-    return json(c, sinkForm(connectorOf(connectors, pathName(c, "type"), "sink")));
+  app.get("/metadata/sinks/:type", failure, async (c) => {
+    return json(c, sinkForm(await connectorOf(connectors, pathName(c, "type"), "sink")));
   });
 
-  app.get("/metadata/resources", (c) => {
+  app.get("/metadata/resources", async (c) => {
+    await connectors.all();
     const of = (role: "source" | "sink") =>
-      connectors.filter((connector) => connector[role] !== undefined).flatMap(({ name }) =>
+      connectors.names(role).flatMap((name) =>
         Object.keys(configs.confKeys(role, name)).map((key) => ({ [key]: name }))
       );
     return json(c, { sources: of("source"), sinks: of("sink") });
@@ -99,15 +107,13 @@ function cannotAsk(role: string, type: string): never {
 }
 
 /** @throws {DiagnosticError} E405 */
-function connectorOf(
-  connectors: readonly Connector[],
-  type: string,
-  role: "source" | "lookup" | "sink" | "connection",
-): Connector {
-  const having = connectors.filter((connector) => connector[role] !== undefined);
-  const names = having.map(({ name }) => name);
-  return having.find(({ name }) => name.toLowerCase() === type.toLowerCase()) ??
+async function connectorOf(connectors: ConnectorList, type: string, role: ConnectorRole): Promise<Connector> {
+  const names = connectors.names(role);
+  const name = names.find((each) => each.toLowerCase() === type.toLowerCase());
+  if (name === undefined) {
     fail("E405", `Unknown ${role} type "${type}"`, {
       hint: didYouMean(type, names) ?? `this version has ${names.join(", ")}`,
     });
+  }
+  return await connectors.loading(() => connectors.find(name, role)!);
 }

@@ -52,7 +52,7 @@ function collectionRoutes(app: Hono<AdminEnv>, rules: Rules): void {
   });
 
   app.post("/rules/validate", failing({ plainStatus: 422 }), async (c) => {
-    const { sources } = rules.validate(await c.req.text());
+    const { sources } = await rules.validate(await c.req.text());
     return json(c, { sources, valid: true });
   });
 
@@ -154,13 +154,13 @@ function itemRoutes(app: Hono<AdminEnv>, rules: Rules): void {
   app.get(
     "/rules/:name/explain",
     failing({ prefix: "explain rules error", missing: { message: notFound } }),
-    (c) => sentence(c, rules.explain(pathName(c))),
+    async (c) => sentence(c, await rules.explain(pathName(c))),
   );
 
   app.get(
     "/api/v1/rules/:name/explain",
     failing({ prefix: "explain rules error", missing: { message: notFound } }),
-    (c) => json(c, rules.explainTree(pathName(c))),
+    async (c) => json(c, await rules.explainTree(pathName(c))),
   );
 
   app.get(

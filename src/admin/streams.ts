@@ -3,6 +3,7 @@
  * @module
  */
 import type { Hono } from "hono";
+import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { StreamDefinition } from "../runtime/stream_definition.ts";
 import type { StreamRegistry, StreamTarget } from "../runtime/streams.ts";
@@ -13,6 +14,7 @@ import { pathName } from "./path.ts";
 import { json, sentence } from "./reply.ts";
 
 export interface StreamRoutes {
+  readonly configs: Pick<ConfigRegistry, "loading">;
   readonly streams: StreamRegistry;
   readonly rules: Pick<Rules, "usersOf">;
   /** The columns that running rules ask a schemaless stream for. */
@@ -28,7 +30,10 @@ function ofKind(definitions: readonly StreamDefinition[], kind: string | undefin
   return wanted === undefined ? definitions : definitions.filter(({ options }) => options.kind === wanted);
 }
 
-export function streamRoutes(app: Hono<AdminEnv>, { streams, rules, wantedColumns, newestRow }: StreamRoutes): void {
+export function streamRoutes(
+  app: Hono<AdminEnv>,
+  { configs, streams, rules, wantedColumns, newestRow }: StreamRoutes,
+): void {
   for (const target of ["stream", "table"] as const) routesOf(target);
 
   function routesOf(target: StreamTarget): void {
@@ -50,10 +55,11 @@ export function streamRoutes(app: Hono<AdminEnv>, { streams, rules, wantedColumn
 
     app.post(collection, command, async (c) => {
       const sql = textField(await readObject(c, "the statement descriptor"), "sql");
-      const { kind, text } = streams.execute(sql, {
+      const observed = {
         ...(wantedColumns === undefined ? {} : { wanted: wantedColumns }),
         ...(newestRow === undefined ? {} : { newest: newestRow }),
-      });
+      };
+      const { kind, text } = await configs.loading(() => streams.execute(sql, observed));
       return sentence(c, text, kind === "create" ? 201 : 200);
     });
 
@@ -64,7 +70,8 @@ export function streamRoutes(app: Hono<AdminEnv>, { streams, rules, wantedColumn
 
     app.put(item, command, async (c) => {
       const name = pathName(c);
-      streams.replace(target, name, textField(await readObject(c, "the statement descriptor"), "sql"));
+      const sql = textField(await readObject(c, "the statement descriptor"), "sql");
+      await configs.loading(() => streams.replace(target, name, sql));
       return sentence(c, `${title} ${name} is replaced.`);
     });
 

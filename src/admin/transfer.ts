@@ -46,7 +46,7 @@ export function transferRoutes(app: Hono<AdminEnv>, { transfer, log, ...places }
     if (!Array.isArray(ids) || !ids.every((id) => typeof id === "string")) {
       throw new BodyError("Invalid body: expected a list of the ids of rules");
     }
-    return attachment(c, "data.json", JSON.stringify(transfer.only(ids)));
+    return attachment(c, "data.json", JSON.stringify(await transfer.only(ids)));
   });
   app.post("/data/import", imports, async (c) => {
     const content = await readContent(c, places);

@@ -28,9 +28,9 @@ export function trialRoutes(app: Hono<AdminEnv>, { trials, port }: TrialRoutes):
     return json(c, { id, port: port() });
   });
   const starting = failing({ prefix: "start rule error", missing: { code: errorCodes.undefined } });
-  app.post("/ruletest/:name/start", starting, (c) => {
+  app.post("/ruletest/:name/start", starting, async (c) => {
     const name = c.req.param("name");
-    trials.start(name);
+    await trials.start(name);
     return sentence(c, `Test rule ${name} was started`);
   });
   app.delete("/ruletest/:name", async (c) => {

@@ -6,7 +6,7 @@ import type { AdminOptions } from "../admin/app.ts";
 import type { LiveConnections } from "../admin/connections.ts";
 import type { Logger } from "../connector/context.ts";
 import type { DataServer } from "../connector/data_server.ts";
-import type { Connector } from "../connector/declare.ts";
+import type { ConnectorList } from "../connector/connector_list.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
@@ -54,7 +54,7 @@ export interface Engine {
 
 /** The part of weir that runs rules, with the connectors it can use. */
 export interface EngineModule {
-  readonly connectors: readonly Connector[];
+  readonly connectors: ConnectorList;
   create(parts: EngineParts): Engine | Promise<Engine>;
 }
 

@@ -95,7 +95,7 @@ function isWord(place: string): boolean {
 async function types(before: readonly string[], context: CliContext): Promise<string[]> {
   const { connectors } = await context.loadEngine();
   const role = (["source", "sink", "connection"] as const).find((each) => before.includes(each));
-  return connectors.filter((connector) => role === undefined || connector[role] !== undefined).map(({ name }) => name);
+  return connectors.names(role);
 }
 
 const lists: Readonly<Record<string, string>> = {

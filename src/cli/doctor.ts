@@ -56,11 +56,11 @@ async function configuration(args: Arguments, context: CliContext, { connectors 
     const loaded = await loadConfig({ file, environment, flags: [] });
     shown = loaded.file ?? "none, so everything is as it comes";
     config = loaded.config;
-    checkNamedSettings(config, named, loaded.document);
+    await connectors.loading(() => checkNamedSettings(config, named, loaded.document));
     const { ekuiperDir } = config;
     if (ekuiperDir === undefined) return { config, sections: config, findings: [ok(shown)] };
     const folder = await readEkuiperFolder(ekuiperDir, environment);
-    const sections = layered(ekuiperSettings(folder, named, silent), config);
+    const sections = layered(await ekuiperSettings(folder, connectors, silent), config);
     return { config, sections, findings: [ok(shown), ok(`${ekuiperDir}, of an eKuiper`)] };
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
@@ -119,8 +119,8 @@ async function connections(
   try {
     return await reachFindings(configs.connections(), async (id) => {
       const { type, settings } = configs.connections().find((each) => each.id === id)!;
-      const { source, sink } = engineModule.connectors.find(({ name }) => name === type) ?? {};
-      await engine.reach?.(source !== undefined ? "source" : sink !== undefined ? "sink" : "lookup", type, settings);
+      const role = (["source", "sink"] as const).find((each) => engineModule.connectors.has(type, each)) ?? "lookup";
+      await engine.reach?.(role, type, settings);
     });
   } finally {
     await engine.close();

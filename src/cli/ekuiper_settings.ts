@@ -4,11 +4,12 @@
  * @module
  */
 import type { EkuiperFolder, EkuiperSection } from "../config/ekuiper_folder.ts";
+import type { ConnectorList } from "../connector/connector_list.ts";
 import type { Logger } from "../connector/context.ts";
 import { acceptedNames } from "../connector/settings.ts";
 import { type Diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { ConfigRole } from "../runtime/configs.ts";
-import type { connectorConfigs } from "../runtime/connector_configs.ts";
+import { connectorConfigs } from "../runtime/connector_configs.ts";
 
 export interface NamedSections {
   readonly sources: EkuiperSection;
@@ -25,22 +26,24 @@ const roles = { sources: "source", sinks: "sink", connections: "connection" } as
 const pointers = ["connectionselector", "resourceid"];
 
 /** @throws {DiagnosticError} E403, E404 for values that are wrong, with their file. */
-export function ekuiperSettings(
+export async function ekuiperSettings(
   folder: EkuiperFolder,
-  connectors: ReturnType<typeof connectorConfigs>,
+  connectors: ConnectorList,
   log: Logger,
-): NamedSections {
+): Promise<NamedSections> {
+  await connectors.load(Object.keys(roles).flatMap((section) => Object.keys(folder[section as keyof NamedSections])));
+  const { types, schemasOf, check } = connectorConfigs(connectors);
   const mistakes: Diagnostic[] = [];
   const sections = { sources: {} as EkuiperSection, sinks: {} as EkuiperSection, connections: {} as EkuiperSection };
   for (const section of Object.keys(roles) as (keyof NamedSections)[]) {
     const role = roles[section];
     for (const [type, keys] of Object.entries(folder[section])) {
       const file = folder.files.get(`${section}/${type}`) ?? "";
-      if (!connectors.types[role].includes(type)) {
+      if (!types[role].includes(type)) {
         log.warn("Settings of eKuiper are for a connector that weir has not", { [role]: type, file });
         continue;
       }
-      const known = new Set(connectors.schemasOf(role, type).flatMap((schema) => [...acceptedNames(schema)]));
+      const known = new Set(schemasOf(role, type).flatMap((schema) => [...acceptedNames(schema)]));
       const kept: Record<string, Record<string, unknown>> = sections[section][type] = {};
       for (const [key, settings] of Object.entries(keys)) {
         kept[key] = Object.fromEntries(
@@ -56,7 +59,7 @@ export function ekuiperSettings(
           }),
         );
         try {
-          connectors.check(role, type, kept[key]!, role !== "connection");
+          check(role, type, kept[key]!, role !== "connection");
         } catch (error) {
           if (!(error instanceof DiagnosticError)) throw error;
           mistakes.push(...error.diagnostics.map((each) => ({ ...each, path: `${file}: ${key}.${each.path ?? ""}` })));

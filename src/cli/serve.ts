@@ -126,7 +126,7 @@ function tellWhoMayAsk({ auth, tls, listen: { hostname } }: AgentConfig, isFresh
 /** What files say of confKeys and connections. */
 async function namedSections(
   config: AgentConfig,
-  named: ReturnType<typeof connectorConfigs>,
+  { connectors }: EngineModule,
   context: CliContext,
   log: Logger,
 ): Promise<NamedSections> {
@@ -134,7 +134,7 @@ async function namedSections(
   if (ekuiperDir === undefined) return config;
   return await configured(ekuiperDir, async () => {
     const folder = await readEkuiperFolder(ekuiperDir, context.environment);
-    return layered(ekuiperSettings(folder, named, log), config);
+    return layered(await ekuiperSettings(folder, connectors, log), config);
   });
 }
 
@@ -261,8 +261,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
   platform.trimMemory();
   const named = connectorConfigs(engineModule.connectors);
-  await configured(file, () => checkNamedSettings(config, named, document));
-  const sections = await namedSections(config, named, context, log);
+  await configured(file, () => named.loading(() => checkNamedSettings(config, named, document)));
+  const sections = await namedSections(config, engineModule, context, log);
   const { store, delivery, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 

@@ -102,9 +102,9 @@ function readParts(file: string): Part[] {
   return /\.sql$/i.test(file) || !/^\s*[[{]/.test(text) ? sqlParts(file, text) : jsonParts(file, text);
 }
 
-function attempt(report: FileReport, origin: string, work: () => void): void {
+async function attempt(report: FileReport, origin: string, work: () => Promise<void> | void): Promise<void> {
   try {
-    work();
+    await work();
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
     report.errors.push({ origin, error });
@@ -138,7 +138,7 @@ async function readConfig(
   if (file === undefined) return v.parse(configSchema, {});
   return await configured(file, async () => {
     const { config, document } = await loadConfig({ file });
-    checkNamedSettings(config, known, document);
+    await known.loading(() => checkNamedSettings(config, known, document));
     return config;
   });
 }
@@ -174,24 +174,25 @@ async function check(
   const catalog = catalogOf(streams);
   const engine = await create({ store, streams, configs, config, log });
   try {
-    const loaded = files.map((file) => {
+    const loaded: { report: FileReport; parts: Part[] }[] = [];
+    for (const file of files) {
       const report: FileReport = { file, errors: [], warnings: [], parts: 0 };
       let parts: Part[] = [];
-      attempt(report, file, () => parts = readParts(file));
-      return { report: { ...report, parts: parts.length }, parts };
-    });
+      await attempt(report, file, () => void (parts = readParts(file)));
+      loaded.push({ report: { ...report, parts: parts.length }, parts });
+    }
     for (const { report, parts } of loaded) {
       for (const part of parts.filter(({ kind }) => kind === "definition")) {
-        attempt(report, part.origin, () => void streams.execute(part.text));
+        await attempt(report, part.origin, () => known.loading(() => void streams.execute(part.text)));
       }
     }
     for (const { report, parts } of loaded) {
       for (const { kind, origin, text } of parts) {
         if (kind === "definition") continue;
-        attempt(report, origin, () => {
+        await attempt(report, origin, async () => {
           if (kind === "select") parseStatement(text);
           const rule = kind === "rule" ? text : JSON.stringify({ id: "query", sql: text, actions: [{ nop: {} }] });
-          engine.rules.validate(rule);
+          await engine.rules.validate(rule);
           const sql = kind === "select" ? text : ruleSql(text);
           const warnings = statementWarnings(sql, catalog, builtInFunctions);
           if (warnings.length > 0) report.warnings.push({ origin, error: new DiagnosticError(warnings, sql) });

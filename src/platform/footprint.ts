@@ -63,10 +63,14 @@ export class FootprintKeeper {
     this.#now = now;
   }
 
-  /** Looks again and again until {@linkcode stop}. Does nothing where the platform cannot tell its size. */
+  /**
+   * Looks again and again until {@linkcode stop}, and tidies up once after what it took to start. Does nothing where the
+   * platform cannot tell its size.
+   */
   start(): void {
-    if (this.#platform.footprint() === undefined) return;
-    this.#timer ??= this.#schedule(lookMs);
+    if (this.#platform.footprint() === undefined || this.#timer !== undefined) return;
+    this.#timer = this.#schedule(lookMs);
+    this.#tidyWhenQuiet();
   }
 
   #schedule(delayMs: number): ReturnType<typeof setTimeout> {
@@ -100,6 +104,10 @@ export class FootprintKeeper {
     const footprint = this.#platform.footprint();
     if (footprint === undefined) return;
     if (footprint.residentBytes > residentBytesRoom) this.#platform.trimMemory();
+    this.#tidyWhenQuiet();
+  }
+
+  #tidyWhenQuiet(): void {
     clearTimeout(this.#tidying);
     this.#tidying = setTimeout(() => {
       this.#platform.collectGarbage();

@@ -87,6 +87,19 @@ test("FootprintKeeper makes room before something large, and tidies up once afte
   keeper.stop();
 });
 
+test("FootprintKeeper tidies up once after the start", async () => {
+  const { state, keeper } = scene(20, 12);
+  keeper.start();
+  try {
+    keeper.start();
+    assert.deepEqual([state.trims, state.collections], [0, 0]);
+    await eventually(() => state.trims > 0);
+    assert.deepEqual([state.trims, state.collections], [1, 1]);
+  } finally {
+    keeper.stop();
+  }
+});
+
 test("FootprintKeeper does nothing where no size is known", () => {
   const unknown = new FootprintKeeper({
     footprint: () => undefined,

@@ -62,7 +62,11 @@ export interface ConfigRegistryOptions {
    * @throws {DiagnosticError} E402, E403 and, for a connection, E404.
    */
   readonly check?: (role: ConfigRole, type: string, settings: Settings, partial: boolean) => void;
+  /** See {@linkcode ConfigRegistry.loading}. */
+  readonly loading?: Loading;
 }
+
+type Loading = <T>(work: () => T) => Promise<T>;
 
 /** So many confKeys are kept parsed. */
 const knownMax = 1000;
@@ -133,6 +137,8 @@ export class ConfigRegistry {
   readonly #types: ConfigRegistryOptions["types"];
   readonly #check: ConfigRegistryOptions["check"];
   readonly #schemasOf: NonNullable<ConfigRegistryOptions["schemasOf"]>;
+  /** Runs work that asks about the settings of types: methods throw `ConnectorNotLoaded` for one that is not loaded. */
+  readonly loading: Loading;
   /** What the store has under a confKey, by role, type and key: each rule that starts asks for the same few. */
   readonly #known = new Map<string, Settings | undefined>();
   #revision = 0;
@@ -144,6 +150,7 @@ export class ConfigRegistry {
     this.#types = options.types;
     this.#check = options.check;
     this.#schemasOf = options.schemasOf ?? (() => []);
+    this.loading = options.loading ?? (async (work) => await work());
   }
 
   /** Another number after each change: what was made of settings before it may be different now. */

@@ -4,6 +4,7 @@
  * Invariant: a connection is open exactly while it has a holder; a named connection is held by the engine itself.
  * @module
  */
+import type { ConnectorList } from "../connector/connector_list.ts";
 import type { Clock, ConnectionState, ConnectorContext, Logger } from "../connector/context.ts";
 import type { ClosableConnection, ConnectionRole, Connector, SettingsSchema } from "../connector/declare.ts";
 import type { DataServer } from "../connector/data_server.ts";
@@ -215,14 +216,15 @@ export class ConnectionPool {
 }
 
 /** Opens every named connection of the configuration; one that cannot be opened is logged and left out. */
-export function openNamedConnections(
+export async function openNamedConnections(
   pool: ConnectionPool,
   configs: ConfigRegistry,
-  connectors: readonly Connector[],
+  connectors: ConnectorList,
   log: Logger,
-): void {
+): Promise<void> {
+  await connectors.load(configs.connections().map(({ type }) => type));
   for (const named of configs.connections()) {
-    const connector = connectors.find((c) => c.name === named.type);
+    const connector = connectors.find(named.type, "connection");
     try {
       if (connector !== undefined) pool.openNamed(named, connector);
     } catch (error) {

@@ -9,6 +9,7 @@ import { text } from "../connector/settings.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { ConfigRegistry } from "./configs.ts";
 import { ConnectionPool, openNamedConnections } from "./connections.ts";
+import { ConnectorList } from "../connector/connector_list.ts";
 
 interface Opened {
   readonly settings: { readonly host: string; readonly bus?: string | undefined };
@@ -140,7 +141,7 @@ test("openNamedConnections() opens all that can be opened", async () => {
     store: new MemoryStore(),
     file: { connections: { wire, unknown: { u: {} } } },
   });
-  openNamedConnections(pool, configs, [connector], recordingLogger(logged));
+  await openNamedConnections(pool, configs, new ConnectorList([connector]), recordingLogger(logged));
   assert.deepEqual(opened.map(({ settings }) => settings.host), ["h"]);
   for (const id of ["broken", "wrong"]) assert.ok(logged.some(({ connection }) => connection === id), id);
   await pool.close();

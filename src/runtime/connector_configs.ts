@@ -3,7 +3,8 @@
  * @module
  */
 import * as v from "valibot";
-import type { Connector, SettingsSchema } from "../connector/declare.ts";
+import type { ConnectorList } from "../connector/connector_list.ts";
+import type { SettingsSchema } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { actionSettings } from "./action_settings.ts";
@@ -11,36 +12,37 @@ import type { ConfigRegistryOptions, ConfigRole } from "./configs.ts";
 import { lookupSettings } from "./lookup_settings.ts";
 import { sourceSettings } from "./source_settings.ts";
 
-type ConnectorConfigs = Required<Pick<ConfigRegistryOptions, "types" | "schemasOf" | "check">>;
+type ConnectorConfigs = Required<Pick<ConfigRegistryOptions, "types" | "schemasOf" | "check" | "loading">>;
 
 /** Names that point at other named settings; no connector declares them. */
 const pointers = ["connectionselector", "resourceid"];
 
-/** What `ConfigRegistry` takes besides its store and file. */
-export function connectorConfigs(connectors: readonly Connector[]): ConnectorConfigs {
-  const byName = new Map(connectors.map((connector) => [connector.name, connector]));
-
+/** What `ConfigRegistry` takes besides its store and file. Its functions throw {@linkcode ConnectorNotLoaded}. */
+export function connectorConfigs(connectors: ConnectorList): ConnectorConfigs {
   function schemasOf(role: ConfigRole, type: string): SettingsSchema[] {
-    const connector = byName.get(type);
-    const connection = connector?.connection === undefined ? [] : [connector.connection.settings];
-    if (role === "connection") return connection;
+    const connection = connectors.find(type, "connection");
+    const below = connection === undefined ? [] : [connection.connection.settings];
+    if (role === "connection") return below;
     if (role === "sink") {
-      return connector?.sink === undefined ? [] : [connector.sink.settings, ...connection, actionSettings];
+      const sink = connectors.find(type, "sink")?.sink;
+      return sink === undefined ? [] : [sink.settings, ...below, actionSettings];
     }
     // Settings of a source serve lookup tables too.
-    const { source, lookup } = connector ?? {};
+    const { source } = connectors.find(type, "source") ?? {};
+    const { lookup } = connectors.find(type, "lookup") ?? {};
     const own = [source, lookup].flatMap((each) => (each === undefined ? [] : [each.settings]));
     if (own.length === 0) return [];
-    return [...own, ...connection, ...(lookup === undefined ? [] : [lookupSettings]), sourceSettings];
+    return [...own, ...below, ...(lookup === undefined ? [] : [lookupSettings]), sourceSettings];
   }
 
   return {
     types: {
-      source: connectors.filter(({ source, lookup }) => (source ?? lookup) !== undefined).map(({ name }) => name),
-      sink: connectors.filter(({ sink }) => sink !== undefined).map(({ name }) => name),
-      connection: connectors.filter(({ connection }) => connection !== undefined).map(({ name }) => name),
+      source: connectors.names().filter((name) => connectors.has(name, "source") || connectors.has(name, "lookup")),
+      sink: connectors.names("sink"),
+      connection: connectors.names("connection"),
     },
     schemasOf,
+    loading: (work) => connectors.loading(work),
     check(role, type, settings, partial) {
       const schemas = schemasOf(role, type);
       const schema = v.strictObject(Object.assign({}, ...schemas.toReversed().map(({ entries }) => entries)));

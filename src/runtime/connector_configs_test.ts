@@ -7,6 +7,7 @@ import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { ConfigRegistry } from "./configs.ts";
 import { connectorConfigs } from "./connector_configs.ts";
+import { ConnectorList } from "../connector/connector_list.ts";
 
 const wireSettings = v.strictObject({ servers: list(v.string(), { description: "Peers.", aliases: ["server"] }) });
 const wireSourceSettings = v.strictObject({
@@ -39,7 +40,7 @@ function registry(): ConfigRegistry {
   return new ConfigRegistry({
     store: new MemoryStore(),
     file: { sources: { wire: { default: { server: "a:1" } } } },
-    ...connectorConfigs([wire]),
+    ...connectorConfigs(new ConnectorList([wire])),
   });
 }
 

@@ -106,7 +106,7 @@ export class DataTransfer {
    *
    * @throws {DiagnosticError} E701 for an unknown rule
    */
-  only(ids: readonly string[]): TransferData {
+  async only(ids: readonly string[]): Promise<TransferData> {
     const { store, streams, rules } = this.#target;
     const all = this.#definitions();
     const wanted = { streams: new Set<string>(), source: new Set<string>(), sink: new Set<string>() };
@@ -114,7 +114,7 @@ export class DataTransfer {
     const schemas = new Set<string>();
     for (const id of ids) {
       const text = store.get("rule", id) ?? rules.get(id);
-      for (const name of rules.validate(text).sources) wanted.streams.add(name);
+      for (const name of (await rules.validate(text)).sources) wanted.streams.add(name);
       const { actions = [] } = JSON.parse(text) as { actions?: Record<string, Settings>[] };
       for (const [type, properties] of actions.flatMap((action) => Object.entries(action))) {
         note(connections, textOf(properties, "connectionSelector"));
@@ -259,14 +259,14 @@ export class DataTransfer {
     });
     await each("Schema", (name, text) => importSchema(schemas, name, text));
     for (const [section, role] of [["sourceConfig", "source"], ["sinkConfig", "sink"]] as const) {
-      await each(section, (type, text) => importConfigs(configs, role, type, text));
+      await each(section, (type, text) => configs.loading(() => importConfigs(configs, role, type, text)));
     }
-    await each("connectionConfig", (type, text) => importConnections(configs, type, text));
-    await each("streams", (name, text) => importStream(streams, "stream", name, text));
-    await each("tables", (name, text) => importStream(streams, "table", name, text));
+    await each("connectionConfig", (type, text) => configs.loading(() => importConnections(configs, type, text)));
+    await each("streams", (name, text) => configs.loading(() => importStream(streams, "stream", name, text)));
+    await each("tables", (name, text) => configs.loading(() => importStream(streams, "table", name, text)));
     await each("rules", async (id, text) => {
       const own = withId(text, id);
-      if (isTrial) rules.validate(own);
+      if (isTrial) await rules.validate(own);
       else await rules.update(id, own);
     });
     return { errors, done };

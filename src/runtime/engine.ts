@@ -4,7 +4,7 @@
  */
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
 import type { DataServer } from "../connector/data_server.ts";
-import type { Connector } from "../connector/declare.ts";
+import type { ConnectorList } from "../connector/connector_list.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
@@ -30,7 +30,7 @@ import type { StreamRegistry } from "./streams.ts";
 import { TrialRuns } from "./trial/trial_runs.ts";
 
 export interface EngineOptions {
-  readonly connectors: readonly Connector[];
+  readonly connectors: ConnectorList;
   readonly store: Store;
   /** What rules with `qos` 1 and 2 keep. Its opener closes it after the engine. Absent: it ends with the engine. */
   readonly delivery?: DeliveryStore;
@@ -149,6 +149,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock,
     log,
   });
+  let starting: Promise<void> | undefined;
   return {
     rules,
     deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
@@ -165,15 +166,21 @@ export function createEngine(options: EngineOptions): Engine {
         log,
         ...(resolvePath === undefined ? {} : { resolvePath }),
       }),
-    async start() {
-      openNamedConnections(pool, configs, connectors, log);
-      keeper.start(streams.list("table"));
-      rules.removeOrphans();
-      // What ends with the engine is small.
-      if (options.delivery !== undefined) upkeep.start();
-      await rules.startTriggered();
+    start() {
+      starting = (async () => {
+        await openNamedConnections(pool, configs, connectors, log);
+        await keeper.start(() => streams.list("table"));
+        rules.removeOrphans();
+        // What ends with the engine is small.
+        if (options.delivery !== undefined) upkeep.start();
+        await rules.startTriggered();
+      })();
+      return starting;
     },
-    whenStarted: () => rules.whenStarted(),
+    async whenStarted() {
+      await starting;
+      await rules.whenStarted();
+    },
     async close() {
       await trials.close();
       await rules.close();
@@ -197,7 +204,7 @@ function shown({ state, message, users }: ConnectionStatus): LiveConnectionStatu
 function connectionsOf(
   pool: ConnectionPool,
   configs: ConfigRegistry,
-  connectors: readonly Connector[],
+  connectors: ConnectorList,
   rules: RuleRegistry,
 ): EngineConnections {
   return {
@@ -210,8 +217,10 @@ function connectionsOf(
     async changed(id) {
       await pool.closeNamed(id);
       const named = configs.connection(id);
-      const connector = connectors.find((c) => c.name === named?.type);
-      if (named !== undefined && connector !== undefined) pool.openNamed(named, connector);
+      if (named === undefined) return;
+      await connectors.load([named.type]);
+      const connector = connectors.find(named.type, "connection");
+      if (connector !== undefined) pool.openNamed(named, connector);
     },
     anonymous: () => pool.anonymous().map((connection) => ({ ...connection, status: shown(connection.status) })),
   };

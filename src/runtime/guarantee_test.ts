@@ -51,7 +51,7 @@ for (const [name, stream, action, options, { level, limitedBy }] of cases) {
       streams.execute(`CREATE STREAM s () WITH (${stream})`);
       const rule = { id: "r", sql: "SELECT a FROM s", actions: [action], options, triggered: false };
       await engine.rules.create(JSON.stringify(rule));
-      const { guarantee } = engine.rules.explainTree("r");
+      const { guarantee } = await engine.rules.explainTree("r");
       assert.equal(guarantee.level, level, JSON.stringify(guarantee));
       assert.match(limitsText(guarantee), limitedBy);
     }));
@@ -62,7 +62,7 @@ test("the guarantee of a rule: one that ends with the process", () =>
     streams.execute('CREATE STREAM s () WITH (TYPE="file", DATASOURCE="f")');
     const rule = { id: "r", sql: "SELECT a FROM s", actions: [{ nop: {} }], options: { qos: 2 }, temp: true };
     await engine.rules.create(JSON.stringify({ ...rule, triggered: false }));
-    const { guarantee } = engine.rules.explainTree("r");
+    const { guarantee } = await engine.rules.explainTree("r");
     assert.deepEqual([guarantee.level, guarantee.survives], ["at-most-once", "nothing"]);
     assert.match(limitsText(guarantee), /^rule: temp is true/);
   }));

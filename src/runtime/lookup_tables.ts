@@ -110,12 +110,19 @@ export class LookupKeeper implements StreamWatcher {
   }
 
   /** Opens the tables of `definitions`; later ones are opened as they come. */
-  start(definitions: Iterable<StreamDefinition>): void {
+  async start(definitions: () => readonly StreamDefinition[]): Promise<void> {
+    const tables = definitions().filter(({ options }) => options.kind === "lookup");
+    await this.#environment.connectors.load(tables.map(({ options }) => options.type));
+    // Some may have come meanwhile.
     this.#started = true;
-    for (const definition of definitions) this.kept(definition);
+    for (const definition of definitions()) this.kept(definition);
   }
 
-  /** Types are checked when a table is created; settings when a rule joins with it, as those of streams. */
+  /**
+   * Types are checked when a table is created; settings when a rule joins with it, as those of streams.
+   *
+   * @throws {ConnectorNotLoaded}
+   */
   check(definition: StreamDefinition): void {
     if (definition.options.kind === "lookup") lookupConnector(definition, this.#environment.connectors);
   }

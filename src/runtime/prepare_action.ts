@@ -41,10 +41,8 @@ export interface PreparedPayloads extends PayloadKind {
  */
 export function prepareAction(definition: ActionDefinition, environment: RuleEnvironment): PreparedAction {
   const { type, path } = definition;
-  const connector = environment.connectors.find((c) => c.name === type && c.sink !== undefined);
-  if (connector?.sink === undefined) {
-    return unknownType("sink", type, environment.connectors.filter((c) => c.sink !== undefined), path);
-  }
+  const connector = environment.connectors.find(type, "sink") ??
+    unknownType("sink", type, environment.connectors, path);
   const role = connector.sink as PreparedAction["role"];
   const resolved = environment.configs.resolve("sink", type, { own: definition.properties, path });
   const where = `${type} action`;

@@ -2,7 +2,8 @@
  * Everything a lookup table needs before it can be opened, checked; and the opening.
  * @module
  */
-import type { Connector, LookupRole, SettingsSchema } from "../connector/declare.ts";
+import type { ConnectorList, ConnectorWith } from "../connector/connector_list.ts";
+import type { LookupRole, SettingsSchema } from "../connector/declare.ts";
 import type { Lookup } from "../connector/lookup.ts";
 import { readSettings } from "../connector/settings.ts";
 import type { LookupCacheSettings } from "./lookup_cache.ts";
@@ -30,22 +31,24 @@ export interface PreparedLookup extends PreparedRole {
   readonly cache: LookupCacheSettings | undefined;
 }
 
-/** The connector of a lookup table. @throws {DiagnosticError} E405 for a type that has no lookup tables. */
+/**
+ * The connector of a lookup table.
+ *
+ * @throws {DiagnosticError} E405 for a type that has no lookup tables
+ * @throws {ConnectorNotLoaded}
+ */
 export function lookupConnector(
-  stream: StreamDefinition,
-  connectors: readonly Connector[],
-): Connector & { readonly lookup: NonNullable<Connector["lookup"]> } {
-  const able = connectors.filter((c): c is Connector & { readonly lookup: NonNullable<Connector["lookup"]> } =>
-    c.lookup !== undefined
-  );
-  const { type } = stream.options;
-  return able.find((c) => c.name === type) ?? unknownType("lookup", type, able, `table ${stream.name}`);
+  { name, options: { type } }: StreamDefinition,
+  connectors: ConnectorList,
+): ConnectorWith<"lookup"> {
+  return connectors.find(type, "lookup") ?? unknownType("lookup", type, connectors, `table ${name}`);
 }
 
 /**
  * Checks a table with `KIND="lookup"`. Its settings come from where those of sources come from.
  *
  * @throws {DiagnosticError} E402 to E408 for what is wrong with the settings, E405 for the type.
+ * @throws {ConnectorNotLoaded}
  */
 export function prepareLookup(
   stream: StreamDefinition,

@@ -9,6 +9,7 @@ import { ConfigRegistry } from "./configs.ts";
 import { connectorConfigs } from "./connector_configs.ts";
 import { prepareLookup } from "./prepare_lookup.ts";
 import { StreamRegistry } from "./streams.ts";
+import { ConnectorList } from "../connector/connector_list.ts";
 
 const lookup = {
   summary: "Knows one row.",
@@ -47,7 +48,7 @@ const sourceOnly = defineConnector({
   source: { ...both.source! },
   examples: [],
 });
-const connectors = [both, only, sourceOnly];
+const connectors = new ConnectorList([both, only, sourceOnly]);
 
 function environment() {
   const store = new MemoryStore();

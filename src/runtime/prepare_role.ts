@@ -2,6 +2,7 @@
  * Settings of one role of a connector, checked: the part that sources, lookups and actions have in common.
  * @module
  */
+import type { ConnectorList } from "../connector/connector_list.ts";
 import type { CheckContext, Connector, DeclaredColumn, SettingsSchema } from "../connector/declare.ts";
 import { acceptedNames, readSettings } from "../connector/settings.ts";
 import { type Diagnostic, DiagnosticError, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
@@ -32,10 +33,10 @@ export function withSettings(role: SettingsSchema, options: StreamOptions): Reco
 export function unknownType(
   role: "source" | "lookup" | "sink",
   type: string,
-  connectors: readonly Connector[],
+  connectors: ConnectorList,
   path: string,
 ): never {
-  const names = connectors.map((c) => c.name);
+  const names = connectors.names(role);
   fail("E405", `Unknown ${role} type "${type}"`, {
     path,
     hint: didYouMean(type, names) ?? `this version has ${names.join(", ")}`,

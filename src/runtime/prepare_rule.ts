@@ -3,7 +3,8 @@
  * @module
  */
 import type { Column } from "../codec/codec.ts";
-import type { CheckContext, Connector, SettingsSchema, SourceRole } from "../connector/declare.ts";
+import type { ConnectorList } from "../connector/connector_list.ts";
+import type { CheckContext, SettingsSchema, SourceRole } from "../connector/declare.ts";
 import { readSettings } from "../connector/settings.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
@@ -35,7 +36,7 @@ import { strictRows } from "./strict_rows.ts";
 
 /** What preparation looks things up in. */
 export interface RuleEnvironment {
-  readonly connectors: readonly Connector[];
+  readonly connectors: ConnectorList;
   readonly configs: ConfigRegistry;
   readonly streams: { get(name: string): StreamDefinition | undefined; names(): string[] };
   /** Absent: formats that need a schema are refused. */
@@ -84,10 +85,11 @@ export interface PreparedRule {
 }
 
 /**
- * Checks a rule as a whole.
+ * Checks a rule as a whole. It has no effect, so that it can be run again when a connector was not loaded.
  *
  * @throws {DiagnosticError} everything that is wrong with the SQL or the graph; else everything that is wrong with the
  * settings.
+ * @throws {ConnectorNotLoaded} see {@linkcode ConnectorList.loading}
  */
 export function prepareRule(definition: RuleDefinition, environment: RuleEnvironment): PreparedRule {
   const { plan, text, own } = planRule(definition, environment);
@@ -173,15 +175,8 @@ export function prepareSource(
   path = `stream ${stream.name}`,
 ): PreparedSource {
   const { options } = stream;
-  const connector = environment.connectors.find((c) => c.name === options.type && c.source !== undefined);
-  if (connector?.source === undefined) {
-    return unknownType(
-      "source",
-      options.type,
-      environment.connectors.filter((c) => c.source !== undefined),
-      path,
-    );
-  }
+  const connector = environment.connectors.find(options.type, "source") ??
+    unknownType("source", options.type, environment.connectors, path);
   const role = connector.source as SourceRole<SettingsSchema, never>;
   const resolved = environment.configs.resolve("source", options.type, {
     confKey: options.confKey,

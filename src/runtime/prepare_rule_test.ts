@@ -14,6 +14,7 @@ import { explainPlan } from "./explain.ts";
 import { type PreparedRule, prepareRule } from "./prepare_rule.ts";
 import { readRule } from "./rule_definition.ts";
 import { StreamRegistry } from "./streams.ts";
+import { ConnectorList } from "../connector/connector_list.ts";
 
 /** A sink with a setting that all actions have, under the same name. */
 const own = defineConnector({
@@ -33,7 +34,7 @@ const own = defineConnector({
   examples: [],
 }) as Connector;
 
-const connectors = [new Probe().connector, mqtt, own];
+const connectors = new ConnectorList([new Probe().connector, mqtt, own]);
 const store = new MemoryStore();
 const configs = new ConfigRegistry({
   store,

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import type { Clock, ConnectionState, ConnectorContext, Logger } from "../connector/context.ts";
+import type { ConnectorList } from "../connector/connector_list.ts";
 import type { Connector, OpenContext, SettingsSchema } from "../connector/declare.ts";
 import { acceptedNames } from "../connector/settings.ts";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
@@ -19,7 +20,7 @@ import { sourceSettings } from "./source_settings.ts";
 export type ReachableRole = "source" | "sink" | "lookup";
 
 export interface ReachParts {
-  readonly connectors: readonly Connector[];
+  readonly connectors: ConnectorList;
   readonly configs: ConfigRegistry;
   readonly pool: ConnectionPool;
   readonly clock: Clock;
@@ -49,7 +50,9 @@ export async function reachPeer(
   settings: Settings,
   parts: ReachParts,
 ): Promise<void> {
-  const connector = parts.connectors.find(({ name }) => name.toLowerCase() === type.toLowerCase());
+  const name = parts.connectors.names(role).find((each) => each.toLowerCase() === type.toLowerCase()) ?? type;
+  await parts.connectors.load([name]);
+  const connector = parts.connectors.find(name, role);
   const declared = connector?.[role];
   if (connector === undefined || declared === undefined || !(declared.pings ?? connector.connection !== undefined)) {
     return fail("E707", `${titles[role]} ${type} doesn't support ping connection`);

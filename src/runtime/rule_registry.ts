@@ -188,8 +188,16 @@ export class RuleRegistry implements Rules {
     const definition = readRule(unmaskRule(json, undefined), this.#parts.defaults);
     const { id } = definition;
     if (this.#entries.has(id)) fail("E702", `rule ${id} already exists`, { path: "id" });
-    await this.#add(definition, prepareRule(definition, this.#parts.environment));
+    const prepared = await this.#prepare(definition);
+    // Another may have come while connectors were loaded.
+    if (this.#entries.has(id)) fail("E702", `rule ${id} already exists`, { path: "id" });
+    await this.#add(definition, prepared);
     return id;
+  }
+
+  #prepare(definition: RuleDefinition): Promise<PreparedRule> {
+    const { environment } = this.#parts;
+    return environment.connectors.loading(() => prepareRule(definition, environment));
   }
 
   /** Everything up to the start happens at once, so that of several with one id the first wins. */
@@ -203,10 +211,13 @@ export class RuleRegistry implements Rules {
   }
 
   async update(id: string, json: string): Promise<void> {
+    const known = this.#entries.get(id);
+    const definition = readRule(unmaskRule(json, known?.json), this.#parts.defaults, id);
+    const prepared = await this.#prepare(definition);
     const entry = this.#entries.get(id);
-    const definition = readRule(unmaskRule(json, entry?.json), this.#parts.defaults, id);
-    const prepared = prepareRule(definition, this.#parts.environment);
     if (entry === undefined) return await this.#add(definition, prepared);
+    // Its passwords may be those of a rule that came while connectors were loaded.
+    if (entry !== known) return await this.update(id, json);
     await entry.enqueue(async () => {
       // Deleted while this waited for its turn: then it creates.
       if (this.#entries.get(id) !== entry) return await this.update(id, json);
@@ -237,10 +248,10 @@ export class RuleRegistry implements Rules {
     return maskRule(this.#require(id).json);
   }
 
-  validate(json: string): { sources: string[] } {
+  async validate(json: string): Promise<{ sources: string[] }> {
     const { id } = readRule(json, this.#parts.defaults);
     const rule = readRule(unmaskRule(json, this.#entries.get(id)?.json), this.#parts.defaults);
-    const prepared = prepareRule(rule, this.#parts.environment);
+    const prepared = await this.#prepare(rule);
     return { sources: [...prepared.plan.sources] };
   }
 
@@ -426,22 +437,25 @@ export class RuleRegistry implements Rules {
     }
   }
 
-  explain(id: string): string {
-    const { prepared } = this.#preparedOf(this.#require(id));
+  async explain(id: string): Promise<string> {
+    const { prepared } = await this.#preparedOf(this.#require(id));
     return explainPlan(prepared.plan, prepared.text);
   }
 
-  explainTree(id: string): RuleExplanation {
-    const entry = this.#require(id);
-    const { prepared } = this.#preparedOf(entry);
-    const root = explainTree(prepared.plan, prepared.text, entry.live);
-    return { id, state: entry.state, since: entry.live?.startedAt ?? 0, guarantee: guaranteeOf(prepared), root };
+  async explainTree(id: string): Promise<RuleExplanation> {
+    const { live, prepared, state } = await this.#preparedOf(this.#require(id));
+    const root = explainTree(prepared.plan, prepared.text, live);
+    return { id, state, since: live?.startedAt ?? 0, guarantee: guaranteeOf(prepared), root };
   }
 
-  #preparedOf(entry: RuleEntry): { readonly definition: RuleDefinition; readonly prepared: PreparedRule } {
+  /** What a rule runs with, or would run with; of one moment. */
+  async #preparedOf(
+    entry: RuleEntry,
+  ): Promise<Pick<RuleEntry, "live" | "state"> & { readonly prepared: PreparedRule }> {
+    const { live, state } = entry;
+    if (live !== undefined) return { live, state, prepared: entry.prepared! };
     const definition = entry.definition ?? readRule(entry.json, this.#parts.defaults, entry.id);
-    const prepared = entry.live === undefined ? prepareRule(definition, this.#parts.environment) : entry.prepared!;
-    return { definition, prepared };
+    return { live, state, prepared: await this.#prepare(definition) };
   }
 
   topo(id: string): { sources: string[]; edges: Record<string, string[]> } {

@@ -50,15 +50,16 @@ export class RuleRunner {
     const slot = entry.slotAt(this.#parts.clock.now());
     if (slot !== undefined && !slot.runs) await this.#wait(entry, "schedule terminated", slot.nextStart);
     else if (entry.live === undefined && (slot === undefined || slot.from !== entry.heldFrom)) {
-      this.#launch(entry, entry.definition, prepared);
+      await this.#launch(entry, entry.definition, prepared);
     }
     this.#watch(entry);
   }
 
   /** Without `prepared`, the rule is prepared anew, since streams and settings may have changed. */
-  #launch(entry: RuleEntry, definition: RuleDefinition, prepared?: PreparedRule): void {
+  async #launch(entry: RuleEntry, definition: RuleDefinition, prepared?: PreparedRule): Promise<void> {
+    const { environment } = this.#parts;
     try {
-      this.#run(entry, prepared ?? prepareRule(definition, this.#parts.environment));
+      this.#run(entry, prepared ?? await environment.connectors.loading(() => prepareRule(definition, environment)));
     } catch (error) {
       this.#failed(entry, error);
     }

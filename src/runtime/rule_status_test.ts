@@ -10,12 +10,13 @@ import { ConfigRegistry } from "./configs.ts";
 import { connectorConfigs } from "./connector_configs.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { StreamRegistry } from "./streams.ts";
+import { ConnectorList } from "../connector/connector_list.ts";
 
 async function withEngine(work: (engine: Engine, probe: Probe, clock: HandClock) => Promise<void>): Promise<void> {
   const probe = new Probe();
   const clock = new HandClock();
   const store = new MemoryStore();
-  const connectors = [probe.connector, memory, mqtt];
+  const connectors = new ConnectorList([probe.connector, memory, mqtt]);
   const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
   const streams = new StreamRegistry({ store, configs });
   const log = recordingLogger([]);

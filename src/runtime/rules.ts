@@ -111,11 +111,11 @@ export interface Rules {
   /** Tells all who listen that the agent stops. */
   endListening(): void;
   /** Checks a rule without storing it; the streams it reads. */
-  validate(json: string): { sources: string[] };
+  validate(json: string): Promise<{ sources: string[] }>;
   /** One JSON object per plan node per line, children indented by one more tab. */
-  explain(id: string): string;
+  explain(id: string): Promise<string>;
   /** The plan as a tree for people, with what each step of a running rule has done. */
-  explainTree(id: string): RuleExplanation;
+  explainTree(id: string): Promise<RuleExplanation>;
   topo(id: string): { sources: string[]; edges: Record<string, string[]> };
   /** Ids of the rules that read a stream or table and are running. */
   usersOf(stream: string): string[];

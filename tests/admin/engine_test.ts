@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectors } from "../../connectors/mod.ts";
+import { connectors as entries } from "../../connectors/mod.ts";
 import { createAdmin } from "../../src/admin/app.ts";
 import type { Logger } from "../../src/connector/context.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
@@ -12,6 +12,7 @@ import { createEngine } from "../../src/runtime/engine.ts";
 import { KeyedStates } from "../../src/runtime/keyed_states.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
@@ -22,8 +23,9 @@ interface Answer {
 
 type Ask = (method: string, path: string, body?: unknown) => Promise<Answer>;
 
-async function withAgent(work: (ask: Ask) => Promise<void>): Promise<void> {
+async function withAgent(work: (ask: Ask, connectors: ConnectorList) => Promise<void>): Promise<void> {
   const store = new MemoryStore();
+  const connectors = new ConnectorList(entries);
   const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
   const streams = new StreamRegistry({ store, configs });
   const engine = createEngine({ connectors, store, streams, configs, config: { timezone: "Local" }, log: silent });
@@ -37,16 +39,17 @@ async function withAgent(work: (ask: Ask) => Promise<void>): Promise<void> {
     memoryUsedBytes: 1,
     memoryTotalBytes: 1,
   };
-  const { rules, live, wantedColumns } = engine;
+  const { rules, live, reach, wantedColumns } = engine;
   const states = new KeyedStates(store);
-  const app = createAdmin({ rules, live, wantedColumns, streams, configs, states, log: silent, info: () => info });
+  const parts = { rules, live, reach, wantedColumns, streams, configs, connectors, states };
+  const app = createAdmin({ ...parts, log: silent, info: () => info });
   await engine.start();
   try {
     await work(async (method, path, body) => {
       const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
       const response = await app.request(path, text === undefined ? { method } : { method, body: text });
       return { status: response.status, text: await response.text() };
-    });
+    }, connectors);
   } finally {
     await engine.close();
   }
@@ -273,4 +276,49 @@ test("what a stream says decides which rules it takes, and how it may be replace
     assert.equal((await ask("PUT", "/streams/common", next("b1"))).status, 200);
     assert.equal(JSON.parse((await ask("GET", "/streams/common")).text).Options.version, "b1");
     assert.equal((await ask("POST", "/rules", over("common"))).status, 201);
+  }));
+
+test("an idle agent has loaded no connector, and each is loaded when something names it", () =>
+  withAgent(async (ask, connectors) => {
+    const expect = async (status: number, method: string, path: string, body?: unknown): Promise<string> => {
+      const answer = await ask(method, path, body);
+      assert.equal(answer.status, status, `${method} ${path}: ${answer.text}`);
+      return answer.text;
+    };
+    const loads = async (names: string[], ...request: Parameters<typeof expect>) => {
+      const before = connectors.loadedNames;
+      const text = await expect(...request);
+      assert.deepEqual(connectors.loadedNames.filter((name) => !before.includes(name)), names, request.join(" "));
+      return text;
+    };
+    for (const path of ["/", "/ping", "/streams", "/tables", "/rules", "/connections", "/rules/status/all"]) {
+      await loads([], 200, "GET", path);
+    }
+    assert.deepEqual(connectors.loadedNames, []);
+    await loads(["mqtt"], 200, "PUT", "/metadata/sources/mqtt/confKeys/k", { server: "tcp://127.0.0.1:1" });
+    await loads(["modbus"], 201, "POST", "/connections", {
+      id: "line",
+      typ: "modbus",
+      props: { server: "tcp://127.0.0.1:1" },
+    });
+    // Of a stream, the rule that reads it needs the settings; a table is opened at once.
+    const sql = (text: string) => ({ sql: text });
+    await loads([], 201, "POST", "/streams", demo);
+    await loads(
+      ["redis"],
+      201,
+      "POST",
+      "/tables",
+      sql('CREATE TABLE t () WITH (TYPE="redis", KIND="lookup", KEY="a")'),
+    );
+    await loads(["simulator"], 200, "POST", "/streams", sql("EXPLAIN STREAM demo"));
+    await loads(["nop"], 200, "POST", "/rules/validate", rule);
+    await loads(["log"], 201, "POST", "/rules", { ...rule, actions: [{ log: {} }] });
+    await reaches(ask, "r1", ({ status }) => status === "running");
+    await loads(["file"], 200, "PUT", "/rules/r1", { ...rule, actions: [{ file: { path: "a" } }] });
+    await loads([], 200, "GET", "/rules/r1/explain");
+    await loads(["influx"], 200, "GET", "/metadata/sinks/influx");
+    await loads(["influx2"], 400, "POST", "/metadata/sinks/connection/influx2", { addr: "127.0.0.1:1" });
+    await expect(200, "GET", "/metadata/sinks");
+    assert.deepEqual(connectors.loadedNames, connectors.names());
   }));

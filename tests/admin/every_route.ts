@@ -28,7 +28,7 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
     schemas: { schemas, directory: undefined },
     transfer: { transfer: new DataTransfer(target(), () => Promise.resolve(target())) },
     trials: {
-      trials: { create: () => Promise.resolve(), start() {}, delete: () => Promise.resolve() },
+      trials: { create: () => Promise.resolve(), start: () => Promise.resolve(), delete: () => Promise.resolve() },
       port: () => 10_081,
     },
     settings: { timezone: "UTC", setLogLevel() {} },

@@ -146,20 +146,24 @@ export class MemoryRules implements Rules {
     );
   }
 
-  validate(json: string): { sources: string[] } {
-    return { sources: [this.#plan(json).source] };
+  validate(json: string): Promise<{ sources: string[] }> {
+    return Promise.try(() => ({ sources: [this.#plan(json).source] }));
   }
 
-  explain(id: string): string {
-    const { source } = this.#require(id);
-    return `{"op":"ProjectPlan_0","info":"Fields:[ * ]"}\n\t{"op":"DataSourcePlan_1","info":"StreamName: ${source}"}\n`;
+  explain(id: string): Promise<string> {
+    return Promise.try(() => {
+      const { source } = this.#require(id);
+      return `{"op":"ProjectPlan_0","info":"Fields:[ * ]"}\n\t{"op":"DataSourcePlan_1","info":"StreamName: ${source}"}\n`;
+    });
   }
 
-  explainTree(id: string): RuleExplanation {
-    const { source, status } = this.#require(id);
-    const stream = { step: "stream", does: `${source}: all columns`, inputs: [] };
-    const guarantee = { level: "at-most-once", survives: "nothing", limits: [] } as const;
-    return { id, state: status, since: 0, guarantee, root: { step: "select", does: "*", inputs: [stream] } };
+  explainTree(id: string): Promise<RuleExplanation> {
+    return Promise.try(() => {
+      const { source, status } = this.#require(id);
+      const stream = { step: "stream", does: `${source}: all columns`, inputs: [] };
+      const guarantee = { level: "at-most-once", survives: "nothing", limits: [] } as const;
+      return { id, state: status, since: 0, guarantee, root: { step: "select", does: "*", inputs: [stream] } };
+    });
   }
 
   ledger(id: string): RuleLedger {

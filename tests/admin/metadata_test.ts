@@ -4,13 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectors } from "../../connectors/mod.ts";
+import { allConnectors as connectors } from "../all_connectors.ts";
+import { connectors as entries } from "../../connectors/mod.ts";
 import { functions } from "../../src/sql/functions/registry.ts";
 import { withEngine } from "../engine/engine.ts";
 import { startMosquitto } from "../mosquitto.ts";
 import { admin } from "./fixture.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
-const { ask } = admin({ connectors, functions });
+const { ask } = admin({ connectors: new ConnectorList(entries), functions });
 
 test("the catalogue lists what has a role", async () => {
   const names = async (path: string) => (await ask("GET", path)).json().map(({ name }: { name: string }) => name);
@@ -100,7 +102,9 @@ test("functions stand in groups, and the steps of graphs in a list", async () =>
 });
 
 test("resources are the confKeys with their types", async () => {
-  const fixture = admin({ connectors: connectors.filter(({ name }) => ["mqtt", "log"].includes(name)) });
+  const fixture = admin({
+    connectors: new ConnectorList(entries.filter(({ name }) => ["mqtt", "log"].includes(name))),
+  });
   await fixture.ask("PUT", "/metadata/sinks/log/confKeys/plain", {});
   assert.deepEqual((await fixture.ask("GET", "/metadata/resources")).json(), {
     sources: [{ default: "mqtt" }],
@@ -112,7 +116,7 @@ test("a peer is asked whether it can be reached", async () => {
   const broker = await startMosquitto({ users: { ada: "secret" } });
   try {
     await withEngine(async ({ engine }) => {
-      const { ask } = admin({ connectors, reach: engine.reach });
+      const { ask } = admin({ connectors: new ConnectorList(entries), reach: engine.reach });
       const known = { server: broker.url, username: "ada", password: "secret" };
       for (const role of ["sources", "sinks"]) {
         const reached = await ask("POST", `/metadata/${role}/connection/mqtt`, known);

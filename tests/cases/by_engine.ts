@@ -22,6 +22,7 @@ import { SqliteDelivery } from "../../src/store/sqlite_delivery.ts";
 import { HandClock, settled } from "../hand_clock.ts";
 import { CaseConnector } from "./case_connector.ts";
 import { codesOf, drawsAtRandom, droppedTexts, errorText, type Observed } from "./observed.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 /** How long a rule may take to end with its sources, ms: a script that has to start first takes longest. */
 const endDelayMsMax = 20_000;
@@ -211,7 +212,7 @@ class LiveCase {
     try {
       for (const each of this.#catalog.definitions.values()) this.#streams.execute(createStatement(each));
       const rule = ruleWithConnector(definition.json, this.#kills !== undefined);
-      const [first] = this.#engine.rules.validate(rule).sources;
+      const [first] = (await this.#engine.rules.validate(rule)).sources;
       await this.#engine.rules.create(rule);
       await this.#play(first!, kept);
       // Scripts run in a thread of their own, which turns of this one do not wait for.
@@ -235,7 +236,8 @@ class LiveCase {
     const { timezone } = ruleToRun(this.#case);
     const { properties = {} } = this.#case.options as Record<string, Record<string, never>>;
     const { connector } = this.#connector;
-    const configs = new ConfigRegistry({ store, ...connectorConfigs([connector]) });
+    const connectors = new ConnectorList([connector]);
+    const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
     const clock = new LifeClock(this.#clock);
     const delivery = new SqliteDelivery({ database });
     let isDead = false;
@@ -248,7 +250,7 @@ class LiveCase {
     };
     this.#streams = new StreamRegistry({ store, configs });
     this.#engine = createEngine({
-      connectors: [connector],
+      connectors,
       store,
       delivery,
       streams: this.#streams,

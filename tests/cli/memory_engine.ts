@@ -7,6 +7,7 @@ import type { EngineModule } from "../../src/cli/command.ts";
 import { defineConnector } from "../../src/connector/declare.ts";
 import { integer, text } from "../../src/connector/settings.ts";
 import { MemoryRules } from "../admin/memory_rules.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 /** Settings to check, and nothing to open. */
 const wire = defineConnector({
@@ -31,7 +32,7 @@ const wire = defineConnector({
 /** @param close What closing the engine takes. */
 export function memoryEngine(close: () => Promise<void> = () => Promise.resolve()): EngineModule {
   return {
-    connectors: [wire],
+    connectors: new ConnectorList([wire]),
     create: ({ streams }) => ({ rules: new MemoryRules(streams), close }),
   };
 }

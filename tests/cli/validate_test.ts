@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { connectors } from "../../connectors/mod.ts";
+import { connectors as entries } from "../../connectors/mod.ts";
 import { createEngine } from "../../src/runtime/engine.ts";
 import { temporaryDirectory, weir } from "./fixture.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
+const connectors = new ConnectorList(entries);
 const loadEngine = () =>
   Promise.resolve({ connectors, create: (parts: object) => createEngine({ ...parts, connectors } as never) });
 

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectors } from "../../connectors/mod.ts";
+import { connectors as entries } from "../../connectors/mod.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
 import { connectorConfigs } from "../../src/runtime/connector_configs.ts";
 import { createEngine, type Engine } from "../../src/runtime/engine.ts";
@@ -14,6 +14,7 @@ import { type OpenedStore, openStore } from "../../src/store/sqlite.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { assertAllBalanced } from "../ledger/balanced.ts";
 import { Tape } from "./tape.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 export class World {
   readonly tape = new Tape();
@@ -51,11 +52,11 @@ export class World {
   async start(): Promise<void> {
     this.#opened = openStore(this.#directory);
     const { store, delivery } = this.#opened;
-    const all = [...connectors, this.tape.connector];
-    const configs = new ConfigRegistry({ store, ...connectorConfigs(all) });
+    const connectors = new ConnectorList([...entries, this.tape.connector]);
+    const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
     this.streams = new StreamRegistry({ store, configs });
     this.engine = createEngine({
-      connectors: all,
+      connectors,
       store,
       delivery,
       streams: this.streams,

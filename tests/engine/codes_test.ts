@@ -28,10 +28,10 @@ const provoked: readonly (readonly [Code, stream: string, action: Record<string,
 
 for (const [code, options, action, path] of provoked) {
   test(`${code} names ${path}`, () =>
-    withEngine(({ engine, streams }) => {
+    withEngine(async ({ engine, streams }) => {
       streams.execute(`CREATE STREAM s () WITH (${options})`);
       const rule = JSON.stringify({ id: "r", sql: "SELECT a FROM s", actions: [action] });
-      assert.throws(() => engine.rules.validate(rule), (error) => {
+      await assert.rejects(() => engine.rules.validate(rule), (error) => {
         assert.ok(error instanceof DiagnosticError);
         assert.deepEqual(error.diagnostics.map((d) => [d.code, d.path]), [[code, path]], error.message);
         return true;

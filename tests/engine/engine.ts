@@ -10,7 +10,7 @@
  * ```
  * @module
  */
-import { connectors } from "../../connectors/mod.ts";
+import { allConnectors } from "../all_connectors.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
 import { connectorConfigs } from "../../src/runtime/connector_configs.ts";
 import { createEngine, type Engine, type EngineOptions } from "../../src/runtime/engine.ts";
@@ -20,6 +20,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { assertAllBalanced } from "../ledger/balanced.ts";
 import { Wire } from "./wire.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 export interface EngineFixture {
   readonly engine: Engine;
@@ -38,14 +39,14 @@ export async function withEngine(
   options: Partial<EngineOptions> = {},
 ): Promise<void> {
   const wire = new Wire();
-  const all = [...connectors, wire.connector];
+  const connectors = new ConnectorList([...allConnectors, wire.connector]);
   const store = new MemoryStore();
-  const configs = new ConfigRegistry({ store, ...connectorConfigs(all) });
+  const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
   const schemas = await SchemaRegistry.open(store);
   const streams = new StreamRegistry({ store, configs, schemas });
   const log: string[] = [];
   const engine = createEngine({
-    connectors: all,
+    connectors,
     store,
     streams,
     configs,

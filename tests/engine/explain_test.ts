@@ -18,7 +18,7 @@ test("each step of a running rule tells rows, time, state and watermark", () =>
     await engine.rules.create(wireRule("r", sql, { options: { isEventTime: true, lateTolerance: 0 } }));
     wire.send('{"ts":1000,"v":1}', '{"ts":1500,"v":2}', '{"ts":1200,"v":5}', '{"ts":2100,"v":3}', '{"ts":2300,"v":4}');
     await eventually(() => wire.written.length === 1);
-    const { state, since, root } = engine.rules.explainTree("r");
+    const { state, since, root } = await engine.rules.explainTree("r");
     assert.equal(state, "running");
     assert.ok(since > 0);
     const steps = new Map(stepsOf(root).map(({ step, work }) => [step, work!]));
@@ -33,7 +33,7 @@ test("each step of a running rule tells rows, time, state and watermark", () =>
     assert.ok([...steps.values()].every(({ spentMs }) => spentMs >= 0));
 
     await engine.rules.stop("r");
-    const stopped = engine.rules.explainTree("r");
+    const stopped = await engine.rules.explainTree("r");
     assert.deepEqual([stopped.state, stopped.since, stopped.root.work], ["stopped", 0, undefined]);
   }));
 
@@ -45,9 +45,12 @@ test("the state of a window that keeps rows is as large as they are, that of run
     await create("rows", "*");
     await create("groups", "count(*) AS n");
     wire.send(...Array.from({ length: 10_001 }, (_, v) => `{"v":${v}}`));
-    const windowOf = (id: string) =>
-      stepsOf(engine.rules.explainTree(id).root).find(({ step }) => step === "window")!.work!;
-    await eventually(() => windowOf("groups").heldRows === 10_001 && windowOf("rows").heldRows === 10_001);
-    assert.ok(windowOf("rows").stateBytes! > 1_000_000 && windowOf("rows").stateBytes! < 3_000_000);
-    assert.ok(windowOf("groups").stateBytes! < 1000);
+    const windowOf = async (id: string) =>
+      stepsOf((await engine.rules.explainTree(id)).root).find(({ step }) => step === "window")!.work!;
+    await eventually(async () => {
+      return (await windowOf("groups")).heldRows === 10_001 && (await windowOf("rows")).heldRows === 10_001;
+    });
+    const { stateBytes } = await windowOf("rows");
+    assert.ok(stateBytes! > 1_000_000 && stateBytes! < 3_000_000);
+    assert.ok((await windowOf("groups")).stateBytes! < 1000);
   }));

@@ -69,7 +69,7 @@ test("a graph rule has status, topology and plan", () =>
         op_wire_1_1_encode: ["sink_wire_1"],
       },
     });
-    const plan = engine.rules.explain("g");
+    const plan = await engine.rules.explain("g");
     assert.match(plan, /^\{"op":"OutputsPlan_0"/);
     assert.match(plan, /"Cases:\[ a > 10, true \], StopAtFirstMatch:true"/);
     assert.match(plan, /"Condition:\{ a > 0 \}"/);
@@ -102,8 +102,8 @@ test("a graph rule is kept as it was given, updated, stopped and started", () =>
   }));
 
 test("what is wrong with a graph names the place", () =>
-  withEngine(({ engine }) => {
-    assert.deepEqual(engine.rules.validate(switching), { sources: ["src"] });
+  withEngine(async ({ engine }) => {
+    assert.deepEqual(await engine.rules.validate(switching), { sources: ["src"] });
     const rule = graphRule(
       "g",
       {
@@ -114,26 +114,25 @@ test("what is wrong with a graph names the place", () =>
       },
       { src: ["out"], two: ["none"] },
     );
-    const problems = (json: string) => {
+    const problems = async (json: string) => {
       try {
-        engine.rules.validate(json);
+        await engine.rules.validate(json);
       } catch (error) {
         assert.ok(error instanceof DiagnosticError);
         return error.diagnostics.map((d) => `${d.code} ${d.path}`);
       }
       return [];
     };
-    assert.deepEqual(problems(rule), ["E218 graph.nodes.two.props.datasourc"]);
-    assert.deepEqual(problems(rule.replace('datasourc"', 'datasource"')), [
+    assert.deepEqual(await problems(rule), ["E218 graph.nodes.two.props.datasourc"]);
+    assert.deepEqual(await problems(rule.replace('datasourc"', 'datasource"')), [
       "E405 graph.nodes.src.props",
       "E403 graph.nodes.out.props.qos",
       "E405 graph.nodes.none.props",
     ]);
-    return Promise.resolve();
   }));
 
 test("a source node has the type of the stream that it names", () =>
-  withEngine(({ engine, streams }) => {
+  withEngine(async ({ engine, streams }) => {
     streams.execute('CREATE STREAM s () WITH (DATASOURCE="x", TYPE="simulator")');
     const rule = (nodeType: string) =>
       graphRule(
@@ -145,10 +144,9 @@ test("a source node has the type of the stream that it names", () =>
         },
         { src: ["f"], f: ["out"] },
       );
-    assert.throws(() => engine.rules.validate(rule("mqtt")), /^DiagnosticError: E217: .*simulator.*; E202: /);
-    assert.throws(() => engine.rules.validate(rule("simulator")), /^DiagnosticError: E202: /);
-    assert.deepEqual(engine.rules.validate(rule("simulator").replace("abss", "abs")), { sources: ["s"] });
-    return Promise.resolve();
+    await assert.rejects(() => engine.rules.validate(rule("mqtt")), /^DiagnosticError: E217: .*simulator.*; E202: /);
+    await assert.rejects(() => engine.rules.validate(rule("simulator")), /^DiagnosticError: E202: /);
+    assert.deepEqual(await engine.rules.validate(rule("simulator").replace("abss", "abs")), { sources: ["s"] });
   }));
 
 test("a stream that a graph defines itself belongs to it alone", () =>

@@ -12,6 +12,7 @@ import { eventually } from "../eventually.ts";
 import { Probe } from "../probe_connector.ts";
 import { type EngineFixture, wireRule, withEngine } from "./engine.ts";
 import { Wire } from "./wire.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 /** Rows that the wire brings go to the memory topic that their column `to` names. */
 async function distribute({ engine, streams }: EngineFixture, ...topics: string[]): Promise<void> {
@@ -134,7 +135,7 @@ async function withSlowStore(
       wireRule("r", "SELECT s.v AS v, k.name AS name FROM s INNER JOIN k ON s.id = k.id WHERE k.name != 'no'"),
     );
     await work(fixture, questions, wire);
-  }, { connectors: [...connectors, wire.connector, connector] });
+  }, { connectors: new ConnectorList([...connectors, wire.connector, connector]) });
 }
 
 test("rows keep their order while a lookup table answers later, and its source waits", () =>
@@ -197,5 +198,5 @@ test("a source that a second rule comes to read waits no longer for the answer t
     await eventually(() => probe.written.r !== undefined);
     assert.deepEqual(probe.written.r, ['[{"name":"a","v":5}]']);
     assert.equal(probe.acknowledged.length, 1);
-  }, { connectors: [...connectors, probe.connector, connector] });
+  }, { connectors: new ConnectorList([...connectors, probe.connector, connector]) });
 });

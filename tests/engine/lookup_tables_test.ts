@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectors } from "../../connectors/mod.ts";
+import { connectors as entries } from "../../connectors/mod.ts";
 import type { RowSinkRole, SettingsSchema } from "../../src/connector/declare.ts";
 import type { RowSink } from "../../src/connector/sink.ts";
 import type { Struct } from "../../src/connector/source.ts";
@@ -18,6 +18,7 @@ import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { HandClock } from "../hand_clock.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 const signal = new AbortController().signal;
 
@@ -34,6 +35,8 @@ interface Fixture {
 
 async function withTables(definitions: readonly string[], work: (fixture: Fixture) => Promise<void>): Promise<void> {
   const store = new MemoryStore();
+  const connectors = new ConnectorList(entries);
+  await connectors.load(["memory", "file"]);
   const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
   const before = new StreamRegistry({ store });
   for (const sql of definitions) before.execute(sql);
@@ -50,9 +53,9 @@ async function withTables(definitions: readonly string[], work: (fixture: Fixtur
   const tables = new LookupTables({ pool, clock, log });
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);
-  keeper.start(streams.list("table"));
+  await keeper.start(() => streams.list("table"));
   const leases: LookupLease[] = [];
-  const memory = connectors.find(({ name }) => name === "memory")!;
+  const memory = connectors.find("memory", "sink")!;
   try {
     await work({
       streams,

@@ -62,7 +62,7 @@ test("a file action writes below the data directory, and to absolute paths", asy
         ["out", /found a folder, wanted a file/],
       ];
       for (const [path, reason] of refused) {
-        assert.throws(
+        await assert.rejects(
           () => engine.rules.validate(writer(path)),
           (error: Error & { diagnostics: { path: string }[] }) => {
             assert.match(error.message, reason);

@@ -10,7 +10,7 @@ test("a rule that is read and written back keeps its password, which nobody is s
     await engine.rules.create(wireRule("r", "SELECT a FROM s", { actions, triggered: false }));
     const shown = engine.rules.get("r");
     assert.ok(!shown.includes("s3cret"));
-    engine.rules.validate(shown);
+    await engine.rules.validate(shown);
     await engine.rules.update("r", shown);
     assert.equal(password(), "s3cret");
     await engine.rules.update("r", shown.replace("******", "other"));

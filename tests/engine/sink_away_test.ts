@@ -18,6 +18,7 @@ import { SeededRandom } from "../../src/value/seeded_random.ts";
 import type { Struct } from "../../src/value/value.ts";
 import { HandClock, settled } from "../hand_clock.ts";
 import { Probe } from "../probe_connector.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 /** What was begun has gone through, commits of commits too. */
 async function quiet(): Promise<void> {
@@ -92,7 +93,7 @@ class World {
 
   async start(): Promise<void> {
     this.delivery = new SqliteDelivery({ database: this.#database });
-    const connectors = [this.probe.connector, ...this.post.connectors];
+    const connectors = new ConnectorList([this.probe.connector, ...this.post.connectors]);
     const store = this.#store;
     const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
     const streams = new StreamRegistry({ store, configs });

@@ -27,6 +27,7 @@ import { rollBack, SimDatabase } from "./sim_database.ts";
 import { SimStream } from "./streams.ts";
 import { onVirtualPlatform } from "./virtual_platform.ts";
 import { Weather } from "./weather.ts";
+import { ConnectorList } from "../../src/connector/connector_list.ts";
 
 /** What became of a seed. */
 export interface SimOutcome {
@@ -156,7 +157,7 @@ class Simulation {
   /** The definitions of streams are there before the first life. */
   #defineAll(): void {
     const life = new Life({ scheduler: this.scheduler, touches: undefined, lateMsMax: 0, onKilled: () => {} });
-    const connectors = simConnectors(life, this.#world);
+    const connectors = new ConnectorList(simConnectors(life, this.#world));
     const configs = new ConfigRegistry({ store: this.#store, ...connectorConfigs(connectors) });
     const streams = new StreamRegistry({ store: this.#store, configs });
     for (const { sql } of this.scenario.definitions) if (sql !== "") streams.execute(sql);
@@ -211,7 +212,7 @@ class Simulation {
         schedule,
         newIncarnation: () => `i${++this.#incarnations}`,
       });
-      const connectors = simConnectors(life, this.#world);
+      const connectors = new ConnectorList(simConnectors(life, this.#world));
       const configs = new ConfigRegistry({ store: this.#store, ...connectorConfigs(connectors) });
       const engine = createEngine({
         connectors,

@@ -52,7 +52,7 @@ export function prepareTrial(
   const { sinkDefaults: _kept, ...rest } = environment;
   const prepared = prepareRule({ ...readRule(json, defaults), id: ruleIdOf(trial.id) }, {
     ...rest,
-    connectors: [...environment.connectors, outletConnector(outlet)],
+    connectors: environment.connectors.with(outletConnector(outlet)),
     streams: mocked(environment.streams, trial.mockSource),
   });
   for (const { common } of prepared.actions) {

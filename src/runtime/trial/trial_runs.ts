@@ -8,7 +8,7 @@
  * ```ts ignore
  * const { port } = await trials.create({ id: "t1", sql: "SELECT a FROM demo", mockSource: {}, sinkProps: {} });
  * // GET http://host:port/test/t1 …
- * trials.start("t1");
+ * await trials.start("t1");
  * await trials.delete("t1");
  * ```
  * @module
@@ -81,15 +81,15 @@ export class TrialRuns {
     const { environment, defaults, dataServer, clock, log } = this.#parts;
     requireName(id);
     if (dataServer === undefined) fail("E408", "There is no data server to give the results of trial runs");
+    const path = `/test/${id}`;
+    const outlet = new TrialOutlet({ path, clock, log: log.with({ trial: id }) });
+    // Only one that can run takes the place of another.
+    await environment.connectors.loading(() => prepareTrial(definition, environment, defaults, outlet));
     if (!this.#trials.has(id) && this.#trials.size >= trialsMax) {
       fail("E705", `There are ${trialsMax} trial runs already`, {
         hint: "delete one, or wait: each ends after 10 minutes",
       });
     }
-    const path = `/test/${id}`;
-    const outlet = new TrialOutlet({ path, clock, log: log.with({ trial: id }) });
-    // Only one that can run takes the place of another.
-    prepareTrial(definition, environment, defaults, outlet);
     // While one ends, another may have come.
     while (this.#trials.has(id)) await this.delete(id);
     const state = Promise.withResolvers<string | undefined>();
@@ -150,12 +150,16 @@ export class TrialRuns {
    *
    * @throws {DiagnosticError} E701 for an unknown id; what is wrong by now.
    */
-  start(id: string): void {
+  async start(id: string): Promise<void> {
     const trial = this.#trials.get(id);
     if (trial === undefined) fail("E701", `Test rule ${id} is not found`);
-    if (trial.live !== undefined) return;
     const { environment, defaults, launcher, log } = this.#parts;
-    const prepared = prepareTrial(trial.definition, environment, defaults, trial.outlet);
+    const { definition, outlet } = trial;
+    const prepared = await environment.connectors.loading(() =>
+      prepareTrial(definition, environment, defaults, outlet)
+    );
+    // Meanwhile it may have been started or deleted.
+    if (trial.live !== undefined || this.#trials.get(id) !== trial) return;
     const live: LiveRule = launcher.launch(prepared, {
       // Those that listen may go on: rows that are mocked can end, and the trial be started again.
       onEnded: () => void this.#halt(trial, live),
