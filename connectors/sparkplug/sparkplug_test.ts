@@ -115,8 +115,10 @@ const is = (type: string, metrics?: Struct) => (row: Struct) =>
   (metrics === undefined || Object.entries(metrics).every(([name, value]) => (row.metrics as Struct)[name] === value));
 
 test("a node that was there before is asked for its birth, and again when messages are missing", () =>
-  withNode(async ({ node, open }) => {
+  withNode(async ({ broker, node, open }) => {
     await node.bear();
+    // What is sent with QoS 0 may still be on its way, and a reader that subscribes meanwhile gets it.
+    await eventually(() => /Received PUBLISH from .*DBIRTH/.test(broker.log));
     const source = await open();
     await node.measure([21]);
     const rows = await readUntil(source, is("DBIRTH", { temperature: 21 }));
