@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { conformance } from "../../src/connector/conformance.ts";
+import type { DataExchange, DataServer } from "../../src/connector/data_server.ts";
 import { readSettings } from "../../src/connector/settings.ts";
 import { newDataServer, withDataServer } from "../../tests/engine/data_server.ts";
 import { withEngine } from "../../tests/engine/engine.ts";
@@ -120,6 +121,40 @@ test("httppush: all rules on a path get everything, and the others go on when on
     await eventually(() => dataServer.address !== undefined);
     assert.equal((await post(url("/n"), { n: 3 })).status, 200);
     await eventually(() => wire.written.length === 8);
+  }));
+
+test("httppush: a path is served from the moment that its stream reads it", async () => {
+  const answers: Promise<number>[] = [];
+  let status = 0;
+  const response = { writeHead: (code: number) => (status = code, { end: () => {} }) };
+  const exchange = { response, body: () => Promise.resolve(new TextEncoder().encode('{"n":1}')) };
+  // Asks at once: sooner than any client can.
+  const dataServer: DataServer = {
+    serve: (_path, route) => {
+      assert.ok(route.kind !== "WebSocket");
+      answers.push(Promise.resolve().then(() => route.handle(exchange as unknown as DataExchange)).then(() => status));
+      return () => {};
+    },
+  };
+  await withEngine(async ({ engine, streams, wire }) => {
+    streams.execute(stream("s", "/n"));
+    await engine.rules.create(wired("a", "s"));
+    await eventually(() => answers.length > 0);
+    assert.deepEqual(await Promise.all(answers), [200]);
+    await eventually(() => wire.written.length === 1);
+  }, { dataServer });
+});
+
+test("httppush: a path ends with its last stream, also while others are read", () =>
+  withDataServer(async ({ engine, streams, url, dataServer }) => {
+    for (const id of ["a", "b"]) {
+      streams.execute(stream(id, `/${id}`));
+      await engine.rules.create(wired(id, id));
+      await eventually(async () => dataServer.address !== undefined && (await post(url(`/${id}`), {})).status === 200);
+    }
+    await engine.rules.stop("a");
+    assert.equal((await post(url("/a"), {})).status, 404);
+    assert.equal((await post(url("/b"), {})).status, 200);
   }));
 
 test("httppush: a rule that cannot follow refuses requests, and nothing that was taken is lost", () =>

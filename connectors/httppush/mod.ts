@@ -7,6 +7,7 @@ import { defineConnector } from "../../src/connector/declare.ts";
 import { isPath, pathForm } from "../../src/connector/served_paths.ts";
 import { choice, duration, ignored, integer, text } from "../../src/connector/settings.ts";
 import { PushConnection } from "./connection.ts";
+import { PushSource } from "./source.ts";
 
 const methods = ["POST", "PUT"] as const;
 
@@ -65,7 +66,8 @@ export const httppush = defineConnector({
   connection: {
     summary: "The data server.",
     settings: connectionSettings,
-    identity: () => "data server",
+    // One for each path: it is served as long as somebody uses the connection.
+    identity: ({ datasource, method }) => `${method} ${datasource}`,
     open: (settings, context) => new PushConnection(settings, context),
   },
   source: {
@@ -78,16 +80,14 @@ export const httppush = defineConnector({
     emits: "payloads",
     meta: [],
     settings: sourceSettings,
-    open: async (settings, context) => {
-      const { PushSource } = await import("./source.ts");
-      const { datasource, method } = settings;
-      return new PushSource(settings, {
-        lease: context.connection.acquire(datasource, method),
+    // In the turn in which its connection begins to serve the path: a request would find nobody who reads it.
+    open: (settings, context) =>
+      new PushSource(settings, {
+        lease: context.connection.acquire(settings.datasource, settings.method),
         answersLate: context.keepsPosition === true,
         clock: context.clock,
         log: context.log,
-      });
-    },
+      }),
   },
   examples: [
     { title: "Counts of cameras", role: "source", settings: { datasource: "/cars" } },
