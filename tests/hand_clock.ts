@@ -57,7 +57,10 @@ export class HandClock implements Clock {
   }
 }
 
-/** Resolves when everything that can go on without time or the outside world has done so. */
+/**
+ * Resolves when everything that can go on in one turn, without time or the outside world, has done so. A rule with much
+ * to do takes more turns, the more the slower the machine is: wait with `eventually` for what comes of that.
+ */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
