@@ -1,6 +1,7 @@
 /**
- * Runs every `*_test.ts` of the repository under Bun: `deno task test:bun [FILTER…] [--without=FILTER…]`, where a filter
- * is a part of a path. The files are named one by one, as Bun's own search would go through `node_modules` too.
+ * Runs every `*_test.ts` of the repository under Bun: `deno task test:bun [FILTER…] [--without=FILTER…] [--jobs=N]`,
+ * where a filter is a part of a path. The files are named one by one, as Bun's own search would go through `node_modules`
+ * too. Bun runs one file after the other; with `--jobs`, so many of it share them, and a last summary has the sums.
  * @module
  */
 import process from "node:process";
@@ -12,10 +13,22 @@ import { leftOut, tellLeftOut } from "./test.ts";
 const TEST_TIMEOUT_MS = 60_000;
 
 const without = "--without=";
+const jobsFlag = "--jobs=";
+
+/** The sums of the last ` 12 pass`, ` 0 fail` and ` 1 error` of each. */
+function summaryOf(outputs: readonly string[]): string {
+  const sum = (word: string) =>
+    outputs.reduce((total, output) => {
+      const counts = [...output.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))];
+      return total + Number(counts.at(-1)?.[1] ?? 0);
+    }, 0);
+  return `\n ${sum("pass")} pass\n ${sum("skip")} skip\n ${sum("fail")} fail\n ${sum("errors?")} errors\n`;
+}
 
 export async function testBun(args: readonly string[] = []): Promise<Outcome> {
   await ensureInstalled();
-  const filters = args.filter((arg) => !arg.startsWith(without));
+  const filters = args.filter((arg) => !arg.startsWith(without) && !arg.startsWith(jobsFlag));
+  const jobs = Number(args.find((arg) => arg.startsWith(jobsFlag))?.slice(jobsFlag.length) ?? 1);
   const unwanted = args.filter((arg) => arg.startsWith(without)).map((arg) => arg.slice(without.length));
   const left = leftOut();
   const cannot = new Set(left.flatMap(({ files }) => files));
@@ -24,9 +37,16 @@ export async function testBun(args: readonly string[] = []): Promise<Outcome> {
     .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
     .filter((path) => !unwanted.some((filter) => path.includes(filter)));
   if (files.length === 0) return { code: 1, output: `Cannot find tests matching "${filters.join(" ")}"\n` };
-  const outcome = await run(findBun(), ["test", `--timeout=${TEST_TIMEOUT_MS}`, ...files.map((path) => `./${path}`)]);
+  const groups = Array.from({ length: jobs }, (_, job) => files.filter((_, index) => index % jobs === job))
+    .filter((group) => group.length > 0);
+  const outcomes = await Promise.all(groups.map((group) => {
+    return run(findBun(), ["test", `--timeout=${TEST_TIMEOUT_MS}`, ...group.map((path) => `./${path}`)]);
+  }));
   tellLeftOut(left);
-  return outcome;
+  const outputs = outcomes.map(({ output }) => output);
+  const summary = groups.length > 1 ? summaryOf(outputs) : "";
+  process.stdout.write(summary);
+  return { code: Math.max(...outcomes.map(({ code }) => code)), output: outputs.join("") + summary };
 }
 
 if (import.meta.main) process.exit((await testBun(process.argv.slice(2))).code);
