@@ -90,8 +90,13 @@ export class FolderSource implements Source {
     }
     this.#marks = new Set(position.read);
     for (const [name, end] of position.ends) this.#ends.set(name, end);
-    this.#readUntilMs = position.readUntilMs;
     this.#interrupted = position.current;
+    if (position.readUntilMs <= context.clock.now()) this.#readUntilMs = position.readUntilMs;
+    else {
+      context.log.warn("The clock was set back: files of a folder whose names are not in the position are read again", {
+        path: folder,
+      });
+    }
   }
 
   async read(signal: AbortSignal): Promise<SourceBatch> {
@@ -266,7 +271,9 @@ export class FolderSource implements Source {
     let readUntilMs = this.#readUntilMs;
     if (read.length > namedMax) {
       read.sort((a, b) => a.ctimeMs - b.ctimeMs);
-      readUntilMs = Math.max(readUntilMs, read[read.length - namedMax]!.ctimeMs);
+      // The order of reading is that of another time, so that files which came before may still wait.
+      const unread = Math.min(...this.#waiting.map(({ ctimeMs }) => ctimeMs), current.found.ctimeMs);
+      readUntilMs = Math.max(readUntilMs, Math.min(read[read.length - namedMax]!.ctimeMs, unread));
       // Some file systems tell times by the second: all of one such time are named, or else read again.
       read = read.filter(({ ctimeMs }) => ctimeMs >= readUntilMs).slice(-namesMax);
     }

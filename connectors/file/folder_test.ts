@@ -159,3 +159,36 @@ test("positions in a folder stay short, however many files there are", () =>
     assert.deepEqual(again.items, ["{}"]);
     await again.stop();
   }));
+
+test("a folder goes on with files that came before those that were read, though they were written after them", () =>
+  inFolder(async (folder) => {
+    const files = 700;
+    // As when files are moved in: the time of writing stays, and puts the last that came first.
+    for (let n = 0; n < files; n++) {
+      // Some file systems tell times by the second.
+      if (n === 100) await new Promise((resolve) => setTimeout(resolve, 1010));
+      await put(folder, `${n}.json`, `${n}`, 10 + n);
+    }
+    const reading = await Reading.start({ path: folder });
+    await eventually(() => reading.items.length === files);
+    await reading.stop();
+    const taken = 600;
+    // Each file gives a batch with its row, and one that only says that it has ended.
+    const again = await Reading.start({ path: folder }, { position: reading.batches[2 * taken - 1]!.position });
+    await eventually(() => again.items.length === files - taken);
+    assert.deepEqual(again.items, reading.items.slice(taken));
+    await again.stop();
+  }));
+
+test("a clock that was set back hides no file that came since", () =>
+  inFolder(async (folder) => {
+    await put(folder, "old.json", "1");
+    const reading = await Reading.start({ path: folder });
+    await eventually(() => reading.items.length === 1);
+    await reading.stop();
+    const position = { ...JSON.parse(reading.position!), readUntilMs: Date.now() + 60_000 };
+    await put(folder, "new.json", "2");
+    const again = await Reading.start({ path: folder }, { position: JSON.stringify(position) });
+    await eventually(() => again.items.includes("2"));
+    await again.stop();
+  }));

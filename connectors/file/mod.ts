@@ -238,7 +238,8 @@ export const file = defineConnector({
       "The files of a folder are read one after the other, the oldest change first. Then, unless there is an " +
       "`interval`, new files are waited for, and files that change are read again, from where they ended if they have " +
       "only grown. One that cannot be read is left out, and the log says why. Files in folders inside, hidden ones, and " +
-      "those that end in `.part` or `.tmp`, are not read.\n\n" +
+      "those that end in `.part` or `.tmp`, are not read. A position names up to 900 files that were read and are still " +
+      "there; of more of them, with `actionAfterRead` 0, some may be read again after a restart.\n\n" +
       "With `atEnd` `follow`, a log is read as it is written. When it is renamed and begun anew, what is written to " +
       "the renamed one is still read, until it has been quiet for a second. A rule that keeps positions finds the place " +
       "in files that were put aside while it was stopped, as long as they are not compressed and stand in the same folder.",
