@@ -54,7 +54,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "config",
-    summary: "confKeys of a running agent: ls, get, set, rm",
+    summary: "confKeys of a running agent: ls, get, set, rm; the configuration file: check, show, defaults",
     load: async () => (await import("./config.ts")).config,
   },
   {

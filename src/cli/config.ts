@@ -1,12 +1,13 @@
 /**
- * `weir config …`: the confKeys of sources, sinks and connections.
+ * `weir config …`: the confKeys of sources, sinks and connections of an agent, and its configuration file.
  * @module
  */
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb } from "./client.ts";
 import { type Arguments, type CliContext, CliError, type Command, UsageError } from "./command.ts";
+import { configFileVerbs, runConfigFile } from "./config_file.ts";
 
-const verbs = ["ls", "get", "set", "rm"] as const;
+const verbs = ["ls", "get", "set", "rm", ...configFileVerbs] as const;
 const roles = ["source", "sink", "connection"] as const;
 
 function readRole(args: Arguments): string {
@@ -18,6 +19,7 @@ function readRole(args: Arguments): string {
 
 async function run(args: Arguments, context: CliContext): Promise<number> {
   const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
+  if (verb === "check" || verb === "show" || verb === "defaults") return await runConfigFile(verb, args, context);
   const role = readRole(args);
   const type = operand(args, 2, `the type of the ${role}`, args.positionals.length);
   const client = new AgentClient(args, context);
@@ -60,9 +62,17 @@ export const config: Command = {
     "weir config ls source|sink|connection TYPE",
     "weir config get|rm source|sink|connection TYPE KEY",
     "weir config set source|sink|connection TYPE KEY 'JSON' | -f FILE",
+    "weir config check|show [-c FILE]",
+    "weir config defaults",
   ],
   flags: {
     ...clientFlags,
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      summary: "the configuration file; WEIR_CONFIG, or /etc/weir/weir.yaml where it is",
+    },
     file: { type: "string", short: "f", value: "FILE", summary: "read the settings from a file; - is stdin" },
   },
   run,

@@ -2,7 +2,6 @@
  * `weir serve`: puts store, configuration, engine and admin interface together and runs until it is asked to stop.
  * @module
  */
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
 import { Accounts } from "../auth/accounts.ts";
@@ -15,7 +14,7 @@ import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
 import type { Logger, LogLevel } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
-import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
+import type { HttpServer, Platform } from "../platform/platform.ts";
 import { FootprintKeeper } from "../platform/footprint.ts";
 import { journalLine, writesToJournal } from "../platform/journal.ts";
 import { ServiceNotifier } from "../platform/notify.ts";
@@ -38,7 +37,6 @@ import { checkNamedSettings } from "./check_named_settings.ts";
 import {
   type Arguments,
   type CliContext,
-  CliError,
   type Command,
   type Engine,
   type EngineModule,
@@ -47,6 +45,7 @@ import {
 import { ekuiperSettings, layered, type NamedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
+import { readPem, readTls } from "./tls_files.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
@@ -143,21 +142,6 @@ function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): s
   const { path, reason } = defaultDataDir(context.environment);
   if (reason !== undefined) log.info("using a data directory of the user", { path, reason });
   return path;
-}
-
-function readPem(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function readTls(config: AgentConfig): TlsOptions | undefined {
-  const { tls } = config;
-  if (tls === undefined) return undefined;
-  const ca = tls.clientCaFile === undefined ? {} : { ca: readPem(tls.clientCaFile) };
-  return { cert: readPem(tls.certFile), key: readPem(tls.keyFile), ...ca };
 }
 
 /** It listens only while a rule needs it. */
