@@ -8,14 +8,16 @@ import { sourceCommand } from "./restart_bench.ts";
 import { measureRest } from "./rest_bench.ts";
 
 const cases = [
-  { title: "single", qos: 0, rows: 300, requests: 300, action: { sendSingle: true } },
-  { title: "batched", qos: 1, rows: 5000, requests: 5, action: { batchSize: 1000 } },
+  { title: "single", qos: 0, rows: 300, requests: [300], action: { sendSingle: true } },
+  // A rule that has read all of its file sends what has come by then, without waiting for a full batch.
+  { title: "batched", qos: 1, rows: 5000, requests: [5, 6], action: { batchSize: 1000 } },
 ];
 
 for (const { requests, ...options } of cases) {
   test(`the benchmark of rest sends every row once and in order, ${options.title}`, async () => {
     const figure = await measureRest(sourceCommand(), options);
-    assert.deepEqual([figure.rows, figure.requests, figure.wrong], [options.rows, requests, 0]);
+    assert.deepEqual([figure.rows, figure.wrong], [options.rows, 0]);
+    assert.ok(requests.includes(figure.requests), `${figure.requests} requests`);
     assert.ok(figure.requestsPerSecond > 0);
   });
 }
