@@ -25,10 +25,16 @@ function summaryOf(outputs: readonly string[]): string {
   return `\n ${sum("pass")} pass\n ${sum("skip")} skip\n ${sum("fail")} fail\n ${sum("errors?")} errors\n`;
 }
 
+function refused(code: number, reason: string): Outcome {
+  process.stderr.write(`${reason}\n`);
+  return { code, output: `${reason}\n` };
+}
+
 export async function testBun(args: readonly string[] = []): Promise<Outcome> {
   await ensureInstalled();
   const filters = args.filter((arg) => !arg.startsWith(without) && !arg.startsWith(jobsFlag));
   const jobs = Number(args.find((arg) => arg.startsWith(jobsFlag))?.slice(jobsFlag.length) ?? 1);
+  if (!(Number.isInteger(jobs) && jobs > 0)) return refused(2, "--jobs wants a whole number from 1 on");
   const unwanted = args.filter((arg) => arg.startsWith(without)).map((arg) => arg.slice(without.length));
   const left = leftOut();
   const cannot = new Set(left.flatMap(({ files }) => files));
@@ -36,7 +42,7 @@ export async function testBun(args: readonly string[] = []): Promise<Outcome> {
     .filter((path) => !cannot.has(path))
     .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
     .filter((path) => !unwanted.some((filter) => path.includes(filter)));
-  if (files.length === 0) return { code: 1, output: `Cannot find tests matching "${filters.join(" ")}"\n` };
+  if (files.length === 0) return refused(1, `Cannot find tests matching "${filters.join(" ")}"`);
   const groups = Array.from({ length: jobs }, (_, job) => files.filter((_, index) => index % jobs === job))
     .filter((group) => group.length > 0);
   const outcomes = await Promise.all(groups.map((group) => {

@@ -272,7 +272,7 @@ export class FolderSource implements Source {
     if (read.length > namedMax) {
       read.sort((a, b) => a.ctimeMs - b.ctimeMs);
       // The order of reading is that of another time, so that files which came before may still wait.
-      const unread = Math.min(...this.#waiting.map(({ ctimeMs }) => ctimeMs), current.found.ctimeMs);
+      const unread = this.#waiting.reduce((least, { ctimeMs }) => Math.min(least, ctimeMs), current.found.ctimeMs);
       readUntilMs = Math.max(readUntilMs, Math.min(read[read.length - namedMax]!.ctimeMs, unread));
       // Some file systems tell times by the second: all of one such time are named, or else read again.
       read = read.filter(({ ctimeMs }) => ctimeMs >= readUntilMs).slice(-namesMax);

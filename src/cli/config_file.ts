@@ -4,31 +4,34 @@
  */
 import * as v from "valibot";
 import { defaultDataDir } from "../config/default_data_dir.ts";
-import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
-import { configSchema } from "../config/schema.ts";
-import { writtenConfig } from "../config/written_config.ts";
-import type { Logger } from "../connector/context.ts";
+import { type AgentConfig, configSchema, secretSettings } from "../config/schema.ts";
+import { formatAddress } from "../platform/listen_error.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { mask, maskSecrets, type Settings } from "../runtime/secrets.ts";
+import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
 import { type Arguments, type CliContext, UsageError } from "./command.ts";
 import { configured } from "./configured.ts";
-import { ekuiperSettings, layered } from "./ekuiper_settings.ts";
+import { namedSections } from "./ekuiper_settings.ts";
 import { readPem, readTls } from "./tls_files.ts";
 
 export const configFileVerbs = ["check", "show", "defaults"] as const;
 
-const warnings = (context: CliContext): Logger => {
-  const log: Logger = {
-    debug() {},
-    info() {},
-    warn: (message, fields) => context.stderr(`weir: ${message} ${JSON.stringify(fields)}\n`),
-    error: (message, fields) => context.stderr(`weir: ${message} ${JSON.stringify(fields)}\n`),
-    with: () => log,
-  };
-  return log;
-};
+/**
+ * What a file with all of these settings would hold, secrets hidden. Durations are milliseconds.
+ */
+function written({ listen: { hostname, port }, dataDir, ...rest }: AgentConfig): Settings {
+  const text: Settings = structuredClone({ listen: formatAddress(hostname, port), dataDir, ...rest });
+  for (const path of secretSettings) {
+    const steps = path.split(".");
+    const name = steps.pop()!;
+    const section = steps.reduce<unknown>((at, step) => (at as Settings)[step], text) as Settings;
+    if (section[name] !== undefined) section[name] = mask;
+  }
+  const { properties, sources, sinks, connections, ...others } = text;
+  return { ...others, ...maskSecrets({ properties, sources, sinks, connections }) };
+}
 
 /** Reads all that `weir serve` would read before it starts. @throws {CliError} everything that it would refuse. */
 async function readAll(args: Arguments, context: CliContext): Promise<LoadedConfig> {
@@ -45,18 +48,8 @@ async function readAll(args: Arguments, context: CliContext): Promise<LoadedConf
   readTls(config);
   const { httpServerTls } = config.source;
   if (httpServerTls !== undefined) [httpServerTls.certfile, httpServerTls.keyfile].forEach(readPem);
-  const { ekuiperDir } = config;
-  if (ekuiperDir === undefined) return loaded;
-  const sections = await configured(ekuiperDir, async () => {
-    const folder = await readEkuiperFolder(ekuiperDir, environment);
-    return layered(await ekuiperSettings(folder, connectors, warnings(context)), config);
-  });
-  return { ...loaded, config: { ...config, ...sections } };
-}
-
-/** Passwords in what a user has named are hidden. */
-function shown({ properties, sources, sinks, connections, ...rest }: Record<string, unknown>): Settings {
-  return { ...rest, ...maskSecrets({ properties, sources, sinks, connections }) };
+  const log = createLog({ level: "warn", format: "human", write: context.stderr });
+  return { ...loaded, config: { ...config, ...await namedSections(config, connectors, environment, log) } };
 }
 
 async function print(settings: Record<string, unknown>, args: Arguments, context: CliContext): Promise<void> {
@@ -71,10 +64,12 @@ export async function runConfigFile(
   context: CliContext,
 ): Promise<number> {
   const [, extra] = args.positionals;
+  const isFile = verb !== "defaults" && (extra !== undefined || args.text("file") !== undefined);
+  if (isFile) throw new UsageError(`weir config ${verb} takes its file as -c FILE`);
   if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
+  const { path } = defaultDataDir(context.environment);
   if (verb === "defaults") {
-    const config = v.parse(configSchema, {});
-    await print(writtenConfig({ ...config, dataDir: defaultDataDir(context.environment).path }, mask), args, context);
+    await print(written({ ...v.parse(configSchema, {}), dataDir: path }), args, context);
     return 0;
   }
   const { config, file } = await readAll(args, context);
@@ -83,7 +78,6 @@ export async function runConfigFile(
     context.stdout(`${whole} is as the agent wants it.\n`);
     return 0;
   }
-  const dataDir = config.dataDir ?? defaultDataDir(context.environment).path;
-  await print(shown(writtenConfig({ ...config, dataDir }, mask)), args, context);
+  await print(written({ ...config, dataDir: config.dataDir ?? path }), args, context);
   return 0;
 }

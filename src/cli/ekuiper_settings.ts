@@ -3,13 +3,16 @@
  * connector knows, are left out, as eKuiper itself does, and told.
  * @module
  */
-import type { EkuiperFolder, EkuiperSection } from "../config/ekuiper_folder.ts";
+import { type EkuiperFolder, type EkuiperSection, readEkuiperFolder } from "../config/ekuiper_folder.ts";
+import type { AgentConfig } from "../config/schema.ts";
 import type { ConnectorList } from "../connector/connector_list.ts";
 import type { Logger } from "../connector/context.ts";
 import { acceptedNames } from "../connector/settings.ts";
 import { type Diagnostic, DiagnosticError, throwIfAny } from "../diagnostics/diagnostic.ts";
 import type { ConfigRole } from "../runtime/configs.ts";
 import { connectorConfigs } from "../runtime/connector_configs.ts";
+import type { CliContext } from "./command.ts";
+import { configured } from "./configured.ts";
 
 export interface NamedSections {
   readonly sources: EkuiperSection;
@@ -88,4 +91,23 @@ export function layered(below: NamedSections, above: NamedSections): NamedSectio
     return result;
   };
   return { sources: merged("sources"), sinks: merged("sinks"), connections: merged("connections") };
+}
+
+/**
+ * What files say of confKeys and connections: the configuration, and below it the folder of an eKuiper that it names.
+ *
+ * @throws {CliError} that shows what is wrong
+ */
+export async function namedSections(
+  config: AgentConfig,
+  connectors: ConnectorList,
+  environment: CliContext["environment"],
+  log: Logger,
+): Promise<NamedSections> {
+  const { ekuiperDir } = config;
+  if (ekuiperDir === undefined) return config;
+  return await configured(ekuiperDir, async () => {
+    const folder = await readEkuiperFolder(ekuiperDir, environment);
+    return layered(await ekuiperSettings(folder, connectors, log), config);
+  });
 }

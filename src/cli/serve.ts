@@ -7,7 +7,6 @@ import { createAdmin } from "../admin/app.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { Authenticator, type AuthRules } from "../auth/authenticator.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
-import { readEkuiperFolder } from "../config/ekuiper_folder.ts";
 import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
@@ -42,7 +41,7 @@ import {
   type EngineModule,
   UsageError,
 } from "./command.ts";
-import { ekuiperSettings, layered, type NamedSections } from "./ekuiper_settings.ts";
+import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
 import { readPem, readTls } from "./tls_files.ts";
@@ -120,21 +119,6 @@ function tellWhoMayAsk({ auth, tls, listen: { hostname } }: AgentConfig, isFresh
       hint: "weir user add NAME --role admin",
     });
   }
-}
-
-/** What files say of confKeys and connections. */
-async function namedSections(
-  config: AgentConfig,
-  { connectors }: EngineModule,
-  context: CliContext,
-  log: Logger,
-): Promise<NamedSections> {
-  const { ekuiperDir } = config;
-  if (ekuiperDir === undefined) return config;
-  return await configured(ekuiperDir, async () => {
-    const folder = await readEkuiperFolder(ekuiperDir, context.environment);
-    return layered(await ekuiperSettings(folder, connectors, log), config);
-  });
 }
 
 function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): string {
@@ -246,7 +230,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   platform.trimMemory();
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => named.loading(() => checkNamedSettings(config, named, document)));
-  const sections = await namedSections(config, engineModule, context, log);
+  const sections = await namedSections(config, engineModule.connectors, context.environment, log);
   const { store, delivery, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 

@@ -98,7 +98,12 @@ test("weir config show has the settings of an eKuiper too", () =>
 
 test("verbs of the file take nothing more, and near misses are named", async () => {
   const extra = await weir(["config", "check", "mqtt"], { loadEngine });
-  assert.match(extra.stderr, /unexpected "mqtt"/);
+  assert.match(extra.stderr, /takes its file as -c FILE/);
+  const other = await weir(["config", "show", "-f", "weir.yaml"], { loadEngine });
+  assert.deepEqual([other.code, other.stdout], [2, ""]);
+  assert.match(other.stderr, /takes its file as -c FILE/);
+  const more = await weir(["config", "defaults", "x"], { loadEngine });
+  assert.match(more.stderr, /unexpected "x"/);
   const near = await weir(["config", "shwo"], { loadEngine });
   assert.match(near.stderr, /did you mean "show"/);
 });
