@@ -79,6 +79,8 @@ test("what an action cannot send while its broker is away is sent in order when 
       bench.agent.reaches("away", (status) => status.sink_mqtt_0_0_buffer_length === count);
     await publish(0, 50);
     assert.deepEqual(await receiver.get(50), lines("out", 0, 50));
+    // What the broker has not confirmed yet would come again.
+    await holds(0);
     await target.halt();
     await bench.agent.reaches("away", (status) => status.sink_mqtt_0_0_connection_status !== 1);
     await publish(50, 550);
@@ -109,6 +111,7 @@ test("what cannot be sent goes to another topic with a queue of its own", () =>
   }, async ({ agent, target, receiver, publish }) => {
     await publish(0, 20);
     await receiver.get(20);
+    await agent.reaches("away", (status) => status.sink_mqtt_0_0_buffer_length === 0);
     await target.halt();
     await agent.reaches("away", (status) => status.sink_mqtt_0_0_connection_status !== 1);
     await publish(20, 320);
@@ -135,6 +138,7 @@ test("with qos 1, a kill takes nothing of what waits for its second sink", () =>
         bench.agent.reaches("away", (status) => status.op_mqtt_0_cache_0_buffer_length === count);
       await publish(0, 20);
       await receiver.get(20);
+      await bench.agent.reaches("away", (status) => status.sink_mqtt_0_0_buffer_length === 0);
       await target.halt();
       await bench.agent.reaches("away", (status) => status.sink_mqtt_0_0_connection_status !== 1);
       await publish(20, 220);
