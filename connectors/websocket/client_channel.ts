@@ -93,7 +93,13 @@ export class ClientChannel implements Channel {
       pingMs,
       clock,
       onMessage: (message) => this.receivers.deliver(message),
-      onClose: (reason) => ended.resolve(reason),
+      onClose: (reason) => {
+        if (this.#link === link) {
+          this.#link = undefined;
+          this.#up = Promise.withResolvers();
+        }
+        ended.resolve(reason);
+      },
     });
     socket.on("open", () => {
       this.#link = link;
@@ -106,10 +112,6 @@ export class ClientChannel implements Channel {
     } finally {
       signal.removeEventListener("abort", abort);
       socket.terminate();
-      if (this.#link === link) {
-        this.#link = undefined;
-        this.#up = Promise.withResolvers();
-      }
     }
   }
 
@@ -120,7 +122,8 @@ export class ClientChannel implements Channel {
       const abort = () => reject(signal.reason);
       signal.addEventListener("abort", abort, { once: true });
       try {
-        await Promise.race([this.#up.promise, promise]);
+        // A link that is being closed says so before its end; only then can there be another.
+        await Promise.race([this.#link === undefined ? this.#up.promise : this.#link.ended, promise]);
       } finally {
         signal.removeEventListener("abort", abort);
       }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { WebSocket as Client } from "ws";
 import { realClock } from "../../src/connector/conformance.ts";
@@ -274,5 +275,41 @@ test("websocket: a thousand losses of a server leave one socket", async () => {
   assert.equal(server.clients.size, 1);
   await channel.close();
   await eventually(() => server.clients.size === 0);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("websocket: who waits for a link while one is being closed leaves the engine to others", async () => {
+  const { WebSocketServer } = await import("ws");
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  const sockets: Duplex[] = [];
+  server.on("connection", (socket, request) => {
+    sockets.push(request.socket);
+    // The answer to its goodbye is not seen.
+    socket.pause();
+    socket.on("error", () => {});
+  });
+  await new Promise((resolve) => server.on("listening", resolve));
+  const { port } = server.address() as { port: number };
+  const { ClientChannel } = await import("./client_channel.ts");
+  const channel = new ClientChannel({
+    url: `ws://127.0.0.1:${port}/`,
+    headers: {},
+    tls: { rejectUnauthorized: true, minVersion: "TLSv1.2" },
+    pingMs: 10_000,
+    clock: realClock,
+    onState: () => {},
+  });
+  await eventually(() => channel.openLinks === 1);
+  // A frame that says goodbye, and then nothing.
+  sockets[0]!.write(Uint8Array.of(0x88, 0x02, 0x03, 0xe9));
+  await eventually(() => channel.openLinks === 0);
+  const waiting = channel.connected(new AbortController().signal);
+  await realClock.sleep(20);
+  assert.equal(channel.openLinks, 0);
+  sockets[0]!.destroy();
+  await waiting;
+  assert.equal(channel.openLinks, 1);
+  await channel.close();
+  for (const client of server.clients) client.terminate();
   await new Promise((resolve) => server.close(resolve));
 });
