@@ -41,39 +41,48 @@ export class Tape {
     for (const wake of this.#wake.splice(0)) wake();
   }
 
-  readonly connector: Connector = defineConnector({
-    name: "tape",
-    status: "stable",
-    summary: "What a test holds the other end of.",
-    source: {
-      summary: "Reads what the test has put there.",
-      delivery: "exactly-once",
-      emits: "rows",
-      meta: [],
-      settings: sourceSettings,
-      open: (_, { position }) => {
-        let next = position === undefined ? 0 : Number(position);
-        const opened = this.begun.push(position) - 1;
-        this.acknowledged.push(next);
-        return {
-          read: async (signal) => await this.#read(() => next++, opened, signal),
-          close: () => Promise.resolve(),
-        };
+  /** @param isAlive False once the engine with this connector has been killed: what it still sends reaches nobody. */
+  connector(isAlive: () => boolean = () => true): Connector {
+    return defineConnector({
+      name: "tape",
+      status: "stable",
+      summary: "What a test holds the other end of.",
+      source: {
+        summary: "Reads what the test has put there.",
+        delivery: "exactly-once",
+        emits: "rows",
+        meta: [],
+        settings: sourceSettings,
+        open: (_, { position }) => {
+          let next = position === undefined ? 0 : Number(position);
+          const opened = this.begun.push(position) - 1;
+          this.acknowledged.push(next);
+          return {
+            read: async (signal) => await this.#read(() => next++, opened, signal),
+            close: () => Promise.resolve(),
+          };
+        },
       },
-    },
-    sink: {
-      summary: "Keeps what it is given.",
-      delivery: "exactly-once",
-      accepts: "payloads",
-      settings: sinkSettings,
-      open: ({ topic }) => ({
-        write: (batch, _, ids, settings) =>
-          this.#write(settings?.map((own) => String(own.topic ?? topic)) ?? batch.map(() => topic), batch, ids),
-        close: () => Promise.resolve(),
-      }),
-    },
-    examples: [],
-  });
+      sink: {
+        summary: "Keeps what it is given.",
+        delivery: "exactly-once",
+        accepts: "payloads",
+        settings: sinkSettings,
+        open: ({ topic }) => ({
+          write: (batch, _, ids, settings) => {
+            if (!isAlive()) return Promise.resolve();
+            return this.#write(
+              settings?.map((own) => String(own.topic ?? topic)) ?? batch.map(() => topic),
+              batch,
+              ids,
+            );
+          },
+          close: () => Promise.resolve(),
+        }),
+      },
+      examples: [],
+    });
+  }
 
   async #read(advance: () => number, opened: number, signal: AbortSignal): Promise<RowBatch> {
     signal.throwIfAborted();

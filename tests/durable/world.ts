@@ -22,6 +22,7 @@ export class World {
   readonly #directory: string;
   readonly #dead: Engine[] = [];
   #opened!: OpenedStore;
+  #life = { ended: false };
   engine!: Engine;
   streams!: StreamRegistry;
 
@@ -52,7 +53,9 @@ export class World {
   async start(): Promise<void> {
     this.#opened = openStore(this.#directory);
     const { store, delivery } = this.#opened;
-    const connectors = new ConnectorList([...entries, this.tape.connector]);
+    const life = { ended: false };
+    this.#life = life;
+    const connectors = new ConnectorList([...entries, this.tape.connector(() => !life.ended)]);
     const configs = new ConfigRegistry({ store, ...connectorConfigs(connectors) });
     this.streams = new StreamRegistry({ store, configs });
     this.engine = createEngine({
@@ -73,6 +76,7 @@ export class World {
 
   /** As a kill: from now on the old engine changes nothing any more, neither in the store nor at the sink. */
   kill(): void {
+    this.#life.ended = true;
     this.#dead.push(this.engine);
     this.#opened.delivery.close();
     this.#opened.store.close();
