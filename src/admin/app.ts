@@ -25,6 +25,7 @@ import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
 import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
 import { guard } from "./guard.ts";
+import { type HealthCheck, healthRoute } from "./health.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { hostGuard, originGuard } from "./origin.ts";
 import { listedRoutes } from "./route_roles.ts";
@@ -53,6 +54,8 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly log: Logger;
   readonly ready?: () => boolean;
   readonly stop?: () => void;
+  /** Parts that know by themselves whether they are well; rules and connections are always looked at. */
+  readonly health?: readonly HealthCheck[];
   /** Without it their routes do not exist. */
   readonly deadLetters?: DeadLetters;
   /** Open connections; without it every connection shows as disconnected. */
@@ -120,6 +123,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
     accountRoutes(app, options.auth.accounts);
   }
   systemRoutes(app, options);
+  healthRoute(app, options);
   metricsRoutes(app, options);
   streamRoutes(app, options);
   ruleRoutes(app, options.rules);

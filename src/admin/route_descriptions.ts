@@ -210,7 +210,22 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
     "POST /": { summary: "The same", gives: shared("System") },
     "GET /ping": { summary: "Answers while the process serves requests" },
     "GET /healthz": done("Answers while the process serves requests"),
-    "GET /readyz": done("Answers 200 once the stored rules are started, 503 before"),
+    "GET /readyz": done("Answers 200 once the stored rules are started, 503 with the reason before"),
+    "GET /api/v1/health": {
+      summary: "How the agent is, with a reason for everything that is not as it should be",
+      gives: object({
+        status: { enum: ["ok", "degraded", "failing"] },
+        ready: flag,
+        reasons: list(object({
+          area: text,
+          severity: { enum: ["warning", "problem"] },
+          "subject?": text,
+          message: text,
+          hint: text,
+        })),
+        total: whole,
+      }),
+    },
     "GET /stop": done("Ends the agent, as SIGTERM does"),
     "POST /stop": done("Ends the agent, as SIGTERM does"),
     "GET /metrics": { summary: "Counters for Prometheus", media: "text/plain" },

@@ -17,6 +17,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["GET POST", "/stop", "admin"],
   ["GET", "/metrics", "viewer"],
   ["GET", "/openapi.json", "viewer"],
+  ["GET", "/api/v1/health", "viewer"],
 
   ["GET", "/streams", "viewer"],
   ["GET", "/streamdetails", "viewer"],

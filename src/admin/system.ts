@@ -3,7 +3,9 @@
  * @module
  */
 import type { Hono } from "hono";
+import type { Rules } from "../runtime/rules.ts";
 import type { AdminEnv } from "./failure.ts";
+import { waitingText } from "./health.ts";
 import { empty, json, sentence } from "./reply.ts";
 
 /** What `GET /` tells. */
@@ -27,9 +29,11 @@ export interface SystemRoutes {
   readonly ready?: () => boolean;
   /** Ends the process soon after it returned; without it `/stop` does not exist. */
   readonly stop?: () => void;
+  /** Of which `/readyz` says how many wait. */
+  readonly rules?: Rules;
 }
 
-export function systemRoutes(app: Hono<AdminEnv>, { info, ready, stop }: SystemRoutes): void {
+export function systemRoutes(app: Hono<AdminEnv>, { info, ready, stop, rules }: SystemRoutes): void {
   app.on(["GET", "POST"], "/", (c) => {
     const now = info();
     return json(c, {
@@ -49,7 +53,7 @@ export function systemRoutes(app: Hono<AdminEnv>, { info, ready, stop }: SystemR
   app.get("/readyz", (c) => {
     if (ready?.() ?? true) return sentence(c, "ok");
     c.header("Content-Type", "text/plain; charset=utf-8");
-    return c.body("not ready", 503);
+    return c.body(rules === undefined ? "not ready" : `not ready: ${waitingText(rules)}`, 503);
   });
 
   if (stop !== undefined) {

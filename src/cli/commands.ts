@@ -68,6 +68,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./top.ts")).top,
   },
   {
+    name: "health",
+    summary: "how a running agent is, with a reason for everything that is not as it should be",
+    load: async () => (await import("./health.ts")).health,
+  },
+  {
     name: "doctor",
     summary: "look for what is wrong on this machine: configuration, ports, clock, disk, database, connections",
     load: async () => (await import("./doctor.ts")).doctor,

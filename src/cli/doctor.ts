@@ -28,6 +28,7 @@ import {
   type Answering,
   certificateFinding,
   connectionFindings,
+  healthFindings,
   type Listened,
   portFinding,
   reachFindings,
@@ -164,6 +165,7 @@ async function examine(args: Arguments, context: CliContext): Promise<Finding[]>
     ...storage.findings,
     ...await inspectMachine({ timezone: config.timezone, environment, files, now }),
     ...devices(configured.sections, storage.database),
+    ...(answering.kind === "weir" ? await healthFindings(client) : []),
     ...await connections(answering, client, configured, storage.database, engineModule),
   ];
 }

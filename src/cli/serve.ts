@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
+import { storageHealth } from "../admin/storage_health.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { Authenticator, type AuthRules } from "../auth/authenticator.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
@@ -282,6 +283,13 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       log,
       info: systemInfo(config.reportedVersion, platform),
       ready: () => isReady,
+      health: [
+        storageHealth({
+          directory: store.directory,
+          notices,
+          unreadable: [...schemas.unreadable, ...streams.unreadable.map(({ name }) => name)],
+        }),
+      ],
       stop: termination.request,
       allowOrigins: config.cors.allowOrigins,
       loopbackOnly: isLoopback(config.listen.hostname),

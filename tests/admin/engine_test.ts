@@ -315,7 +315,7 @@ test("an idle agent has loaded no connector, and each is loaded when something n
     await loads(["nop"], 200, "POST", "/rules/validate", rule);
     await loads(["log"], 201, "POST", "/rules", { ...rule, actions: [{ log: {} }] });
     await reaches(ask, "r1", ({ status }) => status === "running");
-    await loads(["file"], 200, "PUT", "/rules/r1", { ...rule, actions: [{ file: { path: "a" } }] });
+    await loads(["file"], 200, "PUT", "/rules/r1", { ...rule, actions: [{ file: { path: "/dev/null" } }] });
     await loads([], 200, "GET", "/rules/r1/explain");
     await loads(["influx"], 200, "GET", "/metadata/sinks/influx");
     await loads(["influx2"], 400, "POST", "/metadata/sinks/connection/influx2", { addr: "127.0.0.1:1" });

@@ -5,6 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import type { Health } from "../../admin/health.ts";
 import { formatAddress } from "../../platform/listen_error.ts";
 import type { AgentClient } from "../client.ts";
 import { area, type Finding, messageOf } from "./finding.ts";
@@ -124,6 +125,19 @@ export async function connectionFindings(client: AgentClient): Promise<Finding[]
       "see whether its peer runs and lets this machine in",
     );
   });
+}
+
+/** What else the running agent says of itself; its connections have findings of their own. */
+export async function healthFindings(client: AgentClient): Promise<Finding[]> {
+  const { ok, warning, problem, skipped } = area("health");
+  try {
+    const { status, reasons } = await client.json<Health>("GET", "/api/v1/health");
+    const others = reasons.filter((reason) => reason.area !== "connections");
+    if (others.length === 0) return [ok(`The agent is ${status === "ok" ? "well" : status}`)];
+    return others.map(({ severity, message, hint }) => (severity === "problem" ? problem : warning)(message, hint));
+  } catch (error) {
+    return [skipped(`The agent does not tell: ${messageOf(error).split("\n")[0]}`)];
+  }
 }
 
 /** Tries each once. */

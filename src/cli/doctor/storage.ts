@@ -2,9 +2,10 @@
  * The data directory: disk, permissions, database.
  * @module
  */
-import { existsSync, rmSync, statfsSync, type Stats, statSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, type Stats, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { freeSpaceOf, makeRoomHint } from "../../store/free_space.ts";
 import { holderOf, inspectDatabase, type InspectedDatabase } from "../../store/inspect_database.ts";
 import { area, bytesText, type Finding, messageOf } from "./finding.ts";
 
@@ -15,11 +16,6 @@ export interface InspectedStorage {
   /** Undefined when there is none, or it cannot be read. */
   readonly database: InspectedDatabase | undefined;
 }
-
-/** Below that, writing will fail soon; below the other, somebody should know. */
-const freeBytesMin = 32 * 1024 * 1024;
-const freeBytesWanted = 256 * 1024 * 1024;
-const freeFilesMin = 100;
 
 /** Numbers of `statfs(2)`. */
 const types: ReadonlyMap<number, string> = new Map([
@@ -55,16 +51,20 @@ function disk(dataDir: string, exists: boolean): Finding[] {
   const { ok, warning, problem } = area("disk");
   let path = dataDir;
   while (!existsSync(path) && dirname(path) !== path) path = dirname(path);
-  const { type, bsize, bavail, files, ffree } = statfsSync(path);
-  const name = types.get(Number(type) >>> 0) ?? `type 0x${(Number(type) >>> 0).toString(16)}`;
-  const free = Number(bavail) * Number(bsize);
-  const space = `${bytesText(free)} free on ${name} for ${dataDir}`;
-  const makeRoom = "make room: rules with qos 1 or 2, and caches, cannot keep anything on a full disk";
+  const { type, bytes, verdict, filesLeft } = freeSpaceOf(path);
+  const name = types.get(type) ?? `type 0x${type.toString(16)}`;
+  const space = `${bytesText(bytes)} free on ${name} for ${dataDir}`;
   const findings = [
-    free < freeBytesMin ? problem(space, makeRoom) : free < freeBytesWanted ? warning(space, makeRoom) : ok(space),
+    verdict === "problem"
+      ? problem(space, makeRoomHint)
+      : verdict === "warning"
+      ? warning(space, makeRoomHint)
+      : ok(space),
   ];
-  if (Number(files) > 0 && Number(ffree) < freeFilesMin) {
-    findings.push(problem(`Only ${ffree} more files can be made`, "remove files: the file system is out of inodes"));
+  if (filesLeft !== undefined) {
+    findings.push(
+      problem(`Only ${filesLeft} more files can be made`, "remove files: the file system is out of inodes"),
+    );
   }
   if (inMemory.has(name)) {
     findings.push(
