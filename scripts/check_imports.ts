@@ -48,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/cli": [
     "src/admin",
+    "src/audit",
     "src/auth",
     "src/config",
     "src/data_server",
@@ -63,6 +64,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/platform",
   ],
   "src/admin": [
+    "src/audit",
     "src/auth",
     "src/config",
     "src/runtime",
@@ -82,6 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/value",
     "src/diagnostics",
   ],
+  "src/audit": ["src/connector"],
   "src/auth": ["src/store", "src/diagnostics"],
   "src/runtime": [
     "src/sql",
@@ -98,7 +101,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Templates search with the expressions of SQL functions, whose time is bounded.
   "src/template": ["src/sql", "src/value", "src/diagnostics"],
   "src/codec": ["src/connector", "src/value", "src/diagnostics"],
-  "src/store": ["src/connector", "src/value", "src/diagnostics"],
+  "src/store": ["src/audit", "src/connector", "src/value", "src/diagnostics"],
   "src/telemetry": ["src/connector", "src/value", "src/diagnostics"],
   "src/data_server": ["src/connector"],
   "src/connector": ["src/value", "src/diagnostics"],

@@ -21,6 +21,7 @@ export function accountRoutes(app: Hono<AdminEnv>, accounts: Accounts, now: () =
     const given = textField(body, "password");
     const password = given === "" ? generatePassword() : given;
     const user = await accounts.addUser(textField(body, "name"), textField(body, "role"), password);
+    c.set("said", `User ${user.name} is added as ${user.role}.`);
     c.status(201);
     // What was made up is shown this once.
     return jsonText(c, JSON.stringify(given === "" ? { ...user, password } : user));
@@ -32,6 +33,7 @@ export function accountRoutes(app: Hono<AdminEnv>, accounts: Accounts, now: () =
     const name = pathName(c);
     if (password !== "") await accounts.setPassword(name, password);
     if (role !== "") accounts.setRole("user", name, role);
+    c.set("said", [password === "" ? "" : "password", role === "" ? "" : `role ${role}`].filter(Boolean).join(", "));
     return empty(c);
   });
   app.delete("/api/v1/users/:name", failure, (c) => {
@@ -44,6 +46,7 @@ export function accountRoutes(app: Hono<AdminEnv>, accounts: Accounts, now: () =
     const body = await readObject(c, "the token");
     const expires = expiryOf(field(body, "expiresIn"), now());
     const { account, token } = await accounts.addToken(textField(body, "name"), textField(body, "role"), expires);
+    c.set("said", `Token ${account.name} is made as ${account.role}.`);
     c.status(201);
     return jsonText(c, JSON.stringify({ ...account, token }));
   });

@@ -19,6 +19,7 @@ import type { Rules } from "../runtime/rules.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { Struct } from "../value/value.ts";
 import { accountRoutes } from "./accounts.ts";
+import { audited, auditRoute, type AuditRoutes } from "./audit.ts";
 import { type AgentSettings, agentSettingsRoute } from "./agent_settings.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
@@ -68,6 +69,8 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly allowOrigins?: readonly string[];
   /** True where only this machine can connect; names in the Host header are then refused. */
   readonly loopbackOnly?: boolean;
+  /** Without it nothing is recorded. */
+  readonly audit?: AuditRoutes;
   /** Largest request body in bytes. */
   readonly maxBodyBytes?: number;
   /** Who may ask what; everybody everything when absent. */
@@ -115,6 +118,7 @@ function openApiRoute(app: Hono<AdminEnv>, { info, auth }: AdminOptions): void {
 export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.onError(answerError(options.log));
+  if (options.audit !== undefined) app.use("*", audited(options.audit));
   if (options.loopbackOnly === true) app.use("*", hostGuard());
   app.use("*", originGuard(options.allowOrigins ?? []));
   app.use("*", bodyLimit(options.maxBodyBytes ?? maxBodyBytesDefault));
@@ -124,6 +128,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   }
   systemRoutes(app, options);
   healthRoute(app, options);
+  if (options.audit !== undefined) auditRoute(app, options.audit);
   metricsRoutes(app, options);
   streamRoutes(app, options);
   ruleRoutes(app, options.rules);

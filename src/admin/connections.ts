@@ -73,7 +73,9 @@ export function connectionRoutes(app: Hono<AdminEnv>, configs: ConfigRegistry, l
       const id = textField(body, "id");
       await configs.loading(() => configs.createConnection(fromBody(body, id)));
       await live?.changed(id);
-      return sentence(c, "success", 201);
+      const answer = sentence(c, "success", 201);
+      c.set("said", `connection ${id}`);
+      return answer;
     },
   );
 

@@ -48,6 +48,8 @@ export interface AdminEnv {
     failure: Failure;
     /** Who asks; absent where nobody is asked. */
     principal?: Principal;
+    /** What was answered in words, for the audit trail. Never a secret. */
+    said?: string;
   };
   Bindings: {
     /** IP address of the other end; empty when it is not known. */
@@ -138,6 +140,7 @@ export function answerError(log: Logger): (error: Error, context: Context<AdminE
     const isBody = error instanceof BodyError;
     const text = messageOf(error, failure, context.req.param("name"));
     const message = isBody || failure.prefix === undefined ? text : `${failure.prefix}: ${text}`;
+    context.set("said", message);
     if (failure.plainStatus !== undefined) {
       context.header("Content-Type", "text/plain; charset=utf-8");
       return context.body(message, failure.plainStatus);

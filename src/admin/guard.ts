@@ -33,6 +33,7 @@ export function guard({ authenticator, openMetrics = false, log }: GuardOptions)
     if ("refused" in answer) {
       const { refused, message, retryAfterSeconds } = answer;
       if (refused !== "missing") log.warn("A request was refused", { reason: message, address, method, path });
+      context.set("said", message);
       context.header("Content-Type", plain);
       if (retryAfterSeconds !== undefined) context.header("Retry-After", String(retryAfterSeconds));
       if (refused === "locked") return context.body(message, 429);
@@ -40,12 +41,14 @@ export function guard({ authenticator, openMetrics = false, log }: GuardOptions)
       return context.body(message, 401);
     }
     const { principal } = answer;
+    context.set("principal", principal);
     if (!allows(principal.role, needed)) {
       log.warn("A request was refused", { reason: "role", ...nameOf(principal), needed, address, method, path });
+      const message = `${principal.kind} ${principal.name} is ${principal.role}: ${needed} is needed`;
+      context.set("said", message);
       context.header("Content-Type", plain);
-      return context.body(`${principal.kind} ${principal.name} is ${principal.role}: ${needed} is needed`, 403);
+      return context.body(message, 403);
     }
-    context.set("principal", principal);
     await next();
   };
 }

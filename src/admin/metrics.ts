@@ -24,6 +24,7 @@ export interface MetricsRoutes {
   readonly info: () => SystemInfo;
   /** Open connections; without it named ones count as disconnected. */
   readonly live?: LiveConnections;
+  readonly audit?: { readonly auditor: { readonly written: number; readonly failed: number } };
 }
 
 /** Others get their turn after so many milliseconds. */
@@ -59,6 +60,7 @@ export async function* metricsText(options: MetricsRoutes): AsyncGenerator<strin
   await nextTurn();
   all.process((performance.now() - asked) / 1000, options.info());
   all.connections(options);
+  all.audit(options);
   let sliceEnd = performance.now() + sliceMs;
   for (const rule of options.rules.observe()) {
     all.rule(rule);
@@ -197,6 +199,12 @@ class Metrics {
     started: this.#family("process_start_time_seconds", "gauge", "When the agent started, Unix seconds."),
     uptime: this.#family("weir_uptime_seconds", "gauge", "Since the agent started."),
     delay: this.#family("weir_event_loop_delay_seconds", "gauge", "How long one turn of the event loop took just now."),
+    audited: this.#family("weir_audit_entries_total", "counter", "Entries written to the audit trail."),
+    unaudited: this.#family(
+      "weir_audit_failures_total",
+      "counter",
+      "Entries that could not be written to the audit trail.",
+    ),
     build: this.#family("weir_build_info", "gauge", "Always 1; the version is a label."),
   };
   #running = 0;
@@ -242,6 +250,12 @@ class Metrics {
     for (const { id } of configs.connections()) {
       this.#connections.add(labelsText({ name: id }), codes[live?.status(id)?.state ?? "disconnected"]);
     }
+  }
+
+  audit({ audit }: MetricsRoutes): void {
+    if (audit === undefined) return;
+    this.#process.audited.add("", audit.auditor.written);
+    this.#process.unaudited.add("", audit.auditor.failed);
   }
 
   rule({ id, state, nodes, ledger, work }: ObservedRule): void {

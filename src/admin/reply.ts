@@ -7,6 +7,7 @@ import type { AdminEnv } from "./failure.ts";
 
 /** A plain-text sentence. */
 export function sentence(context: Context<AdminEnv>, text: string, status: 200 | 201 = 200): Response {
+  context.set("said", text);
   context.header("Content-Type", "text/plain; charset=utf-8");
   return context.body(text, status);
 }

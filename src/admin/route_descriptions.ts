@@ -443,6 +443,36 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
     "DELETE /config/uploads/:name": done("Removes a file"),
   },
   Accounts: {
+    "GET /api/v1/audit": {
+      summary: "What was done with the agent and by whom, newest first",
+      query: {
+        before: "Only entries with a lower sequence: `next` of the page before",
+        actor: "Only those of this actor, such as `user ada`",
+        since: "Only those from this time on, Unix milliseconds or RFC 3339",
+        limit: "How many at most; 100, and never more than 1000",
+      },
+      gives: object({
+        head: object({ sequence: whole, hash: text }),
+        entries: list(object({
+          sequence: whole,
+          hash: text,
+          event: object({
+            time: whole,
+            action: text,
+            actor: text,
+            role: text,
+            address: text,
+            target: text,
+            subject: text,
+            outcome: { enum: ["done", "failed", "refused"] },
+            status: whole,
+            reason: text,
+            count: whole,
+          }),
+        })),
+        "next?": whole,
+      }),
+    },
     "GET /api/v1/whoami": { summary: "Who asks", gives: object({ name: text, kind: text, role: text }) },
     "GET /api/v1/users": { summary: "All users", gives: list(shared("Account")) },
     "POST /api/v1/users": {

@@ -115,6 +115,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["DELETE", "/ruletest/:name", "editor"],
 
   ["GET", "/api/v1/whoami", "viewer"],
+  ["GET", "/api/v1/audit", "admin"],
   ["GET POST", "/api/v1/users", "admin"],
   ["PATCH DELETE", "/api/v1/users/:name", "admin"],
   ["GET POST", "/api/v1/tokens", "admin"],

@@ -88,6 +88,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./user.ts")).user,
   },
   {
+    name: "audit",
+    summary: "what was done with an agent and by whom: ls, head, verify",
+    load: async () => (await import("./audit.ts")).audit,
+  },
+  {
     name: "token",
     summary: "API tokens of a running agent: ls, create, rm",
     load: async () => (await import("./token.ts")).token,

@@ -4,7 +4,9 @@
  */
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
+import { auditHealth } from "../admin/audit.ts";
 import { storageHealth } from "../admin/storage_health.ts";
+import { Auditor } from "../audit/auditor.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { Authenticator, type AuthRules } from "../auth/authenticator.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
@@ -188,16 +190,19 @@ interface Running {
   readonly store: Store;
   readonly server: HttpServer | undefined;
   readonly dataServer: HttpDataServer;
+  /** Called when nothing runs any more, and the store is still open. */
+  readonly ended: () => void;
 }
 
 /** Stops taking requests, then rules, then the store, and delivery with it. True when all of it ended in time. */
-async function shutDown({ server, dataServer, engine, store }: Running, log: Logger): Promise<boolean> {
+async function shutDown({ server, dataServer, engine, store, ended }: Running, log: Logger): Promise<boolean> {
   const work = (async () => {
     // Their requests would not end by themselves.
     engine.rules.endListening();
     await server?.close(requestGraceMs);
     await engine.close();
     await dataServer.closed();
+    ended();
     store.close();
     return true;
   })();
@@ -232,13 +237,14 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => named.loading(() => checkNamedSettings(config, named, document)));
   const sections = await namedSections(config, engineModule.connectors, context.environment, log);
-  const { store, delivery, notices } = openStore(chooseDataDir(config, context, log));
+  const { store, delivery, audit: trail, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
   const termination = terminationOf(platform, log);
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
+  const auditor = new Auditor({ trail, log, ...(config.audit.keep === 0 ? {} : { keepMs: config.audit.keep }) });
   const service = new ServiceNotifier(context.environment, process.pid, platform.sendDatagram);
   service.keepAlive();
   try {
@@ -259,6 +265,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     const authenticator = new Authenticator(accounts, authRules(config));
     const app = createAdmin({
       auth: { authenticator, accounts, openMetrics: config.auth.openMetrics },
+      audit: { auditor, trail },
       rules: engine.rules,
       streams,
       configs,
@@ -289,6 +296,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
           notices,
           unreadable: [...schemas.unreadable, ...streams.unreadable.map(({ name }) => name)],
         }),
+        auditHealth(auditor),
       ],
       stop: termination.request,
       allowOrigins: config.cors.allowOrigins,
@@ -322,6 +330,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         return response;
       },
     );
+    auditor.start(version);
     tellWhoMayAsk(config, authenticator.isFresh, log);
     await engine.start?.();
     void Promise.resolve(engine.whenStarted?.()).then(() => {
@@ -331,10 +340,10 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     const scheme = tls === undefined ? "http" : "https";
     context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
     footprint.start();
-    await termination.requested;
+    const reason = await termination.requested;
     tellService(log, () => service.stopping());
     footprint.stop();
-    return await shutDown({ engine, server, dataServer, store }, log) ? 0 : 1;
+    return await shutDown({ engine, server, dataServer, store, ended: () => auditor.stop(reason) }, log) ? 0 : 1;
   } catch (error) {
     await server?.close(0);
     await engine?.close();

@@ -3,10 +3,13 @@
  * installation and for one who has lost his password.
  * @module
  */
+import { userInfo } from "node:os";
+import { Auditor } from "../audit/auditor.ts";
 import { Accounts, generatePassword } from "../auth/accounts.ts";
 import { roles } from "../auth/role.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { openStore } from "../store/sqlite.ts";
+import { createLog } from "../telemetry/log.ts";
 import { AgentClient, clientFlags, operand, readVerb, tableText } from "./client.ts";
 import { type Arguments, type CliContext, type Command, UsageError } from "./command.ts";
 
@@ -45,15 +48,31 @@ function overRest(args: Arguments, context: CliContext): Users {
 }
 
 /** Throws what opening the store does while an agent runs on it. */
-function onStore(directory: string): Users {
-  const { store, delivery } = openStore(directory);
+function onStore(directory: string, context: CliContext): Users {
+  const { store, delivery, audit: trail } = openStore(directory);
   const accounts = new Accounts(store);
+  const log = createLog({ level: () => "warn", format: "human", write: context.stderr });
+  const auditor = new Auditor({ trail, log });
+  const done = (verb: string, subject: string) =>
+    auditor.record({ action: `weir user ${verb}`, actor: `machine ${userInfo().username}`, subject });
   return {
     list: () => Promise.resolve(accounts.list("user")),
-    add: async (name, role, password) => void (await accounts.addUser(name, role, password)),
-    setPassword: (name, password) => accounts.setPassword(name, password),
-    setRole: (name, role) => Promise.resolve(accounts.setRole("user", name, role)),
-    remove: (name) => Promise.resolve(accounts.remove("user", name)),
+    add: async (name, role, password) => {
+      await accounts.addUser(name, role, password);
+      done("add", `${name} as ${role}`);
+    },
+    setPassword: async (name, password) => {
+      await accounts.setPassword(name, password);
+      done("passwd", name);
+    },
+    setRole: async (name, role) => {
+      await accounts.setRole("user", name, role);
+      done("role", `${name} as ${role}`);
+    },
+    remove: async (name) => {
+      await accounts.remove("user", name);
+      done("rm", name);
+    },
     close: () => {
       delivery.close();
       store.close();
@@ -77,7 +96,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const name = verb === "ls" ? "" : operand(args, 1, "the name of the user", verb === "role" ? 2 : 1);
   // What the command line lacks is said before anything is opened.
   const secret = verb === "add" || verb === "passwd" ? await readPassword(args, context) : undefined;
-  const users = directory === undefined ? overRest(args, context) : onStore(directory);
+  const users = directory === undefined ? overRest(args, context) : onStore(directory, context);
   try {
     switch (verb) {
       case "ls": {

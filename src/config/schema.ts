@@ -206,6 +206,14 @@ export const configSchema = v.strictObject({
     }),
     {},
   ),
+  /** What was done with the agent, and by whom. */
+  audit: v.optional(
+    v.strictObject({
+      /** Older entries are removed; 0 keeps all. */
+      keep: v.optional(durationMs, "8760h"),
+    }),
+    {},
+  ),
   limits: v.optional(
     v.strictObject({
       requestBodyBytesMax: v.optional(atLeast(1024), 8 * 1024 * 1024),

@@ -16,9 +16,11 @@ import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writ
 import { join, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Diagnostic, diagnostic, fail } from "../diagnostics/diagnostic.ts";
+import type { AuditLog } from "../audit/audit_log.ts";
 import { type DataDir, holdDataDir } from "./data_dir.ts";
 import type { DeliveryStore } from "./delivery_store.ts";
 import { migrations, schemaVersion } from "./migrations/migrations.ts";
+import { SqliteAuditLog } from "./sqlite_audit_log.ts";
 import { SqliteDelivery } from "./sqlite_delivery.ts";
 import { Damaged, sqliteFailure } from "./sqlite_failure.ts";
 import type { Definition, DefinitionKind, Store } from "./store.ts";
@@ -43,6 +45,8 @@ const tables = [
   "outbox_queue",
   "outbox",
   "dead_letter",
+  "audit",
+  "audit_anchor",
 ];
 
 function userVersion(database: DatabaseSync): number {
@@ -177,6 +181,8 @@ export interface OpenedStore {
   readonly store: Store;
   /** Shares the database with the store, and closes with it. */
   readonly delivery: DeliveryStore;
+  /** Shares it, too. */
+  readonly audit: AuditLog;
   /** What the operator should know: E602 when a damaged database was set aside. */
   readonly notices: readonly Diagnostic[];
 }
@@ -210,7 +216,8 @@ export function openStore(directory: string, now: () => number = Date.now): Open
     }
     const onDamaged = () => suspect(file);
     const delivery = new SqliteDelivery({ database, file, onDamaged });
-    return { store: new SqliteStore(database, dataDir, delivery, onDamaged), delivery, notices };
+    const audit = new SqliteAuditLog(database, onDamaged);
+    return { store: new SqliteStore(database, dataDir, delivery, onDamaged), delivery, audit, notices };
   } catch (error) {
     dataDir.release();
     if (["unusable", "full", "busy"].includes(sqliteFailure(error))) {

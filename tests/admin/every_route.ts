@@ -5,8 +5,11 @@
 import type { Hono } from "hono";
 import type { AdminOptions } from "../../src/admin/app.ts";
 import type { AdminEnv } from "../../src/admin/failure.ts";
+import { Auditor } from "../../src/audit/auditor.ts";
+import { MemoryAuditLog } from "../../src/audit/memory_audit_log.ts";
 import { Accounts } from "../../src/auth/accounts.ts";
 import { Authenticator, type AuthRules } from "../../src/auth/authenticator.ts";
+import type { Logger } from "../../src/connector/context.ts";
 import { ConfigRegistry } from "../../src/runtime/configs.ts";
 import { DataTransfer, type TransferTarget } from "../../src/runtime/data_transfer.ts";
 import { SchemaRegistry } from "../../src/runtime/schemas.ts";
@@ -16,6 +19,8 @@ import { MemoryRules } from "./memory_rules.ts";
 
 export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<Partial<AdminOptions>> {
   const accounts = new Accounts(new MemoryStore());
+  const trail = new MemoryAuditLog();
+  const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
   const schemas = await SchemaRegistry.open(new MemoryStore());
   const target = (): TransferTarget => {
     const store = new MemoryStore();
@@ -38,6 +43,7 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       putFrom: () => Promise.resolve("/uploads/a"),
       delete: () => Promise.resolve(),
     },
+    audit: { trail, auditor: new Auditor({ trail, log: silent }) },
     auth: { authenticator: new Authenticator(accounts, rules), accounts },
   };
 }

@@ -5,6 +5,7 @@
 import { definitions } from "./0001_definitions.ts";
 import { delivery } from "./0002_delivery.ts";
 import { retiredSequences } from "./0003_retired_sequences.ts";
+import { audit } from "./0004_audit.ts";
 
 export interface Migration {
   /** One more than the step before; what `PRAGMA user_version` holds after it. */
@@ -12,7 +13,7 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [definitions, delivery, retiredSequences];
+export const migrations: readonly Migration[] = [definitions, delivery, retiredSequences, audit];
 
 /** The version that this weir reads and writes. */
 export const schemaVersion = migrations.at(-1)!.version;
