@@ -47,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "connectors/modbus",
   ],
   "src/cli": [
+    "src/policy",
     "src/admin",
     "src/audit",
     "src/auth",
@@ -64,6 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/platform",
   ],
   "src/admin": [
+    "src/policy",
     "src/audit",
     "src/auth",
     "src/config",
@@ -85,8 +87,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/diagnostics",
   ],
   "src/audit": ["src/connector"],
+  "src/policy": [],
   "src/auth": ["src/store", "src/diagnostics"],
   "src/runtime": [
+    "src/policy",
     "src/sql",
     "src/template",
     "src/codec",
@@ -96,7 +100,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/value",
     "src/diagnostics",
   ],
-  "src/config": ["src/connector", "src/value", "src/diagnostics"],
+  "src/config": ["src/connector", "src/policy", "src/value", "src/diagnostics"],
   "src/sql": ["src/value", "src/diagnostics"],
   // Templates search with the expressions of SQL functions, whose time is bounded.
   "src/template": ["src/sql", "src/value", "src/diagnostics"],

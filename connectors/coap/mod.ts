@@ -156,6 +156,7 @@ export const coap = defineConnector({
     meta: ["uri", "code", "from", "contentFormat", "path", "method", "query"],
     settings: sourceSettings,
     check: checkSource,
+    reaches: ({ uri, datasource }) => ({ url: joinUri(uri, datasource) }),
     open: async (settings, { connection, clock, log }) => {
       if (settings.mode === "server") {
         if (!connection.listens) {

@@ -252,6 +252,7 @@ export const file = defineConnector({
     meta: ["file"],
     settings: sourceSettings,
     check: checkSource,
+    reaches: (settings, context) => ({ path: sourcePath(settings, context) }),
     open: async (settings, context) => await (await import("./open_source.ts")).openSource(settings, context),
   },
   sink: {
@@ -271,6 +272,7 @@ export const file = defineConnector({
     accepts: "payloads",
     settings: sinkSettings,
     check: checkSink,
+    reaches: ({ path }, { resolvePath }) => ({ path: resolvePath?.(path) ?? resolve(path) }),
     open: async (settings, context) => await (await import("./sink.ts")).FileSink.open(settings, context),
   },
   examples: [

@@ -106,6 +106,7 @@ export const httppull = defineConnector({
     meta: [],
     settings: sourceSettings,
     check: checkPull,
+    reaches: ({ url, datasource = "" }) => ({ url: url + datasource }),
     open: async (settings, context) => new (await import("./source.ts")).PullSource(settings, context),
   },
   lookup: {

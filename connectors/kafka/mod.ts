@@ -188,6 +188,7 @@ export const kafka = defineConnector({
     emits: "payloads",
     meta: ["topic", "partition", "offset", "key", "timestamp", "headers"],
     settings: sourceSettings,
+    reaches: ({ datasource }) => ({ topic: datasource }),
     open: async (settings, context) => {
       const { KafkaSource } = await import("./source.ts");
       return await KafkaSource.open(settings, context);

@@ -94,6 +94,7 @@ export const memory = defineConnector({
     emits: "rows",
     meta: ["topic"],
     settings: sourceSettings,
+    reaches: ({ datasource }) => ({ topic: datasource }),
     open: (settings, context) => new MemorySource(settings, context),
   },
   lookup: {
@@ -103,6 +104,7 @@ export const memory = defineConnector({
       "columns than KEY are possible; each way to join by them costs memory for an index.",
     opens: "with table",
     settings: lookupSettings,
+    reaches: ({ datasource }) => ({ topic: datasource }),
     open: (settings, context) => new MemoryLookup(settings, context),
   },
   sink: {

@@ -130,6 +130,7 @@ export const mqtt = defineConnector({
     emits: "payloads",
     meta: ["topic", "qos", "messageId", "properties"],
     settings: sourceSettings,
+    reaches: ({ datasource }) => ({ topic: topicFilters(datasource) }),
     open: async (settings, context) => {
       const { connection } = context;
       const { MqttSource } = await import("./source.ts");

@@ -109,7 +109,7 @@ function diagnosticJson(d: Diagnostic, ofStage: string | undefined): Record<stri
   };
 }
 
-function respond(context: Context<AdminEnv>, status: 400 | 404 | 422 | 500, body: unknown): Response {
+function respond(context: Context<AdminEnv>, status: 400 | 403 | 404 | 422 | 500, body: unknown): Response {
   context.header("Content-Type", "application/json; charset=utf-8");
   context.header("X-Content-Type-Options", "nosniff");
   return context.body(`${JSON.stringify(body)}\n`, status);
@@ -141,13 +141,14 @@ export function answerError(log: Logger): (error: Error, context: Context<AdminE
     const text = messageOf(error, failure, context.req.param("name"));
     const message = isBody || failure.prefix === undefined ? text : `${failure.prefix}: ${text}`;
     context.set("said", message);
-    if (failure.plainStatus !== undefined) {
+    const isForbidden = error.diagnostics.some(({ code }) => code === "E709");
+    if (failure.plainStatus !== undefined && !isForbidden) {
       context.header("Content-Type", "text/plain; charset=utf-8");
       return context.body(message, failure.plainStatus);
     }
     const first = error.diagnostics[0]!;
     const code = isBody ? errorCodes.undefined : errorCode(first.code, failure);
-    return respond(context, code === errorCodes.notFound ? 404 : 400, {
+    return respond(context, isForbidden ? 403 : code === errorCodes.notFound ? 404 : 400, {
       error: code,
       message,
       diagnostics: error.diagnostics.map((d) => diagnosticJson(d, error.text)),

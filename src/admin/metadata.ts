@@ -14,6 +14,7 @@ import { type ConfigRegistry, type ConfigRole, parseSettings } from "../runtime/
 import { type AdminEnv, errorCodes, failing } from "./failure.ts";
 import { pathName } from "./path.ts";
 import { empty, json } from "./reply.ts";
+import type { Actor } from "../policy/actor.ts";
 import type { Settings } from "../runtime/secrets.ts";
 
 const roles: readonly ConfigRole[] = ["source", "sink", "connection"];
@@ -23,7 +24,12 @@ export interface MetadataOptions {
   readonly connectors?: ConnectorList;
   readonly functions?: readonly SqlFunction[];
   /** Throws DiagnosticError E707 or E708. Without it no peer can be asked. */
-  readonly reach?: (role: "source" | "sink" | "lookup", type: string, settings: Settings) => Promise<void>;
+  readonly reach?: (
+    role: "source" | "sink" | "lookup",
+    type: string,
+    settings: Settings,
+    actor?: Actor,
+  ) => Promise<void>;
 }
 
 export function metadataRoutes(app: Hono<AdminEnv>, options: MetadataOptions): void {
@@ -58,7 +64,7 @@ export function metadataRoutes(app: Hono<AdminEnv>, options: MetadataOptions): v
   for (const role of ["source", "sink", "lookup"] as const) {
     app.post(`/metadata/${role}s/connection/:type`, unreached, async (c) => {
       const body = await c.req.text();
-      await reach(role, pathName(c, "type"), body === "" ? {} : parseSettings(body));
+      await reach(role, pathName(c, "type"), body === "" ? {} : parseSettings(body), c.get("principal"));
       return empty(c);
     });
   }

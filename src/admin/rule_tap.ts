@@ -20,7 +20,7 @@ const keepAliveMs = 5_000;
 export function ruleTapRoute(app: Hono<AdminEnv>, rules: Rules): void {
   const missing = (id: string) => `Rule ${id} is not found.`;
   app.get("/api/v1/rules/:name/tap", failing({ prefix: "tap rule error", missing: { message: missing } }), (c) => {
-    const listener = rules.listen(pathName(c), c.req.query("node"));
+    const listener = rules.listen(pathName(c), c.req.query("node"), c.get("principal"));
     c.header("Content-Type", "text/event-stream; charset=utf-8");
     c.header("Cache-Control", "no-store");
     // A proxy that gathers answers would hold back the rows.

@@ -47,12 +47,12 @@ function collectionRoutes(app: Hono<AdminEnv>, rules: Rules): void {
   app.get("/rules", failing({ prefix: "Show rules error" }), (c) => json(c, rules.list()));
 
   app.post("/rules", async (c) => {
-    const id = await rules.create(await c.req.text());
+    const id = await rules.create(await c.req.text(), c.get("principal"));
     return sentence(c, `Rule ${id} was created successfully.`, 201);
   });
 
   app.post("/rules/validate", failing({ plainStatus: 422 }), async (c) => {
-    const { sources } = await rules.validate(await c.req.text());
+    const { sources } = await rules.validate(await c.req.text(), c.get("principal"));
     return json(c, { sources, valid: true });
   });
 
@@ -133,7 +133,7 @@ function itemRoutes(app: Hono<AdminEnv>, rules: Rules): void {
     const id = pathName(c);
     const text = await c.req.text();
     if (text.trim() === "") throw new BodyError("Invalid body: it is empty");
-    await rules.update(id, text);
+    await rules.update(id, text, c.get("principal"));
     return sentence(c, `Rule ${id} was updated successfully.`);
   });
 

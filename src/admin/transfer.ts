@@ -30,7 +30,10 @@ export function transferRoutes(app: Hono<AdminEnv>, { transfer, log, ...places }
 
   app.post("/ruleset/export", (c) => attachment(c, "ruleset.json", JSON.stringify(transfer.ruleset())));
   app.post("/ruleset/import", failing({ prefix: "Import ruleset error", other: errorCodes.undefined }), async (c) => {
-    const { counts, errors } = await transfer.importRuleset(await readContent(c, places, ": bad request"));
+    const { counts, errors } = await transfer.importRuleset(
+      await readContent(c, places, ": bad request"),
+      c.get("principal"),
+    );
     for (const [section, items] of Object.entries(errors)) {
       for (const [name, reason] of Object.entries(items)) {
         log.warn("A part of a ruleset was not imported", { section, name, reason });
@@ -53,7 +56,7 @@ export function transferRoutes(app: Hono<AdminEnv>, { transfer, log, ...places }
     if (c.req.query("stop") === "1") {
       fail("E408", "stop is not supported: there is nothing that only a restart could load", { path: "stop" });
     }
-    const errors = await transfer.importAll(content, c.req.query("partial") === "1");
+    const errors = await transfer.importAll(content, c.req.query("partial") === "1", c.get("principal"));
     if (!hasErrors(errors)) return json(c, { ErrorMsg: "", ConfigResponse: errors });
     return refused(c, errors);
   });

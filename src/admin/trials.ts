@@ -24,7 +24,7 @@ export function trialRoutes(app: Hono<AdminEnv>, { trials, port }: TrialRoutes):
     if (sql === "") throw new BodyError('Invalid body: "sql" is missing');
     const [mockSource, sinkProps] = [objectField(body, "mockSource"), objectField(body, "sinkProps")];
     c.set("failure", { prefix: `fail to run rule ${id}` });
-    await trials.create({ id, sql, mockSource, sinkProps });
+    await trials.create({ id, sql, mockSource, sinkProps }, c.get("principal"));
     return json(c, { id, port: port() });
   });
   const starting = failing({ prefix: "start rule error", missing: { code: errorCodes.undefined } });

@@ -41,6 +41,8 @@ export class Accounts {
   readonly #now: () => number;
   #known: Map<string, StoredAccount> | undefined;
   #revision = 0;
+  /** Called after each change. */
+  onChange: (() => void) | undefined;
 
   /** @param now Unix milliseconds */
   constructor(store: Store, now: () => number = Date.now) {
@@ -56,6 +58,12 @@ export class Accounts {
   /** By kind and name. */
   list(kind: AccountKind): Account[] {
     return [...this.#all().values()].filter((each) => each.kind === kind).map(shown);
+  }
+
+  /** The role that somebody has now; undefined for an unknown account, or one that has expired. */
+  roleOf(kind: AccountKind, name: string): Role | undefined {
+    const account = this.#all().get(`${kind}/${name}`);
+    return account?.expiresMs !== undefined && account.expiresMs <= this.#now() ? undefined : account?.role;
   }
 
   /** True when nobody was ever added, or all were removed. */
@@ -178,6 +186,7 @@ export class Accounts {
   #changed(): void {
     this.#known = undefined;
     this.#revision++;
+    this.onChange?.();
   }
 }
 

@@ -11,6 +11,7 @@ import type { AgentConfig } from "../config/schema.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
+import type { PolicyGuard } from "../runtime/policy_guard.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { SchemaRegistry } from "../runtime/schemas.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
@@ -30,6 +31,8 @@ export interface EngineParts {
   readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;
   readonly log: Logger;
   readonly dataServer?: DataServer;
+  /** Who may read and write what. */
+  readonly policies?: PolicyGuard;
 }
 
 /** The engine as `serve` and `validate` use it. */

@@ -11,6 +11,7 @@ import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { mask, maskSecrets, type Settings } from "../runtime/secrets.ts";
 import { createLog } from "../telemetry/log.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
+import { checkPolicies } from "./policies.ts";
 import { type Arguments, type CliContext, UsageError } from "./command.ts";
 import { configured } from "./configured.ts";
 import { namedSections } from "./ekuiper_settings.ts";
@@ -45,6 +46,7 @@ async function readAll(args: Arguments, context: CliContext): Promise<LoadedConf
   const named = connectorConfigs(connectors);
   const { config, document } = loaded;
   await configured(loaded.file, () => named.loading(() => checkNamedSettings(config, named, document)));
+  await configured(loaded.file, () => checkPolicies(config, connectors, document));
   readTls(config);
   const { httpServerTls } = config.source;
   if (httpServerTls !== undefined) [httpServerTls.certfile, httpServerTls.keyfile].forEach(readPem);

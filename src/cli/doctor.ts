@@ -35,6 +35,7 @@ import {
   whoAnswers,
 } from "./doctor/network.ts";
 import { inspectStorage } from "./doctor/storage.ts";
+import { checkPolicies } from "./policies.ts";
 import { ekuiperSettings, layered, type NamedSections } from "./ekuiper_settings.ts";
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
@@ -58,6 +59,7 @@ async function configuration(args: Arguments, context: CliContext, { connectors 
     shown = loaded.file ?? "none, so everything is as it comes";
     config = loaded.config;
     await connectors.loading(() => checkNamedSettings(config, named, loaded.document));
+    await checkPolicies(config, connectors, loaded.document);
     const { ekuiperDir } = config;
     if (ekuiperDir === undefined) return { config, sections: config, findings: [ok(shown)] };
     const folder = await readEkuiperFolder(ekuiperDir, environment);

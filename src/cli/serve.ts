@@ -27,6 +27,7 @@ import { connectorConfigs } from "../runtime/connector_configs.ts";
 import { DataTransfer, type TransferTarget } from "../runtime/data_transfer.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
 import { addressGuard } from "../runtime/private_network.ts";
+import type { PolicyGuard } from "../runtime/policy_guard.ts";
 import { SchemaRegistry } from "../runtime/schemas.ts";
 import { functions } from "../sql/functions/registry.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
@@ -44,6 +45,7 @@ import {
   type EngineModule,
   UsageError,
 } from "./command.ts";
+import { checkPolicies, policyGuard } from "./policies.ts";
 import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
@@ -85,6 +87,7 @@ function openLog(config: AgentConfig, context: CliContext, level: () => LogLevel
 }
 
 interface AgentParts {
+  readonly policies: PolicyGuard;
   readonly engineModule: EngineModule;
   readonly config: AgentConfig;
   readonly named: ReturnType<typeof connectorConfigs>;
@@ -94,12 +97,12 @@ interface AgentParts {
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
 /** An agent in memory to try definitions on; its rules never run. */
-async function emptyAgent({ engineModule, config, named, sections }: AgentParts): Promise<TransferTarget> {
+async function emptyAgent({ engineModule, config, named, sections, policies }: AgentParts): Promise<TransferTarget> {
   const store = new MemoryStore();
   const configs = new ConfigRegistry({ store, file: sections, ...named });
   const schemas = await SchemaRegistry.open(store);
   const streams = new StreamRegistry({ store, configs, schemas });
-  const { rules } = await engineModule.create({ store, streams, configs, schemas, config, log: silent });
+  const { rules } = await engineModule.create({ store, streams, configs, schemas, config, policies, log: silent });
   return { store, configs, streams, schemas, rules };
 }
 
@@ -236,6 +239,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   platform.trimMemory();
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => named.loading(() => checkNamedSettings(config, named, document)));
+  await configured(file, () => checkPolicies(config, engineModule.connectors, document));
   const sections = await namedSections(config, engineModule.connectors, context.environment, log);
   const { store, delivery, audit: trail, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
@@ -259,9 +263,22 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     const uploads = store.directory === undefined
       ? undefined
       : new Uploads({ directory: store.directory, refusesAddress });
-    engine = await engineModule.create({ store, delivery, streams, configs, schemas, config, log, dataServer });
-    let isReady = false;
     const accounts = new Accounts(store);
+    const policies = policyGuard({ config, accounts, directory: store.directory, auditor, log });
+    engine = await engineModule.create({
+      store,
+      delivery,
+      streams,
+      configs,
+      schemas,
+      config,
+      policies,
+      log,
+      dataServer,
+    });
+    const { rules } = engine;
+    accounts.onChange = () => void rules.recheckPolicies();
+    let isReady = false;
     const authenticator = new Authenticator(accounts, authRules(config));
     const app = createAdmin({
       auth: { authenticator, accounts, openMetrics: config.auth.openMetrics },
@@ -274,7 +291,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       transfer: {
         transfer: new DataTransfer(
           { store, configs, streams, schemas, uploads, rules: engine.rules },
-          () => emptyAgent({ engineModule, config, named, sections }),
+          () => emptyAgent({ engineModule, config, named, sections, policies }),
         ),
         directory: store.directory,
         refusesAddress,

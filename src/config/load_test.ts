@@ -42,6 +42,8 @@ test("an empty file gives the defaults", async () => {
     reportedVersion: "2.4.0",
     cors: { allowOrigins: [] },
     auth: { mode: "auto", audience: "eKuiper", openMetrics: false },
+    policies: [],
+    audit: { keep: 31_536_000_000 },
     limits: { requestBodyBytesMax: 8388608 },
     rule: {
       qos: 0,

@@ -132,6 +132,37 @@ const source = v.strictObject({
   httpServerTls: v.optional(v.strictObject({ certfile: text, keyfile: text })),
 });
 
+const patternValue = v.union(
+  [v.string(), v.number(), v.boolean(), v.array(v.union([v.string(), v.number(), v.boolean()]))],
+  "expected a text, a number, true, false, or a list of these",
+);
+
+/** Of each access, patterns by the names of settings. */
+const resources = v.optional(v.strictObject({
+  read: v.optional(v.array(v.record(v.string(), patternValue, "expected settings with what they may be"))),
+  write: v.optional(v.array(v.record(v.string(), patternValue, "expected settings with what they may be"))),
+}));
+
+const policy = v.strictObject({
+  /** What refusals call it. */
+  name: v.pipe(text, v.nonEmpty("expected a name")),
+  principals: v.pipe(
+    v.array(
+      v.pipe(
+        text,
+        v.regex(
+          /^(\*|(user|token|jwt|certificate|local|files|role):.+)$/,
+          'expected "*", or a kind and a name such as user:ada, token:*, role:editor',
+        ),
+      ),
+      "expected a list of principals",
+    ),
+    v.minLength(1, "expected at least one principal"),
+  ),
+  allow: resources,
+  deny: resources,
+});
+
 export const configSchema = v.strictObject({
   /** Where the admin interface listens. */
   listen: v.optional(listen, "127.0.0.1:9081"),
@@ -206,6 +237,8 @@ export const configSchema = v.strictObject({
     }),
     {},
   ),
+  /** Who may read and write what, beyond what roles say. */
+  policies: v.optional(v.array(policy, "expected a list of policies"), []),
   /** What was done with the agent, and by whom. */
   audit: v.optional(
     v.strictObject({

@@ -152,6 +152,8 @@ export interface SourceRole<Schema extends SettingsSchema, Connection> {
   readonly settings: Schema;
   /** As {@linkcode SinkRoleBase.check}. */
   check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
+  /** As {@linkcode SinkRoleBase.reaches}. */
+  reaches?(settings: v.InferOutput<Schema>, context: CheckContext): Readonly<Record<string, unknown>>;
   /**
    * May throw {@linkcode Disconnected}: the engine tries again after a back-off. A DiagnosticError says that the settings
    * can never work: the rule stops with it.
@@ -173,6 +175,8 @@ export interface LookupRole<Schema extends SettingsSchema, Connection> {
   readonly settings: Schema;
   /** As {@linkcode SinkRoleBase.check}. */
   check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
+  /** As {@linkcode SinkRoleBase.reaches}. */
+  reaches?(settings: v.InferOutput<Schema>, context: CheckContext): Readonly<Record<string, unknown>>;
   /** Throws as that of a source; a DiagnosticError stops the rules that join with the table. */
   open(settings: v.InferOutput<Schema>, context: OpenContext<Connection>): Lookup | Promise<Lookup>;
 }
@@ -201,6 +205,11 @@ interface SinkRoleBase<Schema extends SettingsSchema> {
    * @throws {DiagnosticError} E403, E404.
    */
   check?(settings: v.InferOutput<Schema>, context: CheckContext): void;
+  /**
+   * What the settings lead to where that is not what they say by themselves, for policies: `topic` (one or more, with
+   * wildcards), `path` (absolute), `url`.
+   */
+  reaches?(settings: v.InferOutput<Schema>, context: CheckContext): Readonly<Record<string, unknown>>;
 }
 
 /** A sink that takes encoded messages. Its `open` throws as that of a source. */

@@ -412,6 +412,14 @@ export const codes = {
     explanation: "The peer did not answer, or not as one that can be used.",
     provokes: "POST /metadata/sources/connection/mqtt with a server that is not there",
   },
+  E709: {
+    stage: "admin",
+    title: "Refused by a policy",
+    explanation:
+      "The policies of weir.yaml do not let whoever asks, or whoever saved the rule last, read or write what the rule " +
+      "reads or writes.",
+    provokes: "POST /rules with an action on a topic that no policy allows",
+  },
 } as const satisfies Record<string, CodeEntry>;
 
 /** A code of the table. */

@@ -51,6 +51,8 @@ export interface CreateActionOptions {
   /** Results that cannot be made into messages are sent as errors. */
   readonly sendsErrors: boolean;
   readonly onFailed: (error: DiagnosticError) => void;
+  /** Puts something in front of a sink that was opened. */
+  readonly guarding?: <Sink extends PayloadSink | RowSink>(sink: Sink) => Sink;
   readonly pool: ConnectionPool;
   readonly delivery: DeliveryStore;
   readonly clock: Clock;
@@ -123,7 +125,7 @@ export function createAction(options: CreateActionOptions): Action {
 
 /** @param suffix tells a second sink from the first */
 function opener(
-  { index, rule, durability, pool, clock, log, resolvePath }: CreateActionOptions,
+  { index, rule, durability, pool, clock, log, resolvePath, guarding }: CreateActionOptions,
   action: PreparedAction,
   suffix = "",
 ): ActionOptions["open"] {
@@ -143,7 +145,8 @@ function opener(
     durability,
     ...(payloads === undefined ? {} : { payloads }),
   };
-  return (onStatus) => openRole<PayloadSink | RowSink>(action, open, parts, onStatus);
+  const opening: ActionOptions["open"] = (onStatus) => openRole<PayloadSink | RowSink>(action, open, parts, onStatus);
+  return guarding === undefined ? opening : async (onStatus) => guarding(await opening(onStatus));
 }
 
 interface CreatedQueue {

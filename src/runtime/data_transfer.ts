@@ -5,6 +5,7 @@
  * @module
  */
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
+import type { Actor } from "../policy/actor.ts";
 import type { DefinitionKind, Store } from "../store/store.ts";
 import type { ConfigRegistry, ConfigRole } from "./configs.ts";
 import type { Rules } from "./rules.ts";
@@ -190,9 +191,12 @@ export class DataTransfer {
    *
    * @throws {DiagnosticError} for what is no ruleset
    */
-  async importRuleset(text: string): Promise<{ readonly counts: RulesetCounts; readonly errors: TransferErrors }> {
+  async importRuleset(
+    text: string,
+    actor?: Actor,
+  ): Promise<{ readonly counts: RulesetCounts; readonly errors: TransferErrors }> {
     const data = { ...noErrors(), ...readSections(text, ["streams", "tables", "rules"]) };
-    const { errors, done } = await this.#apply(this.#target, data);
+    const { errors, done } = await this.#apply(this.#target, data, actor);
     return { counts: { streams: done.streams, tables: done.tables, rules: done.rules }, errors };
   }
 
@@ -202,15 +206,15 @@ export class DataTransfer {
    * @returns what is wrong; when all is replaced and anything is wrong, nothing was changed
    * @throws {DiagnosticError} for what is no export
    */
-  async importAll(text: string, partial: boolean): Promise<TransferErrors> {
+  async importAll(text: string, partial: boolean, actor?: Actor): Promise<TransferErrors> {
     const data = readData(text);
     if (!partial) {
-      const tried = await this.#apply(await this.#scratch(), data, true);
+      const tried = await this.#apply(await this.#scratch(), data, actor, true);
       this.#last = tried.errors;
       if (hasErrors(tried.errors)) return tried.errors;
       await this.#clear(data);
     }
-    this.#last = (await this.#apply(this.#target, data)).errors;
+    this.#last = (await this.#apply(this.#target, data, actor)).errors;
     return this.#last;
   }
 
@@ -234,7 +238,7 @@ export class DataTransfer {
   }
 
   /** @param isTrial rules are checked, and not kept */
-  async #apply(target: TransferTarget, data: TransferData, isTrial = false) {
+  async #apply(target: TransferTarget, data: TransferData, actor: Actor | undefined, isTrial = false) {
     const errors = noErrors();
     const done = Object.fromEntries(sections.map((section) => [section, 0])) as Record<Section, number>;
     const each = async (section: Section, work: (name: string, text: string) => Promise<void> | void) => {
@@ -266,8 +270,8 @@ export class DataTransfer {
     await each("tables", (name, text) => configs.loading(() => importStream(streams, "table", name, text)));
     await each("rules", async (id, text) => {
       const own = withId(text, id);
-      if (isTrial) await rules.validate(own);
-      else await rules.update(id, own);
+      if (isTrial) await rules.validate(own, actor);
+      else await rules.update(id, own, actor);
     });
     return { errors, done };
   }

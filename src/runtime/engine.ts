@@ -7,6 +7,7 @@ import type { DataServer } from "../connector/data_server.ts";
 import type { ConnectorList } from "../connector/connector_list.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
 import { builtInFunctions } from "../sql/functions/built_in.ts";
+import { type Actor, nobodyKnown } from "../policy/actor.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
 import { MemoryDelivery } from "../store/memory_delivery.ts";
 import type { Store } from "../store/store.ts";
@@ -18,6 +19,7 @@ import { DeadLetters } from "./durable/dead_letters.ts";
 import { DeliveryUpkeep } from "./durable/delivery_upkeep.ts";
 import { LookupKeeper, LookupTables } from "./lookup_tables.ts";
 import { KeyedStates } from "./keyed_states.ts";
+import type { PolicyGuard } from "./policy_guard.ts";
 import { addressGuard, type NetworkRules } from "./private_network.ts";
 import { propertiesOf, type PropertySetting } from "./properties.ts";
 import { pathResolver } from "./resolve_path.ts";
@@ -59,6 +61,8 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly functions?: FunctionSet;
+  /** Who may read and write what; everybody everything when absent. */
+  readonly policies?: PolicyGuard;
   /** Where connectors serve paths. Absent: those that need it say that there is none. */
   readonly dataServer?: DataServer;
 }
@@ -91,7 +95,7 @@ export interface Engine {
   readonly wantedColumns: (stream: string) => readonly string[];
   readonly newestRow: (stream: string) => Struct | undefined;
   /** Connects to the peer of a connector once, to see whether it can be reached; see {@linkcode reachPeer}. */
-  readonly reach: (role: ReachableRole, type: string, settings: Settings) => Promise<void>;
+  readonly reach: (role: ReachableRole, type: string, settings: Settings, actor?: Actor) => Promise<void>;
   /** Opens the named connections and starts the rules that shall run; thousands of them go on starting after it. */
   start(): Promise<void>;
   /** Resolves when all of them have started. */
@@ -117,6 +121,7 @@ export function createEngine(options: EngineOptions): Engine {
     log,
     timezone: config.timezone,
     resolvePath,
+    ...(options.policies === undefined ? {} : { policies: options.policies }),
     outside: { keyedState: (key) => states.get(key), properties: propertiesOf(config.properties ?? {}) },
   });
   const environment = {
@@ -128,6 +133,7 @@ export function createEngine(options: EngineOptions): Engine {
     timezone: config.timezone,
     ignoreCase: config.ignoreCase ?? false,
     resolvePath,
+    ...(options.policies === undefined ? {} : { policies: options.policies }),
     ...(config.sink === undefined ? {} : { sinkDefaults: config.sink }),
     ...(config.aesKey === undefined ? {} : { aesKey: config.aesKey }),
   };
@@ -157,8 +163,11 @@ export function createEngine(options: EngineOptions): Engine {
     live: connectionsOf(pool, configs, connectors, rules),
     wantedColumns: (stream) => rules.wantedColumns(stream),
     newestRow: (stream) => rules.newestRow(stream),
-    reach: (role, type, settings) =>
+    reach: (role, type, settings, actor) =>
       reachPeer(role, type, settings, {
+        ...(options.policies === undefined
+          ? {}
+          : { permits: (resource) => options.policies!.check(actor ?? nobodyKnown, [resource]) }),
         connectors,
         configs,
         pool,

@@ -25,6 +25,7 @@ import {
 } from "./prepare_role.ts";
 import { prepareAction, type PreparedAction } from "./prepare_action.ts";
 import { planRule } from "./plan_rule.ts";
+import type { PolicyGuard } from "./policy_guard.ts";
 import type { RuleDefinition } from "./rule_definition.ts";
 import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import type { OnFull } from "./rule_inlet.ts";
@@ -47,6 +48,8 @@ export interface RuleEnvironment {
   /** Columns are found without regard to case; see `PlanOptions`. */
   readonly ignoreCase?: boolean;
   readonly resolvePath?: CheckContext["resolvePath"];
+  /** Who may read and write what; everybody everything when absent. */
+  readonly policies?: PolicyGuard;
   /** Settings of every action that does not set them itself. */
   readonly sinkDefaults?: Readonly<Record<string, unknown>>;
   /** The key for `encryption`. */

@@ -8,11 +8,13 @@ import type { ConnectorList } from "../connector/connector_list.ts";
 import type { Connector, OpenContext, SettingsSchema } from "../connector/declare.ts";
 import { acceptedNames } from "../connector/settings.ts";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
+import type { Resource } from "../policy/policy.ts";
 import { actionSettings } from "./action_settings.ts";
 import type { ConfigRegistry } from "./configs.ts";
 import type { ConnectionPool } from "./connections.ts";
 import { lookupSettings } from "./lookup_settings.ts";
 import { type Closable, openRole } from "./open_role.ts";
+import { resourceOf } from "./rule_resources.ts";
 import type { Settings } from "./secrets.ts";
 import { readRoles, takeCommon, withoutOthers } from "./prepare_role.ts";
 import { sourceSettings } from "./source_settings.ts";
@@ -26,6 +28,8 @@ export interface ReachParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly resolvePath?: ConnectorContext["resolvePath"];
+  /** Throws when whoever asks may not connect there. */
+  readonly permits?: (resource: Resource) => void;
 }
 
 const waitMs = 10_000;
@@ -63,6 +67,8 @@ export async function reachPeer(
   const meant = role === "sink" ? resolved.settings : withoutOthers(resolved.settings, own, others);
   const { rest } = takeCommon(meant, commonSettings[role], connector, declared.settings);
   const prepared = readOwn(connector, declared.settings, rest, `${connector.name} ${titles[role]}`);
+  const context = parts.resolvePath === undefined ? {} : { resolvePath: parts.resolvePath };
+  parts.permits?.(resourceOf(role === "sink" ? "write" : "read", prepared, { settings: declared.settings }, context));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onStatus = (state: ConnectionState, message?: string) => {
     if (state === "connected") resolve();

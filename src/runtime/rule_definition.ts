@@ -15,6 +15,7 @@ import {
   unsupported,
 } from "../connector/settings.ts";
 import { type Diagnostic, fail, throwIfAny } from "../diagnostics/diagnostic.ts";
+import type { Actor } from "../policy/actor.ts";
 import type { PlanOptions } from "../sql/plan.ts";
 import { type Graph, propsPath } from "../sql/graph/graph.ts";
 import { readGraph } from "../sql/graph/read_graph.ts";
@@ -189,6 +190,8 @@ export interface RuleDefinition {
   readonly version: string;
   /** The JSON as the user gave it, with the id. */
   readonly json: string;
+  /** Who saved it last, and whose rights it acts with; absent for a rule that nobody is known of. */
+  readonly owner?: Actor;
 }
 
 export interface RuleDefaults {

@@ -16,6 +16,8 @@ import { Feed } from "./feed.ts";
 import { LiveRule, type LiveRuleOptions } from "./live_rule.ts";
 import type { LookupTables } from "./lookup_tables.ts";
 import { openRole } from "./open_role.ts";
+import { nobodyKnown } from "../policy/actor.ts";
+import type { PolicyGuard } from "./policy_guard.ts";
 import type { PreparedRule, PreparedSource } from "./prepare_rule.ts";
 
 export interface LauncherParts {
@@ -27,6 +29,8 @@ export interface LauncherParts {
   readonly timezone: string;
   /** What functions may ask beyond their rule. */
   readonly outside?: LiveRuleOptions["outside"];
+  /** Asked before each message that says by itself where it goes. */
+  readonly policies?: PolicyGuard;
   readonly resolvePath?: ConnectorContext["resolvePath"];
 }
 
@@ -49,7 +53,7 @@ export class RuleLauncher {
 
   /** Starts a rule. Connections need not be there yet; nothing of this fails because of a peer. */
   launch(prepared: PreparedRule, { onEnded, onFailed }: Pick<LiveRuleOptions, "onEnded" | "onFailed">): LiveRule {
-    const { pool, tables, delivery, clock, timezone, resolvePath, outside } = this.#parts;
+    const { pool, tables, delivery, clock, timezone, resolvePath, outside, policies } = this.#parts;
     const { id } = prepared.definition;
     let last: number | undefined;
     const nextSequence = () => last = (last ?? delivery.lastSequence(id)) + 1;
@@ -75,6 +79,9 @@ export class RuleLauncher {
           log,
           resolvePath,
           onFailed: (error) => rule.failed(error),
+          ...(policies === undefined
+            ? {}
+            : { guarding: (sink) => policies.guarding(sink, action, id, prepared.definition.owner ?? nobodyKnown) }),
         })
       ),
       ...(durable === undefined ? {} : { durable }),

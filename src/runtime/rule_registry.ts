@@ -7,6 +7,7 @@
  */
 import type { Clock, Logger } from "../connector/context.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
+import { type Actor, nobodyKnown, readActor } from "../policy/actor.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { DeliveryStore, DeliveryUnit } from "../store/delivery_store.ts";
 import type { Store } from "../store/store.ts";
@@ -65,12 +66,15 @@ export class RuleRegistry implements Rules {
   constructor(parts: RuleRegistryParts) {
     this.#parts = parts;
     this.#runner = new RuleRunner({ ...parts, onDone: (entry) => this.#setTriggered(entry, false) });
-    for (const { name, text } of parts.store.list("rule")) this.#entries.set(name, this.#stored(name, text));
+    const owners = new Map(parts.store.list("rule_owner").map(({ name, text }) => [name, readActor(text)]));
+    for (const { name, text } of parts.store.list("rule")) {
+      this.#entries.set(name, this.#stored(name, text, owners.get(name)));
+    }
   }
 
-  #stored(id: string, json: string): RuleEntry {
+  #stored(id: string, json: string, owner: Actor | undefined): RuleEntry {
     try {
-      return new RuleEntry(id, json, readRule(json, this.#parts.defaults, id));
+      return new RuleEntry(id, json, ownedBy(readRule(json, this.#parts.defaults, id), owner));
     } catch (error) {
       const entry = new RuleEntry(id, json, undefined);
       entry.state = "stopped by error";
@@ -184,8 +188,8 @@ export class RuleRegistry implements Rules {
       }));
   }
 
-  async create(json: string): Promise<string> {
-    const definition = readRule(unmaskRule(json, undefined), this.#parts.defaults);
+  async create(json: string, actor?: Actor): Promise<string> {
+    const definition = ownedBy(readRule(unmaskRule(json, undefined), this.#parts.defaults), actor);
     const { id } = definition;
     if (this.#entries.has(id)) fail("E702", `rule ${id} already exists`, { path: "id" });
     const prepared = await this.#prepare(definition);
@@ -195,9 +199,11 @@ export class RuleRegistry implements Rules {
     return id;
   }
 
-  #prepare(definition: RuleDefinition): Promise<PreparedRule> {
+  async #prepare(definition: RuleDefinition): Promise<PreparedRule> {
     const { environment } = this.#parts;
-    return environment.connectors.loading(() => prepareRule(definition, environment));
+    const prepared = await environment.connectors.loading(() => prepareRule(definition, environment));
+    environment.policies?.checkRule(definition.owner ?? nobodyKnown, prepared);
+    return prepared;
   }
 
   /** Everything up to the start happens at once, so that of several with one id the first wins. */
@@ -210,17 +216,17 @@ export class RuleRegistry implements Rules {
     if (definition.triggered) await entry.enqueue(() => this.#runner.follow(entry, prepared));
   }
 
-  async update(id: string, json: string): Promise<void> {
+  async update(id: string, json: string, actor?: Actor): Promise<void> {
     const known = this.#entries.get(id);
-    const definition = readRule(unmaskRule(json, known?.json), this.#parts.defaults, id);
+    const definition = ownedBy(readRule(unmaskRule(json, known?.json), this.#parts.defaults, id), actor);
     const prepared = await this.#prepare(definition);
     const entry = this.#entries.get(id);
     if (entry === undefined) return await this.#add(definition, prepared);
     // Its passwords may be those of a rule that came while connectors were loaded.
-    if (entry !== known) return await this.update(id, json);
+    if (entry !== known) return await this.update(id, json, actor);
     await entry.enqueue(async () => {
       // Deleted while this waited for its turn: then it creates.
-      if (this.#entries.get(id) !== entry) return await this.update(id, json);
+      if (this.#entries.get(id) !== entry) return await this.update(id, json, actor);
       const before = entry.definition?.version ?? "";
       if (entry.definition !== undefined && !versionAllows(before, definition.version)) {
         const comparison = `version (${before}), new version (${definition.version}) is lower`;
@@ -237,7 +243,11 @@ export class RuleRegistry implements Rules {
 
   async delete(id: string): Promise<void> {
     await this.#command(id, async (entry) => {
-      this.#parts.store.delete("rule", id);
+      const { store } = this.#parts;
+      store.transaction(() => {
+        store.delete("rule", id);
+        store.delete("rule_owner", id);
+      });
       await this.#runner.halt(entry, "canceled manually");
       this.#forget(id);
       this.#entries.delete(id);
@@ -248,16 +258,21 @@ export class RuleRegistry implements Rules {
     return maskRule(this.#require(id).json);
   }
 
-  async validate(json: string): Promise<{ sources: string[] }> {
+  async validate(json: string, actor?: Actor): Promise<{ sources: string[] }> {
     const { id } = readRule(json, this.#parts.defaults);
-    const rule = readRule(unmaskRule(json, this.#entries.get(id)?.json), this.#parts.defaults);
+    const rule = ownedBy(readRule(unmaskRule(json, this.#entries.get(id)?.json), this.#parts.defaults), actor);
     const prepared = await this.#prepare(rule);
     return { sources: [...prepared.plan.sources] };
   }
 
-  #keep({ id, json, temp }: Pick<RuleDefinition, "id" | "json" | "temp">): void {
-    if (temp) this.#parts.store.delete("rule", id);
-    else this.#parts.store.put("rule", id, json);
+  #keep({ id, json, temp, owner }: Pick<RuleDefinition, "id" | "json" | "temp" | "owner">): void {
+    const { store } = this.#parts;
+    store.transaction(() => {
+      if (temp) store.delete("rule", id);
+      else store.put("rule", id, json);
+      if (temp || owner === undefined) store.delete("rule_owner", id);
+      else store.put("rule_owner", id, JSON.stringify({ kind: owner.kind, name: owner.name, role: owner.role }));
+    });
   }
 
   #require(id: string): RuleEntry {
@@ -384,7 +399,7 @@ export class RuleRegistry implements Rules {
     const known = Object.keys(json).find((key) => key.toLowerCase() === name);
     const next = { ...json, [known ?? name]: value };
     const sorted = JSON.stringify(Object.fromEntries(Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))));
-    this.#keep({ id: entry.id, json: sorted, temp: entry.definition?.temp ?? false });
+    this.#keep({ id: entry.id, json: sorted, temp: entry.definition?.temp ?? false, ...ownerOf(entry) });
     entry.json = sorted;
   }
 
@@ -420,10 +435,31 @@ export class RuleRegistry implements Rules {
     return live === undefined ? lastLedger ?? emptyLedger(id) : ledgerOf(live);
   }
 
-  listen(id: string, step?: string): RowListener {
-    const { live, state } = this.#require(id);
+  listen(id: string, step?: string, actor: Actor = nobodyKnown): RowListener {
+    const { live, state, prepared } = this.#require(id);
     if (live === undefined) fail("E703", `Rule ${id} does not run: it is ${state}`, { hint: `weir rule start ${id}` });
+    if (prepared !== undefined) this.#parts.environment.policies?.checkReading(actor, prepared);
     return listenTo(live, step);
+  }
+
+  /**
+   * Looks at all running rules again, when policies, roles or accounts have changed; those that may not run any more are
+   * stopped by an error.
+   */
+  async recheckPolicies(): Promise<void> {
+    const { environment } = this.#parts;
+    const checks = [...this.#entries.values()].map((entry) =>
+      entry.enqueue(async () => {
+        const { live, prepared, definition } = entry;
+        if (live === undefined || prepared === undefined) return;
+        try {
+          environment.policies?.checkRule(definition?.owner ?? nobodyKnown, prepared);
+        } catch (error) {
+          await this.#runner.refuse(entry, error);
+        }
+      })
+    );
+    await Promise.all(checks);
   }
 
   endListening(): void {
@@ -529,4 +565,12 @@ export class RuleRegistry implements Rules {
       b,
     ) => (a.id < b.id ? -1 : 1));
   }
+}
+
+function ownerOf({ definition }: RuleEntry): { readonly owner?: Actor } {
+  return definition?.owner === undefined ? {} : { owner: definition.owner };
+}
+
+function ownedBy(definition: RuleDefinition, owner: Actor | undefined): RuleDefinition {
+  return owner === undefined ? definition : { ...definition, owner };
 }

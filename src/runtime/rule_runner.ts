@@ -7,6 +7,7 @@
  */
 import type { Clock, Logger } from "../connector/context.ts";
 import { DiagnosticError } from "../diagnostics/diagnostic.ts";
+import { nobodyKnown } from "../policy/actor.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { LiveRule } from "./live_rule.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
@@ -59,7 +60,9 @@ export class RuleRunner {
   async #launch(entry: RuleEntry, definition: RuleDefinition, prepared?: PreparedRule): Promise<void> {
     const { environment } = this.#parts;
     try {
-      this.#run(entry, prepared ?? await environment.connectors.loading(() => prepareRule(definition, environment)));
+      const ready = prepared ?? await environment.connectors.loading(() => prepareRule(definition, environment));
+      environment.policies?.checkRule(definition.owner ?? nobodyKnown, ready);
+      this.#run(entry, ready);
     } catch (error) {
       this.#failed(entry, error);
     }
@@ -156,6 +159,13 @@ export class RuleRunner {
       this.#failed(entry, error);
       this.#watch(entry);
     });
+  }
+
+  /** Stops a running rule that may not run any more. To be called in its turn. */
+  async refuse(entry: RuleEntry, error: unknown): Promise<void> {
+    await this.#takeDown(entry, "");
+    this.#failed(entry, error);
+    this.#watch(entry);
   }
 
   /** Outside of its slots, and when it is done with one. */

@@ -2,6 +2,7 @@
  * The rules of an agent, as the admin interface and the CLI see them.
  * @module
  */
+import type { Actor } from "../policy/actor.ts";
 import type { ExplainedStep } from "./explain_tree.ts";
 import type { RuleGuarantee } from "./guarantee.ts";
 import type { WorkFigures } from "./limits/rule_work.ts";
@@ -62,15 +63,16 @@ export interface ObservedRule {
 
 /**
  * Methods throw {@linkcode DiagnosticError}: E1xx to E5xx for what is wrong with the rule, E701 for an unknown id, E702
- * for one that exists, E703 for a text that is not a rule JSON, E704 for a bad id, E706 for a version refused.
+ * for one that exists, E703 for a text that is not a rule JSON, E704 for a bad id, E706 for a version refused, E709 for
+ * what policies refuse `actor`, who is anybody when absent. A rule acts for whoever saved it last.
  */
 export interface Rules {
   /** Sorted by id. */
   list(): RuleSummary[];
   /** Plans, stores and, unless `triggered` is false, starts a rule. Returns its id (generated when the JSON has none). */
-  create(json: string): Promise<string>;
+  create(json: string, actor?: Actor): Promise<string>;
   /** Replaces or creates. A text that does not plan leaves the old rule running. */
-  update(id: string, json: string): Promise<void>;
+  update(id: string, json: string, actor?: Actor): Promise<void>;
   /** Waits until the rule has stopped. */
   delete(id: string): Promise<void>;
   /** The JSON as it was given, passwords as `******`; given back to `update`, that keeps them. */
@@ -107,11 +109,13 @@ export interface Rules {
    *
    * @throws {DiagnosticError} E703 for a rule that does not run or a step that there is not; E705 for too many listeners.
    */
-  listen(id: string, step?: string): RowListener;
+  listen(id: string, step?: string, actor?: Actor): RowListener;
   /** Tells all who listen that the agent stops. */
   endListening(): void;
+  /** Looks at running rules again after policies, roles or accounts have changed; stops those that may not run any more. */
+  recheckPolicies(): Promise<void>;
   /** Checks a rule without storing it; the streams it reads. */
-  validate(json: string): Promise<{ sources: string[] }>;
+  validate(json: string, actor?: Actor): Promise<{ sources: string[] }>;
   /** One JSON object per plan node per line, children indented by one more tab. */
   explain(id: string): Promise<string>;
   /** The plan as a tree for people, with what each step of a running rule has done. */

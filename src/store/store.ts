@@ -18,7 +18,9 @@ export type DefinitionKind =
   | "connection"
   | "schema"
   | "keyed_state"
-  | "account";
+  | "account"
+  // Who saved a rule last, by its id.
+  | "rule_owner";
 
 export interface Definition {
   readonly name: string;

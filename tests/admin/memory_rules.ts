@@ -176,6 +176,10 @@ export class MemoryRules implements Rules {
     return this.listeners.toResults();
   }
 
+  recheckPolicies(): Promise<void> {
+    return Promise.resolve();
+  }
+
   endListening(): void {
     this.listeners.end("the agent stops");
   }

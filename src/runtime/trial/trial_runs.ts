@@ -16,6 +16,7 @@
 import type { Clock, Logger } from "../../connector/context.ts";
 import type { DataServer } from "../../connector/data_server.ts";
 import { diagnostic, DiagnosticError, fail } from "../../diagnostics/diagnostic.ts";
+import { type Actor, nobodyKnown } from "../../policy/actor.ts";
 import type { LiveRule } from "../live_rule.ts";
 import { requireName } from "../names.ts";
 import type { RuleEnvironment } from "../prepare_rule.ts";
@@ -45,6 +46,8 @@ const stopGraceMs = 500;
 
 interface Trial {
   readonly definition: TrialDefinition;
+  /** Who made it. */
+  readonly actor: Actor;
   readonly outlet: TrialOutlet;
   live: LiveRule | undefined;
   /** Ends its serving, and the wait for its end. */
@@ -76,7 +79,7 @@ export class TrialRuns {
    *
    * @throws {DiagnosticError} what is wrong with it; E705 when there are too many; E708 when the data server cannot listen.
    */
-  async create(definition: TrialDefinition): Promise<void> {
+  async create(definition: TrialDefinition, actor: Actor = nobodyKnown): Promise<void> {
     const { id } = definition;
     const { environment, defaults, dataServer, clock, log } = this.#parts;
     requireName(id);
@@ -84,7 +87,10 @@ export class TrialRuns {
     const path = `/test/${id}`;
     const outlet = new TrialOutlet({ path, clock, log: log.with({ trial: id }) });
     // Only one that can run takes the place of another.
-    await environment.connectors.loading(() => prepareTrial(definition, environment, defaults, outlet));
+    const prepared = await environment.connectors.loading(() =>
+      prepareTrial(definition, environment, defaults, outlet)
+    );
+    environment.policies?.checkReading(actor, prepared);
     if (!this.#trials.has(id) && this.#trials.size >= trialsMax) {
       fail("E705", `There are ${trialsMax} trial runs already`, {
         hint: "delete one, or wait: each ends after 10 minutes",
@@ -106,6 +112,7 @@ export class TrialRuns {
     });
     const trial: Trial = {
       definition,
+      actor,
       outlet,
       live: undefined,
       release: () => {
@@ -154,10 +161,11 @@ export class TrialRuns {
     const trial = this.#trials.get(id);
     if (trial === undefined) fail("E701", `Test rule ${id} is not found`);
     const { environment, defaults, launcher, log } = this.#parts;
-    const { definition, outlet } = trial;
+    const { definition, outlet, actor } = trial;
     const prepared = await environment.connectors.loading(() =>
       prepareTrial(definition, environment, defaults, outlet)
     );
+    environment.policies?.checkReading(actor, prepared);
     // Meanwhile it may have been started or deleted.
     if (trial.live !== undefined || this.#trials.get(id) !== trial) return;
     const live: LiveRule = launcher.launch(prepared, {
