@@ -5,6 +5,7 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from "hono";
+import type { ClientCertificate } from "../auth/client_certificate.ts";
 import type { Principal } from "../auth/role.ts";
 import type { Logger } from "../connector/context.ts";
 import type { Code } from "../diagnostics/codes.ts";
@@ -52,6 +53,8 @@ export interface AdminEnv {
   Bindings: {
     /** IP address of the other end; empty when it is not known. */
     address?: string;
+    /** That the client has shown; of an authority that is trusted. */
+    certificate?: ClientCertificate;
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
+import type { AdminHandler } from "../admin_server/admin_handler.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { Authenticator, type AuthRules } from "../auth/authenticator.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
@@ -13,7 +14,7 @@ import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
 import type { Logger, LogLevel } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
-import type { HttpServer, Platform } from "../platform/platform.ts";
+import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
 import { FootprintKeeper } from "../platform/footprint.ts";
 import { journalLine, writesToJournal } from "../platform/journal.ts";
 import { ServiceNotifier } from "../platform/notify.ts";
@@ -151,6 +152,19 @@ function createDataServer(config: AgentConfig, log: Logger): HttpDataServer {
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.");
+}
+
+/** Whoever is on this machine is trusted with the engine's own server, which is small; all others meet one with limits. */
+async function serveAdmin(
+  { listen, limits }: AgentConfig,
+  platform: Platform,
+  tls: TlsOptions | undefined,
+  handler: AdminHandler,
+): Promise<HttpServer> {
+  const options = { ...listen, maxBodyBytes: limits.requestBodyBytesMax };
+  if (tls === undefined && isLoopback(listen.hostname)) return await platform.serve(options, handler);
+  const { serveAdmin } = await import("../admin_server/admin_server.ts");
+  return await serveAdmin({ ...options, ...(tls === undefined ? {} : { tls }) }, handler);
 }
 
 /** A promise that the first signal, or a call of `request`, resolves; the second signal ends the process at once. */
@@ -300,20 +314,13 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       connectors: engineModule.connectors,
       functions,
     });
-    server = await platform.serve(
-      {
-        ...config.listen,
-        maxBodyBytes: config.limits.requestBodyBytesMax,
-        ...(tls === undefined ? {} : { tls }),
-      },
-      async (request, peer) => {
-        // A new rule loads and compiles much at once.
-        if (request.method !== "GET") footprint.makeRoom();
-        const response = await app.fetch(request, { address: peer.address });
-        footprint.look();
-        return response;
-      },
-    );
+    server = await serveAdmin(config, platform, tls, async (request, peer) => {
+      // A new rule loads and compiles much at once.
+      if (request.method !== "GET") footprint.makeRoom();
+      const response = await app.fetch(request, { ...peer });
+      footprint.look();
+      return response;
+    });
     tellWhoMayAsk(config, authenticator.isFresh, log);
     await engine.start?.();
     void Promise.resolve(engine.whenStarted?.()).then(() => {
