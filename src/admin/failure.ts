@@ -133,6 +133,10 @@ export function answerError(log: Logger): (error: Error, context: Context<AdminE
   return (thrown, context) => {
     const error = thrown instanceof StoreError ? storeFailure(thrown) : thrown;
     const failure = context.get("failure") ?? {};
+    // Of the server below, whose classes are not known here: the client has gone, or will be told 413.
+    if (error.name === "RequestBodyError") {
+      return respond(context, 400, { error: errorCodes.undefined, message: error.message });
+    }
     if (!(error instanceof DiagnosticError)) {
       const { method, path } = context.req;
       log.error("admin request failed unexpectedly", { method, path, error: error.stack ?? String(error) });

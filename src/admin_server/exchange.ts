@@ -4,6 +4,7 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AdminHandler } from "./admin_handler.ts";
+import { RequestBodyError } from "../platform/body_limit.ts";
 import type { Connection } from "./connection.ts";
 import type { ServerLimits } from "./limits.ts";
 
@@ -136,7 +137,7 @@ class Body {
       const fail = (why: string) => {
         if (isOver) return;
         isOver = true;
-        controller.error(new RangeError(`Cannot read request body: ${why}`));
+        controller.error(new RequestBodyError(why));
       };
       incoming.on("data", (chunk: Uint8Array) => {
         if (isOver) return;
