@@ -66,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/admin": [
     "src/auth",
+    "src/certificates",
     "src/config",
     "src/runtime",
     "src/sql",
@@ -105,7 +106,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/data_server": ["src/connector"],
   // Who counts as one is the same for connections as for guesses.
   "src/admin_server": ["src/auth", "src/certificates", "src/platform"],
-  "src/certificates": ["src/connector"],
+  "src/certificates": ["src/connector", "src/diagnostics"],
   "src/connector": ["src/value", "src/diagnostics"],
   "src/value": ["src/diagnostics"],
   "src/diagnostics": [],

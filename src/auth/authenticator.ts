@@ -1,5 +1,5 @@
 /**
- * Who sends a request, by its Authorization header.
+ * Who sends a request, by its Authorization header; without one, by the certificate of its connection.
  *
  * Takes a JSON Web Token as it is (eKuiper's way), `Bearer` with one or with an API token, and `Basic` with a user and
  * password. Whoever guesses is made to wait, by address; how many hashes are computed at once is bounded, so that nobody
@@ -9,6 +9,8 @@
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Accounts } from "./accounts.ts";
+import type { ClientCertificate } from "./client_certificate.ts";
+import { type ClientRole, principalOf } from "./client_roles.ts";
 import { readJsonWebToken, TokenError, type TokenRules } from "./json_web_token.ts";
 import type { Principal } from "./role.ts";
 
@@ -23,6 +25,8 @@ export interface AuthRules {
   readonly tokens?: TokenRules | undefined;
   /** Nobody connects without a certificate that is trusted: with `auto`, as good as being on this machine. */
   readonly checksCertificates?: boolean;
+  /** Which certificate is whose. With any, a certificate alone is no more than what they say. */
+  readonly clientRoles?: readonly ClientRole[];
 }
 
 export interface Asked {
@@ -30,6 +34,8 @@ export interface Asked {
   readonly authorization: string | undefined;
   /** IP address of the other end; empty when it is not known. */
   readonly address: string;
+  /** That came with the connection. */
+  readonly certificate?: ClientCertificate | undefined;
 }
 
 export type Answer =
@@ -87,14 +93,17 @@ export class Authenticator {
 
   /** True while nobody has a credential, and only this machine's own requests are taken. */
   get isFresh(): boolean {
-    const { mode, adminToken, tokens } = this.#rules;
-    return mode === "auto" && adminToken === undefined && tokens === undefined && this.#accounts.isEmpty;
+    const { mode, adminToken, tokens, clientRoles = [] } = this.#rules;
+    const isConfigured = adminToken !== undefined || tokens !== undefined || clientRoles.length > 0;
+    return mode === "auto" && !isConfigured && this.#accounts.isEmpty;
   }
 
-  async identify({ authorization, address }: Asked): Promise<Answer> {
+  async identify({ authorization, address, certificate }: Asked): Promise<Answer> {
     if (this.#rules.mode === "off") return { principal: everybody };
     const isLocal = this.isFresh && (this.#rules.checksCertificates === true || isLoopback(address));
     if (authorization === undefined || authorization.trim() === "") {
+      const holder = certificate && principalOf(certificate, this.#rules.clientRoles ?? []);
+      if (holder !== undefined) return { principal: holder };
       return isLocal ? { principal: local } : { refused: "missing", message: "missing_token" };
     }
     const locked = this.#lockOf(address);

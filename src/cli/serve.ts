@@ -14,7 +14,7 @@ import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
 import type { Logger, LogLevel } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
-import type { HttpServer, Platform, TlsOptions } from "../platform/platform.ts";
+import type { HttpServer, Platform } from "../platform/platform.ts";
 import { FootprintKeeper } from "../platform/footprint.ts";
 import { journalLine, writesToJournal } from "../platform/journal.ts";
 import { ServiceNotifier } from "../platform/notify.ts";
@@ -45,7 +45,7 @@ import {
 import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
-import { readPem, readTls } from "./tls_files.ts";
+import { openCertificates, reportsOf, type ServerCertificates, watchCertificates } from "./tls_files.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
@@ -106,6 +106,7 @@ function authRules({ auth, tls }: AgentConfig): AuthRules {
   return {
     mode,
     checksCertificates: tls?.clientCaFile !== undefined,
+    clientRoles: tls?.clientRoles ?? [],
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(keysDir === undefined ? {} : { tokens: { keysDir, audience } }),
   };
@@ -130,24 +131,24 @@ function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): s
 }
 
 /** It listens only while a rule needs it. */
-function createDataServer(config: AgentConfig, log: Logger): HttpDataServer {
-  const { httpServerIp, httpServerPort, httpServerTls } = config.source;
+function createDataServer(config: AgentConfig, { data }: ServerCertificates, log: Logger): HttpDataServer {
+  const { httpServerIp, httpServerPort } = config.source;
   const isPort = httpServerPort >= 1 && httpServerPort <= 65_535;
   if (!isPort) {
     const port = dataServerPortDefault;
     log.warn("source.httpServerPort is no port, so the data server takes another", { given: httpServerPort, port });
   }
-  return new HttpDataServer({
+  const dataServer = new HttpDataServer({
     hostname: httpServerIp,
     port: isPort ? httpServerPort : dataServerPortDefault,
-    ...(httpServerTls === undefined
-      ? {}
-      : { tls: { cert: readPem(httpServerTls.certfile), key: readPem(httpServerTls.keyfile) } }),
+    ...(data === undefined ? {} : { tls: data.current }),
     bodyBytesMax: config.limits.requestBodyBytesMax,
     allowOrigins: config.cors.allowOrigins,
     clock: systemClock,
     log,
   });
+  data?.onChange((pair) => dataServer.renew(pair));
+  return dataServer;
 }
 
 function isLoopback(hostname: string): boolean {
@@ -158,13 +159,15 @@ function isLoopback(hostname: string): boolean {
 async function serveAdmin(
   { listen, limits }: AgentConfig,
   platform: Platform,
-  tls: TlsOptions | undefined,
+  keeper: ServerCertificates["admin"],
   handler: AdminHandler,
 ): Promise<HttpServer> {
   const options = { ...listen, maxBodyBytes: limits.requestBodyBytesMax };
-  if (tls === undefined && isLoopback(listen.hostname)) return await platform.serve(options, handler);
+  if (keeper === undefined && isLoopback(listen.hostname)) return await platform.serve(options, handler);
   const { serveAdmin } = await import("../admin_server/admin_server.ts");
-  return await serveAdmin({ ...options, ...(tls === undefined ? {} : { tls }) }, handler);
+  const server = await serveAdmin({ ...options, ...(keeper === undefined ? {} : { tls: keeper.current }) }, handler);
+  keeper?.onChange((pair) => server.setTls(pair));
+  return server;
 }
 
 /** A promise that the first signal, or a call of `request`, resolves; the second signal ends the process at once. */
@@ -237,8 +240,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const { config, file, document } = await readConfig(args, context);
   let logLevel = config.log.level;
   const log = openLog(config, context, () => logLevel);
-  const tls = readTls(config);
-  const dataServer = createDataServer(config, log);
+  const certificates = await configured(file, () => openCertificates(config, log));
+  const dataServer = createDataServer(config, certificates, log);
   const engineModule = await context.loadEngine();
   // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
   platform.trimMemory();
@@ -295,6 +298,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       },
       log,
       info: systemInfo(config.reportedVersion, platform),
+      certificates: () => reportsOf(certificates),
       ready: () => isReady,
       stop: termination.request,
       allowOrigins: config.cors.allowOrigins,
@@ -314,7 +318,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       connectors: engineModule.connectors,
       functions,
     });
-    server = await serveAdmin(config, platform, tls, async (request, peer) => {
+    server = await serveAdmin(config, platform, certificates.admin, async (request, peer) => {
       // A new rule loads and compiles much at once.
       if (request.method !== "GET") footprint.makeRoom();
       const response = await app.fetch(request, { ...peer });
@@ -327,9 +331,10 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       isReady = true;
       tellService(log, () => service.ready(`weir ${version} runs`));
     });
-    const scheme = tls === undefined ? "http" : "https";
+    const scheme = certificates.admin === undefined ? "http" : "https";
     context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
     footprint.start();
+    watchCertificates(certificates, "start");
     await termination.requested;
     tellService(log, () => service.stopping());
     footprint.stop();
@@ -341,6 +346,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     throw error;
   } finally {
     footprint.stop();
+    watchCertificates(certificates, "stop");
     service.end();
     termination.stopListening();
   }

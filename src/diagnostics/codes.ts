@@ -412,6 +412,13 @@ export const codes = {
     explanation: "The peer did not answer, or not as one that can be used.",
     provokes: "POST /metadata/sources/connection/mqtt with a server that is not there",
   },
+  E716: {
+    stage: "admin",
+    title: "Certificate refused",
+    explanation:
+      "A file of a server's certificate cannot be read or used. While the agent runs, the old one stays in use.",
+    provokes: "tls.keyFile with the key of another certificate",
+  },
 } as const satisfies Record<string, CodeEntry>;
 
 /** A code of the table. */
