@@ -2,7 +2,7 @@
  * The certificates that the configuration names for HTTPS.
  * @module
  */
-import { CertificateKeeper, type CertificateReport } from "../certificates/keeper.ts";
+import type { CertificateKeeper, CertificateReport } from "../certificates/keeper.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Logger } from "../connector/context.ts";
 
@@ -13,7 +13,12 @@ export interface ServerCertificates {
 }
 
 /** @throws {DiagnosticError} E716 for files that cannot be read or used */
-export function openCertificates({ tls, source: { httpServerTls } }: AgentConfig, log: Logger): ServerCertificates {
+export async function openCertificates(
+  { tls, source: { httpServerTls } }: AgentConfig,
+  log: Logger,
+): Promise<ServerCertificates> {
+  if (tls === undefined && httpServerTls === undefined) return {};
+  const { CertificateKeeper } = await import("../certificates/keeper.ts");
   const ca = tls?.clientCaFile === undefined ? {} : { ca: tls.clientCaFile };
   const admin = tls && CertificateKeeper.open({
     server: "admin",
