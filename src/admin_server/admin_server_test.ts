@@ -139,6 +139,35 @@ test("an answer that streams comes as it is made, and ends when the client goes"
   });
 });
 
+test("a large answer arrives whole; one that its client does not read is given up", async () => {
+  let sent = 0;
+  const cancelled = Promise.withResolvers<void>();
+  const handler: AdminHandler = (request) => {
+    if (request.url.endsWith("/large")) return new Response("x".repeat(20_000_000));
+    const chunk = new Uint8Array(100_000);
+    return new Response(
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          sent += chunk.length;
+          controller.enqueue(chunk);
+        },
+        cancel: () => cancelled.resolve(),
+      }),
+    );
+  };
+  await withServer(handler, async (server, url) => {
+    assert.equal((await (await fetch(`${url}large`)).text()).length, 20_000_000);
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.pause();
+    socket.write("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    await cancelled.promise;
+    assert.ok(sent < 50_000_000, `${sent} bytes for nobody`);
+    socket.destroy();
+    await eventually(() => server.connections <= 1);
+  }, { limits: { stallMsMax: 300 } });
+});
+
 test("a request whose client goes is aborted while it is worked on", async () => {
   const started = Promise.withResolvers<void>();
   const aborted = Promise.withResolvers<void>();

@@ -29,12 +29,15 @@ export async function exchange(
   const aborter = new AbortController();
   connection.onEnd = () => aborter.abort(new DOMException("The client has gone", "AbortError"));
   if (connection.ended) connection.onEnd();
+  let answer: Response | undefined;
   try {
-    const answer = await answerOf(request, connection, options, aborter.signal);
+    answer = await answerOf(request, connection, options, aborter.signal);
     if (aborter.signal.aborted) return void await answer.body?.cancel().catch(() => {});
     await send(request, response, answer, options, aborter.signal);
   } catch {
     connection.end();
+    // Without effect where it is being read, which then cancels it.
+    await answer?.body?.cancel().catch(() => {});
   } finally {
     connection.onEnd = undefined;
   }
@@ -216,6 +219,9 @@ async function copy(
       if (!response.write(chunk.value)) await drained(response, stallMsMax, signal);
     }
     response.end();
+  } catch (error) {
+    stop();
+    throw error;
   } finally {
     signal.removeEventListener("abort", stop);
   }

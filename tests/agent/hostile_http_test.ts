@@ -118,6 +118,21 @@ test("with TLS neither handshakes nor requests that never end keep anybody else 
     }, { args: [...everywhere, "--config", config], environment: open });
   }));
 
+test("a tap of an agent that others can reach streams, and ends when the agent does", () =>
+  withAgent(async (agent) => {
+    await createRule((method, path, body) => agent.call(method, path, body));
+    const response = await fetch(`${agent.url}/api/v1/rules/r/tap`);
+    assert.equal(response.status, 200);
+    const reader = response.body!.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    while (!text.includes('data: {"n":1}')) text += decoder.decode((await reader.read()).value, { stream: true });
+    const ended = agent.end();
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) text += decoder.decode(chunk.value);
+    assert.match(text, /event: end/);
+    assert.equal(await ended, 0);
+  }, { args: everywhere, environment: open }));
+
 /** Small, and the same for each seed on every engine. */
 function randomOf(seed: number): (below: number) => number {
   let state = seed >>> 0;
