@@ -2,6 +2,7 @@
  * `PATCH /configs`: what of the configuration changes while the agent runs, until its next start.
  * @module
  */
+import { parseShallow } from "../codec/json_parse.ts";
 import type { Hono } from "hono";
 import type { LogLevel } from "../connector/context.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
@@ -48,7 +49,7 @@ type Given = Readonly<Record<string, unknown>>;
 function read(text: string): Given {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseShallow(text);
   } catch (error) {
     throw new BodyError(`Invalid JSON: ${(error as Error).message}`);
   }

@@ -11,6 +11,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Accounts } from "../auth/accounts.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { CertificateReport } from "../certificates/keeper.ts";
 import type { Logger } from "../connector/context.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
@@ -52,6 +53,8 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly trials?: TrialRoutes;
   readonly uploads?: UploadRoutes;
   readonly info: () => SystemInfo;
+  /** Of the servers that speak HTTPS, for the metrics. */
+  readonly certificates?: () => readonly CertificateReport[];
   readonly log: Logger;
   readonly ready?: () => boolean;
   readonly stop?: () => void;

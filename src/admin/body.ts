@@ -2,6 +2,7 @@
  * Request bodies: JSON whatever the Content-Type says, keys without regard to case, unknown keys ignored.
  * @module
  */
+import { parseShallow } from "../codec/json_parse.ts";
 import type { Context } from "hono";
 import { type AdminEnv, BodyError } from "./failure.ts";
 
@@ -16,7 +17,7 @@ export async function readObject(context: Context<AdminEnv>, what: string): Prom
   const text = await context.req.text();
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseShallow(text);
   } catch (error) {
     throw new BodyError(`Invalid body: Error decoding ${what}: ${(error as Error).message}`);
   }
@@ -24,6 +25,19 @@ export async function readObject(context: Context<AdminEnv>, what: string): Prom
     throw new BodyError(`Invalid body: Error decoding ${what}: expected a JSON object`);
   }
   return value as Body;
+}
+
+/** The body as a JSON list of texts. */
+export async function readTextList(context: Context<AdminEnv>, wanted: string): Promise<string[]> {
+  const text = await context.req.text();
+  let value: unknown;
+  try {
+    value = parseShallow(text);
+  } catch (error) {
+    throw new BodyError(`Invalid body: ${wanted}: ${(error as Error).message}`);
+  }
+  if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
+  throw new BodyError(`Invalid body: ${wanted}`);
 }
 
 /** A value of the body; the key as written first, then any that differs in case only. */

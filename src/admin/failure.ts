@@ -5,6 +5,7 @@
  * @module
  */
 import type { Context, MiddlewareHandler } from "hono";
+import type { ClientCertificate } from "../auth/client_certificate.ts";
 import type { Principal } from "../auth/role.ts";
 import type { Logger } from "../connector/context.ts";
 import type { Code } from "../diagnostics/codes.ts";
@@ -54,6 +55,8 @@ export interface AdminEnv {
   Bindings: {
     /** IP address of the other end; empty when it is not known. */
     address?: string;
+    /** That the client has shown; of an authority that is trusted. */
+    certificate?: ClientCertificate;
   };
 }
 
@@ -132,6 +135,10 @@ export function answerError(log: Logger): (error: Error, context: Context<AdminE
   return (thrown, context) => {
     const error = thrown instanceof StoreError ? storeFailure(thrown) : thrown;
     const failure = context.get("failure") ?? {};
+    // Of the server below, whose classes are not known here: the client has gone, or will be told 413.
+    if (error.name === "RequestBodyError") {
+      return respond(context, 400, { error: errorCodes.undefined, message: error.message });
+    }
     if (!(error instanceof DiagnosticError)) {
       const { method, path } = context.req;
       log.error("admin request failed unexpectedly", { method, path, error: error.stack ?? String(error) });

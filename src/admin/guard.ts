@@ -26,7 +26,11 @@ export function guard({ authenticator, openMetrics = false, log }: GuardOptions)
     const needed = openMetrics && path === "/metrics" ? "open" : neededFor(method, path) ?? "admin";
     if (needed === "open") return await next();
     const address = context.env?.address ?? "";
-    const answer = await authenticator.identify({ authorization: context.req.header("Authorization"), address });
+    const answer = await authenticator.identify({
+      authorization: context.req.header("Authorization"),
+      address,
+      certificate: context.env?.certificate,
+    });
     context.header("Cache-Control", "no-store");
     context.header("X-Content-Type-Options", "nosniff");
     context.header("X-Frame-Options", "DENY");

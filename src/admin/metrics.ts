@@ -7,6 +7,7 @@
  */
 import process from "node:process";
 import type { Hono } from "hono";
+import type { CertificateReport } from "../certificates/keeper.ts";
 import type { ConfigRegistry } from "../runtime/configs.ts";
 import type { Reasons } from "../runtime/ledger.ts";
 import type { WorkFigures } from "../runtime/limits/rule_work.ts";
@@ -22,6 +23,8 @@ export interface MetricsRoutes {
   readonly rules: Rules;
   readonly configs: ConfigRegistry;
   readonly info: () => SystemInfo;
+  /** Of the servers that speak HTTPS. */
+  readonly certificates?: () => readonly CertificateReport[];
   /** Open connections; without it named ones count as disconnected. */
   readonly live?: LiveConnections;
   readonly audit?: { readonly auditor: { readonly written: number; readonly failed: number } };
@@ -61,6 +64,7 @@ export async function* metricsText(options: MetricsRoutes): AsyncGenerator<strin
   all.process((performance.now() - asked) / 1000, options.info());
   all.connections(options);
   all.audit(options);
+  all.certificates(options.certificates?.() ?? []);
   let sliceEnd = performance.now() + sliceMs;
   for (const rule of options.rules.observe()) {
     all.rule(rule);
@@ -207,6 +211,10 @@ class Metrics {
     ),
     build: this.#family("weir_build_info", "gauge", "Always 1; the version is a label."),
   };
+  readonly #certificates = {
+    expires: this.#family("weir_certificate_expires_timestamp_seconds", "gauge", "When it expires, Unix seconds."),
+    changes: this.#family("weir_certificate_changes_total", "counter", "New certificates since the start, by result."),
+  };
   #running = 0;
   #stopped = 0;
 
@@ -243,6 +251,14 @@ class Metrics {
     this.#process.uptime.add("", Math.round(upTimeSeconds * 1000) / 1000);
     this.#process.delay.add("", Math.round(delaySeconds * 1e6) / 1e6);
     this.#process.build.add(labelsText({ version: weirVersion }), 1);
+  }
+
+  certificates(reports: readonly CertificateReport[]): void {
+    for (const { server, expiresMs, taken, refused } of reports) {
+      this.#certificates.expires.add(labelsText({ server }), expiresMs / 1000);
+      this.#certificates.changes.add(labelsText({ server, result: "taken" }), taken);
+      this.#certificates.changes.add(labelsText({ server, result: "refused" }), refused);
+    }
   }
 
   connections({ configs, live }: MetricsRoutes): void {

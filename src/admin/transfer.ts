@@ -9,7 +9,7 @@ import type { Context, Hono } from "hono";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { type DataTransfer, hasErrors, type TransferErrors } from "../runtime/data_transfer.ts";
 import { fetchFile, type FetchLimits } from "../runtime/fetch_file.ts";
-import { readObject, textField } from "./body.ts";
+import { readObject, readTextList, textField } from "./body.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
 import { json, jsonText, sentence } from "./reply.ts";
 
@@ -45,10 +45,7 @@ export function transferRoutes(app: Hono<AdminEnv>, { transfer, log, ...places }
 
   app.get("/data/export", async (c) => attachment(c, "data.json", JSON.stringify(await transfer.all())));
   app.post("/data/export", imports, async (c) => {
-    const ids: unknown = await c.req.json().catch(() => undefined);
-    if (!Array.isArray(ids) || !ids.every((id) => typeof id === "string")) {
-      throw new BodyError("Invalid body: expected a list of the ids of rules");
-    }
+    const ids = await readTextList(c, "expected a list of the ids of rules");
     return attachment(c, "data.json", JSON.stringify(await transfer.only(ids)));
   });
   app.post("/data/import", imports, async (c) => {

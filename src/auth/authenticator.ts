@@ -1,14 +1,17 @@
 /**
- * Who sends a request, by its Authorization header.
+ * Who sends a request, by its Authorization header; without one, by the certificate of its connection.
  *
  * Takes a JSON Web Token as it is (eKuiper's way), `Bearer` with one or with an API token, and `Basic` with a user and
- * password. Whoever guesses is made to wait, by address; how many hashes are computed at once is bounded, so that nobody
+ * password. Whoever guesses is made to wait; how many hashes are computed at once is bounded, so that nobody
  * keeps the rules from running by guessing.
  * @module
  */
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Accounts } from "./accounts.ts";
+import type { ClientCertificate } from "./client_certificate.ts";
+import { type ClientRole, principalOf } from "./client_roles.ts";
+import { AddressGuesses, isLoopback, NameGuesses } from "./guesses.ts";
 import { readJsonWebToken, TokenError, type TokenRules } from "./json_web_token.ts";
 import type { Principal } from "./role.ts";
 
@@ -23,6 +26,8 @@ export interface AuthRules {
   readonly tokens?: TokenRules | undefined;
   /** Nobody connects without a certificate that is trusted: with `auto`, as good as being on this machine. */
   readonly checksCertificates?: boolean;
+  /** Which certificate is whose. With any, a certificate alone is no more than what they say. */
+  readonly clientRoles?: readonly ClientRole[];
 }
 
 export interface Asked {
@@ -30,6 +35,8 @@ export interface Asked {
   readonly authorization: string | undefined;
   /** IP address of the other end; empty when it is not known. */
   readonly address: string;
+  /** That came with the connection. */
+  readonly certificate?: ClientCertificate | undefined;
 }
 
 export type Answer =
@@ -41,24 +48,12 @@ export type Answer =
     readonly retryAfterSeconds?: number;
   };
 
-/** So many wrong ones from an address are for free within the time; then it waits, twice as long after each further one. */
-const freeFailures = 10;
-const forgetMs = 15 * 60_000;
-const lockMs = 30_000;
-const lockMsMax = 15 * 60_000;
-const addressesMax = 10_000;
 /** A hash takes 16 MiB while it is computed. */
 const hashesAtOnce = 2;
 const hashesWaiting = 32;
 /** So long a secret that was right is known without its hash. */
 const rememberMs = 5 * 60_000;
 const rememberedMax = 1_000;
-
-interface Failures {
-  count: number;
-  lastMs: number;
-  lockedUntilMs: number;
-}
 
 interface Remembered {
   readonly principal: Principal;
@@ -73,7 +68,8 @@ export class Authenticator {
   readonly #accounts: Accounts;
   readonly #rules: AuthRules;
   readonly #now: () => number;
-  readonly #failures = new Map<string, Failures>();
+  readonly #addresses: AddressGuesses;
+  readonly #names: NameGuesses;
   readonly #remembered = new Map<string, Remembered>();
   #hashing = 0;
   readonly #queue: (() => void)[] = [];
@@ -83,47 +79,56 @@ export class Authenticator {
     this.#accounts = accounts;
     this.#rules = rules;
     this.#now = now;
+    this.#addresses = new AddressGuesses(now);
+    this.#names = new NameGuesses(now);
   }
 
   /** True while nobody has a credential, and only this machine's own requests are taken. */
   get isFresh(): boolean {
-    const { mode, adminToken, tokens } = this.#rules;
-    return mode === "auto" && adminToken === undefined && tokens === undefined && this.#accounts.isEmpty;
+    const { mode, adminToken, tokens, clientRoles = [] } = this.#rules;
+    const isConfigured = adminToken !== undefined || tokens !== undefined || clientRoles.length > 0;
+    return mode === "auto" && !isConfigured && this.#accounts.isEmpty;
   }
 
-  async identify({ authorization, address }: Asked): Promise<Answer> {
+  async identify({ authorization, address, certificate }: Asked): Promise<Answer> {
     if (this.#rules.mode === "off") return { principal: everybody };
     const isLocal = this.isFresh && (this.#rules.checksCertificates === true || isLoopback(address));
     if (authorization === undefined || authorization.trim() === "") {
+      const holder = certificate && principalOf(certificate, this.#rules.clientRoles ?? []);
+      if (holder !== undefined) return { principal: holder };
       return isLocal ? { principal: local } : { refused: "missing", message: "missing_token" };
     }
-    const locked = this.#lockOf(address);
-    if (locked !== undefined) return locked;
-    const answer = await this.#check(authorization.trim());
-    if ("principal" in answer) this.#failures.delete(address);
-    else if (answer.refused === "wrong") this.#failed(address);
+    const waitMs = this.#addresses.waitMs(address);
+    if (waitMs > 0) return locked(waitMs);
+    const answer = await this.#check(authorization.trim(), address);
+    if ("principal" in answer) this.#addresses.succeeded(address);
+    else if (answer.refused === "wrong") this.#addresses.failed(address);
     return answer;
   }
 
-  async #check(authorization: string): Promise<Answer> {
+  async #check(authorization: string, address: string): Promise<Answer> {
     const known = this.#recall(authorization);
     if (known !== undefined) return { principal: known };
     const [, scheme = "", rest = ""] = /^(\S+)\s+(.+)$/.exec(authorization) ?? [];
-    if (scheme.toLowerCase() === "basic") return await this.#checkPassword(authorization, rest);
+    if (scheme.toLowerCase() === "basic") return await this.#checkPassword(authorization, rest, address);
     const token = scheme.toLowerCase() === "bearer" ? rest : authorization;
     if (this.#isAdminToken(token)) return { principal: { name: "admin-token", kind: "token", role: "admin" } };
     if (token.startsWith("weir_")) return await this.#checkSecret(authorization, () => this.#accounts.byToken(token));
     return this.#checkJsonWebToken(token);
   }
 
-  async #checkPassword(authorization: string, encoded: string): Promise<Answer> {
+  async #checkPassword(authorization: string, encoded: string, address: string): Promise<Answer> {
     const text = Buffer.from(encoded, "base64").toString("utf8");
     const at = text.indexOf(":");
     if (at === -1) return wrong("Basic wants a name and a password");
-    return await this.#checkSecret(
-      authorization,
-      () => this.#accounts.byPassword(text.slice(0, at), text.slice(at + 1)),
-    );
+    const name = text.slice(0, at);
+    const waitMs = this.#names.begin(name, address);
+    if (waitMs > 0) return locked(waitMs);
+    const check = () => this.#accounts.byPassword(name, text.slice(at + 1));
+    const answer = await this.#checkSecret(authorization, check);
+    if ("principal" in answer) this.#names.succeeded(name, address);
+    else if (answer.refused === "wrong") this.#names.failed(name);
+    return answer;
   }
 
   async #checkSecret(authorization: string, check: () => Promise<Principal | undefined>): Promise<Answer> {
@@ -170,26 +175,7 @@ export class Authenticator {
     this.#remembered.set(keyOf(authorization), known);
   }
 
-  // ---------------------------------------------------------------- guessing
-
-  #lockOf(address: string): Answer | undefined {
-    const found = this.#failures.get(address);
-    const leftMs = (found?.lockedUntilMs ?? 0) - this.#now();
-    if (leftMs <= 0) return undefined;
-    return { refused: "locked", message: "too many wrong credentials", retryAfterSeconds: Math.ceil(leftMs / 1000) };
-  }
-
-  #failed(address: string): void {
-    const now = this.#now();
-    const before = this.#failures.get(address);
-    const count = before === undefined || now - before.lastMs > forgetMs ? 1 : before.count + 1;
-    const beyond = count - freeFailures;
-    const waitMs = beyond < 0 ? 0 : Math.min(lockMsMax, lockMs * 2 ** beyond);
-    // The one that has failed the longest ago makes room.
-    this.#failures.delete(address);
-    if (this.#failures.size >= addressesMax) this.#failures.delete(this.#failures.keys().next().value!);
-    this.#failures.set(address, { count, lastMs: now, lockedUntilMs: now + waitMs });
-  }
+  // ---------------------------------------------------------------- computing hashes
 
   async #beginHash(): Promise<boolean> {
     if (this.#hashing < hashesAtOnce) {
@@ -209,6 +195,11 @@ export class Authenticator {
   }
 }
 
+function locked(waitMs: number): Answer {
+  const retryAfterSeconds = Math.ceil(waitMs / 1000);
+  return { refused: "locked", message: "too many wrong credentials", retryAfterSeconds };
+}
+
 function wrong(why: string): Answer {
   return { refused: "wrong", message: `validate token error: ${why}` };
 }
@@ -219,9 +210,4 @@ function digest(text: string): Buffer {
 
 function keyOf(authorization: string): string {
   return digest(authorization).toString("base64");
-}
-
-/** Also of IPv4 in IPv6. */
-export function isLoopback(address: string): boolean {
-  return address === "::1" || /^(::ffff:)?127\./.test(address);
 }

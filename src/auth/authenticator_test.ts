@@ -132,6 +132,49 @@ test("an address that guesses waits longer each time; others do not", async () =
   assert.equal(who(await ask(basic("ada", password), there)), "user ada admin");
 });
 
+test("all addresses of one network of IPv6 count as one, and so does IPv4 in IPv6", async () => {
+  const { ask } = setUp({ mode: "required" });
+  for (let i = 0; i < 10; i++) assert.equal(who(await ask("Bearer weir_guess", `2001:db8:0:1::${i}`)), "wrong");
+  assert.equal(who(await ask("Bearer weir_guess", "2001:db8:0:1:ffff::9")), "locked");
+  assert.equal(who(await ask("Bearer weir_guess", "2001:db8:0:2::9")), "wrong");
+  for (let i = 0; i < 10; i++) await ask("Bearer weir_guess", i % 2 === 0 ? "192.0.2.9" : "::ffff:192.0.2.9");
+  assert.equal(who(await ask("Bearer weir_guess", "192.0.2.9")), "locked");
+});
+
+test("guesses at one user from many addresses are slowed down, and keep him out of nowhere that he is known", async () => {
+  const { ask, accounts, time } = setUp();
+  const password = generatePassword();
+  await accounts.addUser("ada", "admin", password);
+  await accounts.addUser("bob", "viewer", password);
+  const right = basic("ada", password);
+  assert.equal(who(await ask(right, there)), "user ada admin");
+  let guesses = 0;
+  const guess = async (name = "ada") => who(await ask(basic(name, `guess ${guesses}`), `10.0.${guesses++}.1`));
+  for (let i = 0; i < 20; i++) assert.equal(await guess(), "wrong");
+  // What was right lately is known; later it counts that he was there before.
+  time.now += 10 * 60_000;
+  assert.equal(await guess(), "wrong", "the first of a slow row");
+  assert.equal(await guess(), "locked");
+  const unknown = await ask(right, "198.51.100.1");
+  assert.equal(who(unknown), "locked");
+  assert.ok("retryAfterSeconds" in unknown && unknown.retryAfterSeconds === 10);
+  assert.equal(who(await ask(right, here)), "user ada admin", "on the machine itself");
+  time.now += 6 * 60_000;
+  assert.equal(await guess(), "wrong");
+  assert.equal(who(await ask(right, there)), "user ada admin", "where he has been before");
+  assert.equal(who(await ask(basic("bob", password), "198.51.100.2")), "user bob viewer", "another name");
+  // One try in ten seconds, whoever is first.
+  time.now += 10_001;
+  assert.equal(who(await ask(right, "198.51.100.1")), "user ada admin");
+  // Names that are not there behave alike, so that nobody learns which are.
+  for (let i = 0; i < 20; i++) assert.equal(await guess("eve"), "wrong");
+  assert.equal(await guess("eve"), "wrong");
+  assert.equal(await guess("eve"), "locked");
+  time.now += 16 * 60_000;
+  assert.equal(await guess("eve"), "wrong", "forgotten");
+  assert.equal(await guess("eve"), "wrong");
+});
+
 test("more logins at once than can be checked are put off, not piled up", async () => {
   const { ask, accounts } = setUp();
   await accounts.addUser("ada", "admin", generatePassword());

@@ -26,8 +26,11 @@ export function isRole(text: unknown): text is Role {
 
 /** Who asks. */
 export interface Principal {
-  /** Of a user or token its name, of a JWT `issuer/subject`, `local` for somebody on a machine without accounts. */
+  /**
+   * Of a user or token its name, of a JWT `issuer/subject`, of a certificate what the configuration or its subject says,
+   * `local` for somebody on a machine without accounts.
+   */
   readonly name: string;
-  readonly kind: "local" | "user" | "token" | "jwt";
+  readonly kind: "local" | "user" | "token" | "jwt" | "certificate";
   readonly role: Role;
 }

@@ -15,7 +15,7 @@ import { checkPolicies } from "./policies.ts";
 import { type Arguments, type CliContext, UsageError } from "./command.ts";
 import { configured } from "./configured.ts";
 import { namedSections } from "./ekuiper_settings.ts";
-import { readPem, readTls } from "./tls_files.ts";
+import { openCertificates } from "./tls_files.ts";
 
 export const configFileVerbs = ["check", "show", "defaults"] as const;
 
@@ -47,10 +47,8 @@ async function readAll(args: Arguments, context: CliContext): Promise<LoadedConf
   const { config, document } = loaded;
   await configured(loaded.file, () => named.loading(() => checkNamedSettings(config, named, document)));
   await configured(loaded.file, () => checkPolicies(config, connectors, document));
-  readTls(config);
-  const { httpServerTls } = config.source;
-  if (httpServerTls !== undefined) [httpServerTls.certfile, httpServerTls.keyfile].forEach(readPem);
   const log = createLog({ level: "warn", format: "human", write: context.stderr });
+  await configured(loaded.file, () => openCertificates(config, log));
   return { ...loaded, config: { ...config, ...await namedSections(config, connectors, environment, log) } };
 }
 

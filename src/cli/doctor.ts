@@ -26,7 +26,7 @@ import { inspectDevices, inspectMachine } from "./doctor/machine.ts";
 import {
   agentFinding,
   type Answering,
-  certificateFinding,
+  certificateFindings,
   connectionFindings,
   healthFindings,
   type Listened,
@@ -163,7 +163,7 @@ async function examine(args: Arguments, context: CliContext): Promise<Finding[]>
     ...configured.findings,
     agentFinding(answering, url, dataDir, storage.holder),
     ...await Promise.all(ports.map((port) => portFinding(port, answering))),
-    ...(config.tls === undefined ? [] : [certificateFinding(config.tls.certFile, now)]),
+    ...certificateFindings(config, now),
     ...storage.findings,
     ...await inspectMachine({ timezone: config.timezone, environment, files, now }),
     ...devices(configured.sections, storage.database),

@@ -7,6 +7,7 @@ import { createAdmin } from "../admin/app.ts";
 import { auditHealth } from "../admin/audit.ts";
 import { storageHealth } from "../admin/storage_health.ts";
 import { Auditor } from "../audit/auditor.ts";
+import type { AdminHandler } from "../admin_server/admin_handler.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { Authenticator, type AuthRules } from "../auth/authenticator.ts";
 import { defaultDataDir } from "../config/default_data_dir.ts";
@@ -49,7 +50,7 @@ import { checkPolicies, policyGuard } from "./policies.ts";
 import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
-import { readPem, readTls } from "./tls_files.ts";
+import { openCertificates, reportsOf, type ServerCertificates, watchCertificates } from "./tls_files.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
@@ -111,6 +112,7 @@ function authRules({ auth, tls }: AgentConfig): AuthRules {
   return {
     mode,
     checksCertificates: tls?.clientCaFile !== undefined,
+    clientRoles: tls?.clientRoles ?? [],
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(keysDir === undefined ? {} : { tokens: { keysDir, audience } }),
   };
@@ -135,28 +137,43 @@ function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): s
 }
 
 /** It listens only while a rule needs it. */
-function createDataServer(config: AgentConfig, log: Logger): HttpDataServer {
-  const { httpServerIp, httpServerPort, httpServerTls } = config.source;
+function createDataServer(config: AgentConfig, { data }: ServerCertificates, log: Logger): HttpDataServer {
+  const { httpServerIp, httpServerPort } = config.source;
   const isPort = httpServerPort >= 1 && httpServerPort <= 65_535;
   if (!isPort) {
     const port = dataServerPortDefault;
     log.warn("source.httpServerPort is no port, so the data server takes another", { given: httpServerPort, port });
   }
-  return new HttpDataServer({
+  const dataServer = new HttpDataServer({
     hostname: httpServerIp,
     port: isPort ? httpServerPort : dataServerPortDefault,
-    ...(httpServerTls === undefined
-      ? {}
-      : { tls: { cert: readPem(httpServerTls.certfile), key: readPem(httpServerTls.keyfile) } }),
+    ...(data === undefined ? {} : { tls: data.current }),
     bodyBytesMax: config.limits.requestBodyBytesMax,
     allowOrigins: config.cors.allowOrigins,
     clock: systemClock,
     log,
   });
+  data?.onChange((pair) => dataServer.renew(pair));
+  return dataServer;
 }
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || hostname.startsWith("127.");
+}
+
+/** Whoever is on this machine is trusted with the engine's own server, which is small; all others meet one with limits. */
+async function serveAdmin(
+  { listen, limits }: AgentConfig,
+  platform: Platform,
+  keeper: ServerCertificates["admin"],
+  handler: AdminHandler,
+): Promise<HttpServer> {
+  const options = { ...listen, maxBodyBytes: limits.requestBodyBytesMax };
+  if (keeper === undefined && isLoopback(listen.hostname)) return await platform.serve(options, handler);
+  const { serveAdmin } = await import("../admin_server/admin_server.ts");
+  const server = await serveAdmin({ ...options, ...(keeper === undefined ? {} : { tls: keeper.current }) }, handler);
+  keeper?.onChange((pair) => server.setTls(pair));
+  return server;
 }
 
 /** A promise that the first signal, or a call of `request`, resolves; the second signal ends the process at once. */
@@ -232,8 +249,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const { config, file, document } = await readConfig(args, context);
   let logLevel = config.log.level;
   const log = openLog(config, context, () => logLevel);
-  const tls = readTls(config);
-  const dataServer = createDataServer(config, log);
+  const certificates = await configured(file, () => openCertificates(config, log));
+  const dataServer = createDataServer(config, certificates, log);
   const engineModule = await context.loadEngine();
   // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
   platform.trimMemory();
@@ -306,6 +323,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       },
       log,
       info: systemInfo(config.reportedVersion, platform),
+      certificates: () => reportsOf(certificates),
       ready: () => isReady,
       health: [
         storageHealth({
@@ -333,20 +351,13 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       connectors: engineModule.connectors,
       functions,
     });
-    server = await platform.serve(
-      {
-        ...config.listen,
-        maxBodyBytes: config.limits.requestBodyBytesMax,
-        ...(tls === undefined ? {} : { tls }),
-      },
-      async (request, peer) => {
-        // A new rule loads and compiles much at once.
-        if (request.method !== "GET") footprint.makeRoom();
-        const response = await app.fetch(request, { address: peer.address });
-        footprint.look();
-        return response;
-      },
-    );
+    server = await serveAdmin(config, platform, certificates.admin, async (request, peer) => {
+      // A new rule loads and compiles much at once.
+      if (request.method !== "GET") footprint.makeRoom();
+      const response = await app.fetch(request, { ...peer });
+      footprint.look();
+      return response;
+    });
     auditor.start(version);
     tellWhoMayAsk(config, authenticator.isFresh, log);
     await engine.start?.();
@@ -354,9 +365,10 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       isReady = true;
       tellService(log, () => service.ready(`weir ${version} runs`));
     });
-    const scheme = tls === undefined ? "http" : "https";
+    const scheme = certificates.admin === undefined ? "http" : "https";
     context.stdout(`weir ${version} ready on ${scheme}://${formatAddress(server.hostname, server.port)}\n`);
     footprint.start();
+    watchCertificates(certificates, "start");
     const reason = await termination.requested;
     tellService(log, () => service.stopping());
     footprint.stop();
@@ -368,6 +380,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     throw error;
   } finally {
     footprint.stop();
+    watchCertificates(certificates, "stop");
     service.end();
     termination.stopListening();
   }

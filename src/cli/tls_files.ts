@@ -1,25 +1,46 @@
 /**
- * The files that the configuration names for HTTPS.
+ * The certificates that the configuration names for HTTPS.
  * @module
  */
-import { readFileSync } from "node:fs";
+import type { CertificateKeeper, CertificateReport } from "../certificates/keeper.ts";
 import type { AgentConfig } from "../config/schema.ts";
-import type { TlsOptions } from "../platform/platform.ts";
-import { CliError } from "./command.ts";
+import type { Logger } from "../connector/context.ts";
 
-/** @throws {CliError} for a file that cannot be read */
-export function readPem(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
-  }
+/** Of the servers that speak HTTPS. */
+export interface ServerCertificates {
+  readonly admin?: CertificateKeeper;
+  readonly data?: CertificateKeeper;
 }
 
-/** Undefined for plain HTTP. @throws {CliError} for files that cannot be read */
-export function readTls(config: AgentConfig): TlsOptions | undefined {
-  const { tls } = config;
-  if (tls === undefined) return undefined;
-  const ca = tls.clientCaFile === undefined ? {} : { ca: readPem(tls.clientCaFile) };
-  return { cert: readPem(tls.certFile), key: readPem(tls.keyFile), ...ca };
+/** @throws {DiagnosticError} E716 for files that cannot be read or used */
+export async function openCertificates(
+  { tls, source: { httpServerTls } }: AgentConfig,
+  log: Logger,
+): Promise<ServerCertificates> {
+  if (tls === undefined && httpServerTls === undefined) return {};
+  const { CertificateKeeper } = await import("../certificates/keeper.ts");
+  const ca = tls?.clientCaFile === undefined ? {} : { ca: tls.clientCaFile };
+  const admin = tls && CertificateKeeper.open({
+    server: "admin",
+    files: { cert: tls.certFile, key: tls.keyFile, ...ca },
+    settings: { cert: "tls.certFile", key: "tls.keyFile", ca: "tls.clientCaFile" },
+    log,
+  });
+  const section = "source.httpServerTls";
+  const data = httpServerTls && CertificateKeeper.open({
+    server: "data",
+    files: { cert: httpServerTls.certfile, key: httpServerTls.keyfile },
+    settings: { cert: `${section}.certfile`, key: `${section}.keyfile`, ca: section },
+    log,
+  });
+  return { ...(admin === undefined ? {} : { admin }), ...(data === undefined ? {} : { data }) };
+}
+
+/** Begins to look for new files, or ends it. */
+export function watchCertificates({ admin, data }: ServerCertificates, watch: "start" | "stop"): void {
+  for (const keeper of [admin, data]) keeper?.[watch]();
+}
+
+export function reportsOf({ admin, data }: ServerCertificates): CertificateReport[] {
+  return [admin, data].flatMap((keeper) => keeper === undefined ? [] : [keeper.report]);
 }

@@ -9,7 +9,7 @@ import { intMax, intMin, setOwn, type Struct, type Value } from "../value/value.
 export const nestingMax = 256;
 
 /** A text that is not JSON. `offset` counts UTF-16 units from 0. */
-export class JsonSyntaxError extends Error {
+export class JsonSyntaxError extends SyntaxError {
   readonly offset: number;
 
   constructor(message: string, offset: number) {
@@ -32,6 +32,28 @@ export type WholeNumbers = "wide" | "int64";
  */
 export function parseJsonPrecisely(text: string, whole: WholeNumbers): Value {
   return new Parser(text, whole).document();
+}
+
+/**
+ * `JSON.parse` for texts that people send: what nests deeper than {@linkcode nestingMax} is refused before it exhausts the
+ * stack of whatever goes through the value later.
+ *
+ * @throws {SyntaxError} when the text is not JSON
+ * @throws {JsonSyntaxError} when it nests too deep
+ */
+export function parseShallow(text: string): unknown {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) inString = !inString;
+    else if (inString) {
+      if (code === 0x5c) i++;
+    } else if (code === 0x7b || code === 0x5b) {
+      if (++depth > nestingMax) throw new JsonSyntaxError(`nested over ${nestingMax} levels deep`, i);
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+  return JSON.parse(text);
 }
 
 /** True when the brackets of a UTF-8 JSON text nest deeper than {@linkcode nestingMax}; a cheap scan, no parser. */

@@ -122,6 +122,23 @@ const sink = v.strictObject({
   resendPriority: v.optional(oneOf([-1, 0, 1]), 0),
 });
 
+/** A client's certificate and the role of its holder. */
+const clientRole = v.pipe(
+  v.strictObject({
+    /** `*` stands for any text. */
+    commonName: v.optional(v.pipe(text, v.nonEmpty("expected a name"))),
+    alternativeName: v.optional(v.pipe(text, v.nonEmpty("expected a name"))),
+    fingerprint: v.optional(v.pipe(text, v.regex(/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i, "expected a SHA-256 in hex"))),
+    role: oneOf(["viewer", "operator", "editor", "admin"]),
+    name: v.optional(v.pipe(text, v.nonEmpty("expected a name"))),
+  }),
+  v.check(
+    ({ commonName, alternativeName, fingerprint }) =>
+      commonName !== undefined || alternativeName !== undefined || fingerprint !== undefined,
+    "expected commonName, alternativeName or fingerprint",
+  ),
+);
+
 export const dataServerPortDefault = 10_081;
 
 /** The data server, on which connectors serve paths while a rule uses them. */
@@ -215,12 +232,20 @@ export const configSchema = v.strictObject({
     {},
   ),
   /** HTTPS for the admin interface. */
-  tls: v.optional(v.strictObject({
-    certFile: text,
-    keyFile: text,
-    /** Clients must show a certificate of these authorities. */
-    clientCaFile: v.optional(text),
-  })),
+  tls: v.optional(v.pipe(
+    v.strictObject({
+      certFile: text,
+      keyFile: text,
+      /** Clients must show a certificate of these authorities. */
+      clientCaFile: v.optional(text),
+      /** What the holders of certificates may do; the first line that fits counts. */
+      clientRoles: v.optional(v.array(clientRole, "expected a list of roles"), []),
+    }),
+    v.check(
+      ({ clientCaFile, clientRoles }) => clientRoles.length === 0 || clientCaFile !== undefined,
+      "expected clientCaFile beside clientRoles: without it no client shows a certificate",
+    ),
+  )),
   /** Who may use the admin interface. */
   auth: v.optional(
     v.strictObject({

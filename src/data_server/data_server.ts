@@ -63,6 +63,7 @@ export class HttpDataServer implements DataServer {
   readonly #options: DataServerOptions;
   readonly #limits: DataServerLimits;
   readonly #space: BodySpace;
+  #tls: { readonly cert: string; readonly key: string } | undefined;
   readonly #routes = new Map<string, Map<DataRoute["kind"], DataRoute>>();
   readonly #listeners = new Set<StateListener>();
   readonly #sockets = new Set<Socket>();
@@ -76,6 +77,7 @@ export class HttpDataServer implements DataServer {
   constructor(options: DataServerOptions) {
     this.#options = options;
     this.#limits = { ...usual, ...options.limits };
+    this.#tls = options.tls;
     this.#space = new BodySpace(this.#limits.heldBytesMax);
   }
 
@@ -112,6 +114,16 @@ export class HttpDataServer implements DataServer {
       this.#routes.delete(place);
       if (this.#routes.size === 0) this.#use.abort();
     };
+  }
+
+  /**
+   * Takes another certificate: opens the port anew when it is open. Bun's `node:https` cannot exchange one in place, so
+   * connections end within a moment, and clients connect again. Does nothing without TLS.
+   */
+  renew(tls: { readonly cert: string; readonly key: string }): void {
+    if (this.#tls === undefined) return;
+    this.#tls = tls;
+    this.#use.abort();
   }
 
   /** Resolves when it listens on nothing any more, which it does once nothing is served. */
@@ -156,7 +168,8 @@ export class HttpDataServer implements DataServer {
   }
 
   async #listen(): Promise<Server> {
-    const { hostname, port, tls } = this.#options;
+    const { hostname, port } = this.#options;
+    const tls = this.#tls;
     const { headMsMax, requestMsMax, idleMsMax } = this.#limits;
     const options = {
       headersTimeout: Math.min(headMsMax, requestMsMax),

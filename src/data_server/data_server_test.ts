@@ -1,4 +1,9 @@
 import assert from "node:assert/strict";
+import { makeCertificates } from "../../tests/peers/certificates.ts";
+import { connect as connectTls } from "node:tls";
+import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import { connect, createServer, type Socket } from "node:net";
 import { once } from "node:events";
@@ -402,3 +407,34 @@ test("closing lets a request that is under way end", () =>
     assert.equal(await (await answer).text(), "done");
     await server.closed();
   }));
+
+/** The common name of what listens there. */
+function serverName(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
+      resolve(String(socket.getPeerCertificate().subject.CN));
+      socket.destroy();
+    });
+    socket.on("error", reject);
+  });
+}
+
+test("another certificate is taken while paths are served", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-data-server-"));
+  try {
+    const { serverCert, serverKey, clientCert, clientKey } = makeCertificates(folder);
+    const read = (cert: string, key: string) => ({ cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") });
+    await withServer(async ({ server }) => {
+      assert.equal(await serverName(server.address!.port), "weir test server");
+      const states: string[] = [];
+      const end = server.serve("/told", { kind: "GET", handle() {} }, (state) => states.push(state));
+      server.renew(read(clientCert, clientKey));
+      await eventually(() => states.length === 2);
+      assert.deepEqual(states, ["connected", "connected"]);
+      assert.equal(await serverName(server.address!.port), "weir test client");
+      end();
+    }, { tls: read(serverCert, serverKey) });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

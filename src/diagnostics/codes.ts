@@ -420,6 +420,13 @@ export const codes = {
       "reads or writes.",
     provokes: "POST /rules with an action on a topic that no policy allows",
   },
+  E716: {
+    stage: "admin",
+    title: "Certificate refused",
+    explanation:
+      "A file of a server's certificate cannot be read or used. While the agent runs, the old one stays in use.",
+    provokes: "tls.keyFile with the key of another certificate",
+  },
 } as const satisfies Record<string, CodeEntry>;
 
 /** A code of the table. */

@@ -4,6 +4,15 @@
  */
 import type { Peer, RequestHandler } from "./platform.ts";
 
+/** A body that does not come to its end: it is too large, or its client has gone. Known by its name where it is answered. */
+export class RequestBodyError extends RangeError {
+  override readonly name = "RequestBodyError";
+
+  constructor(why: string) {
+    super(`Cannot read request body: ${why}`);
+  }
+}
+
 /**
  * Wraps `handler` so that a request with more than `maxBodyBytes` gets 413. A declared length is refused before the
  * handler runs. A chunked body is counted while it is read: reading fails at the limit, and whatever the handler makes
@@ -29,7 +38,7 @@ export function limitBody(
           length += chunk.byteLength;
           if (length > maxBodyBytes) {
             exceeded = true;
-            controller.error(new RangeError(`Cannot read request body: more than ${maxBodyBytes} bytes`));
+            controller.error(new RequestBodyError(`more than ${maxBodyBytes} bytes`));
           } else {
             controller.enqueue(chunk);
           }

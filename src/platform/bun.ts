@@ -27,7 +27,6 @@ interface BunServeOptions {
   idleTimeout: number;
   development: boolean;
   reusePort: boolean;
-  tls?: { cert: string; key: string; ca?: string; requestCert?: boolean; rejectUnauthorized?: boolean };
   fetch(request: Request, server: BunServer): Response | Promise<Response>;
   error(error: Error): Response;
 }
@@ -87,7 +86,7 @@ export function bunPlatform(): Platform {
 }
 
 function serve(bun: BunApi, options: ServeOptions, handler: RequestHandler): HttpServer {
-  const { hostname, port, maxBodyBytes, tls } = options;
+  const { hostname, port, maxBodyBytes } = options;
   let server: BunServer;
   try {
     server = bun.serve({
@@ -98,14 +97,11 @@ function serve(bun: BunApi, options: ServeOptions, handler: RequestHandler): Htt
       development: false,
       // `development: false` alone would turn it on, and a second agent would share the port without a word.
       reusePort: false,
-      ...(tls !== undefined && {
-        tls: { ...tls, ...(tls.ca !== undefined && { requestCert: true, rejectUnauthorized: true }) },
-      }),
       fetch: (request, server) => answer(request, server, handler),
       error: () => new Response("Internal Server Error", { status: 500 }),
     });
   } catch (error) {
-    throw toListenError(hostname, port, tls !== undefined, error);
+    throw toListenError(hostname, port, false, error);
   }
 
   let closed: Promise<void> | undefined;

@@ -54,15 +54,7 @@ function socketCalls(): SocketCalls {
 }
 
 function serve(options: ServeOptions, handler: RequestHandler): HttpServer {
-  const { hostname, port, maxBodyBytes, tls } = options;
-  if (tls?.ca !== undefined) {
-    throw toListenError(
-      hostname,
-      port,
-      false,
-      new Error("Deno cannot ask clients for a certificate; use the released binary for mutual TLS"),
-    );
-  }
+  const { hostname, port, maxBodyBytes } = options;
   const cuts: Cuts = { requests: new AbortController(), connections: new AbortController() };
   const limited = limitBody(handler, maxBodyBytes);
   let server: Deno.HttpServer<Deno.NetAddr>;
@@ -74,13 +66,12 @@ function serve(options: ServeOptions, handler: RequestHandler): HttpServer {
         signal: cuts.connections.signal,
         onListen() {},
         onError: () => new Response("Internal Server Error", { status: 500 }),
-        ...(tls !== undefined && { cert: tls.cert, key: tls.key }),
       },
       (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) =>
         answerUntilAborted(cuts.requests.signal, limited(request, { address: info.remoteAddr.hostname })),
     );
   } catch (error) {
-    throw toListenError(hostname, port, tls !== undefined, error);
+    throw toListenError(hostname, port, false, error);
   }
 
   let closed: Promise<void> | undefined;

@@ -28,6 +28,8 @@ export function toListenError(hostname: string, port: number, tls: boolean, caus
       );
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
+    // Deno's word for it.
+    case "EINVAL":
       return new ListenError(
         `Cannot listen on "${address}": this machine has no such address; use 127.0.0.1 for local clients only or ` +
           `0.0.0.0 for every interface`,

@@ -35,7 +35,6 @@ export interface ServeOptions {
   readonly port: number;
   /** Largest request body in bytes; a larger one gets 413. */
   readonly maxBodyBytes: number;
-  readonly tls?: TlsOptions;
 }
 
 /** The other end of a request's connection. */
@@ -71,8 +70,9 @@ export interface Platform {
   /** Command line arguments without the program's name. */
   readonly args: readonly string[];
   /**
-   * Serves `handler`, which must not throw: an error that escapes it becomes a bare 500.
-   * Rejects with a {@linkcode ListenError} when the address cannot be bound or the certificate cannot be used.
+   * Serves `handler`, which must not throw: an error that escapes it becomes a bare 500. Over plain HTTP, and with next to
+   * no limits on what a client may take: for clients on this machine.
+   * Rejects with a {@linkcode ListenError} when the address cannot be bound.
    */
   serve(options: ServeOptions, handler: RequestHandler): Promise<HttpServer>;
   /** Calls `handler` on SIGTERM and SIGINT; returns the way to stop listening. */

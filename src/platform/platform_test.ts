@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { ListenError } from "./listen_error.ts";
@@ -168,69 +163,6 @@ test("close() does not wait for idle connections", async () => {
     await ended.promise;
     assert.ok(performance.now() - begin < 5_000);
   });
-});
-
-/** A self-signed authority, a server certificate and a client certificate, made by the system's openssl. */
-function makeCertificates(): { ca: string; cert: string; key: string; clientCert: string; clientKey: string } {
-  const folder = mkdtempSync(join(tmpdir(), "weir-platform-"));
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
-  try {
-    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=weir test", "-days", "2");
-    for (const name of ["server", "client"]) {
-      const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
-      openssl("req", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, ...subject);
-      const authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy"];
-      openssl("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.pem`, "-days", "2", ...authority);
-    }
-    const read = (name: string) => readFileSync(join(folder, name), "utf8");
-    return {
-      ca: read("ca.pem"),
-      cert: read("server.pem"),
-      key: read("server.key"),
-      clientCert: read("client.pem"),
-      clientKey: read("client.key"),
-    };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function getHttps(port: number, ca: string, client: { cert?: string; key?: string } = {}): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest({ host: "127.0.0.1", port, ca, ...client, agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    request.on("error", reject);
-    request.end();
-  });
-}
-
-test("serve() speaks TLS", async () => {
-  const { ca, cert, key } = makeCertificates();
-  await withServer(() => new Response("secure"), async (server) => {
-    assert.equal(await getHttps(server.port, ca), 200);
-  }, { tls: { cert, key } });
-});
-
-test("serve() names a certificate it cannot use", async () => {
-  const tls = { cert: "not a certificate", key: "not a key" };
-  const serving = platform.serve({ hostname: "127.0.0.1", port: 0, maxBodyBytes: 1, tls }, () => new Response());
-  await assert.rejects(serving, /Cannot listen on "127\.0\.0\.1:0": .+; check the TLS certificate and key/);
-});
-
-test("serve() asks clients for a certificate, or refuses to start where the engine cannot", async () => {
-  const { ca, cert, key, clientCert, clientKey } = makeCertificates();
-  const options = { hostname: "127.0.0.1", port: 0, maxBodyBytes: 1, tls: { cert, key, ca } };
-  if (platform.engine.name === "deno") {
-    await assert.rejects(platform.serve(options, () => new Response()), /cannot ask clients for a certificate/);
-    return;
-  }
-  await withServer(() => new Response(), async (server) => {
-    assert.equal(await getHttps(server.port, ca, { cert: clientCert, key: clientKey }), 200);
-    await assert.rejects(getHttps(server.port, ca));
-  }, options);
 });
 
 test("memory() reports a peak at or above the present", () => {

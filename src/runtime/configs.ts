@@ -5,6 +5,7 @@
  * the same confKey overlay each other one by one.
  * @module
  */
+import { parseShallow } from "../codec/json_parse.ts";
 import type { SettingsSchema } from "../connector/declare.ts";
 import { acceptedNames, mergeSettings } from "../connector/settings.ts";
 import { diagnostic, DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
@@ -121,7 +122,7 @@ function take(settings: Settings, name: string): unknown {
 export function parseSettings(json: string): Settings {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = parseShallow(json);
   } catch (error) {
     fail("E703", `Error decoding json: ${(error as Error).message}`);
   }

@@ -4,6 +4,7 @@
  * An import that replaces everything is tried first on an empty agent in memory: what would fail there changes nothing.
  * @module
  */
+import { parseShallow } from "../codec/json_parse.ts";
 import { DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import type { Actor } from "../policy/actor.ts";
 import type { DefinitionKind, Store } from "../store/store.ts";
@@ -280,7 +281,7 @@ export class DataTransfer {
 // ---------------------------------------------------------------- single items
 
 function readUpload(name: string, text: string): UploadRequest {
-  const request: unknown = JSON.parse(text);
+  const request: unknown = parseShallow(text);
   requireUploadName(name);
   if (typeof request !== "object" || request === null) fail("E703", "an upload must be a JSON object");
   const { content, base64, file } = request as Record<string, unknown>;
@@ -294,7 +295,7 @@ function readUpload(name: string, text: string): UploadRequest {
 }
 
 async function importSchema(schemas: SchemaRegistry, name: string, text: string): Promise<void> {
-  const { content = "", file = "", version = "", imports = {} } = JSON.parse(text) as Partial<
+  const { content = "", file = "", version = "", imports = {} } = parseShallow(text) as Partial<
     { content: string; file: string; version: string; imports: Record<string, string> }
   >;
   const [, own] = /^protobuf_(.+)$/.exec(name) ?? fail("E408", "only protobuf schemas are supported");
@@ -303,13 +304,13 @@ async function importSchema(schemas: SchemaRegistry, name: string, text: string)
 }
 
 function importConfigs(configs: ConfigRegistry, role: ConfigRole, type: string, text: string): void {
-  for (const [key, settings] of Object.entries(JSON.parse(text) as Record<string, Settings>)) {
+  for (const [key, settings] of Object.entries(parseShallow(text) as Record<string, Settings>)) {
     configs.putConfKey(role, type, key, settings);
   }
 }
 
 function importConnections(configs: ConfigRegistry, type: string, text: string): void {
-  for (const [id, settings] of Object.entries(JSON.parse(text) as Record<string, Settings>)) {
+  for (const [id, settings] of Object.entries(parseShallow(text) as Record<string, Settings>)) {
     const connection = { id, type, settings };
     if (configs.connection(id) === undefined) configs.createConnection(connection);
     else configs.updateConnection(connection);
@@ -324,7 +325,7 @@ function importStream(streams: StreamRegistry, target: StreamTarget, name: strin
 
 /** The id may stand beside the rule alone. */
 function withId(text: string, id: string): string {
-  const rule: unknown = JSON.parse(text);
+  const rule: unknown = parseShallow(text);
   if (typeof rule !== "object" || rule === null || Array.isArray(rule)) fail("E703", "a rule must be a JSON object");
   return Object.hasOwn(rule as object, "id") ? text : JSON.stringify({ id, ...rule as object });
 }
@@ -349,7 +350,7 @@ function readSections<Name extends string>(
 ): Record<Name, Record<string, string>> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseShallow(text);
   } catch (error) {
     fail("E703", `configuration unmarshal with error ${(error as Error).message}`);
   }

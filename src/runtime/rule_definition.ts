@@ -2,6 +2,7 @@
  * A rule's JSON, checked: what it says, apart from what its SQL means.
  * @module
  */
+import { parseShallow } from "../codec/json_parse.ts";
 import * as v from "valibot";
 import {
   choice,
@@ -215,7 +216,7 @@ const fieldNames = ["id", "name", "sql", "actions", "graph", "options", "trigger
 function fieldsOf(json: string): Fields {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = parseShallow(json);
   } catch (error) {
     invalid(error instanceof Error ? error.message : String(error));
   }

@@ -84,6 +84,37 @@ for (const role of roles) {
   });
 }
 
+const holders = roles.map((role) => ({ commonName: `a ${role}`, role }));
+const byCertificate = admin(await everyRoute({ mode: "auto", checksCertificates: true, clientRoles: holders })).app;
+
+/** By somebody with a certificate of this name, and nothing else. */
+function show(route: string, commonName: string): Promise<Response> {
+  const [method, path] = route.split(" ") as [string, string];
+  const url = `http://127.0.0.1${path.replaceAll(/:[A-Za-z]+/g, "nosuch")}`;
+  const request = new Request(url, { method, ...(method === "GET" ? {} : { body: "{" }) });
+  const certificate = { commonNames: [commonName], alternativeNames: [], fingerprint: "00".repeat(32) };
+  return Promise.resolve(byCertificate.fetch(request, { address: "127.0.0.1", certificate }));
+}
+
+for (const role of roles) {
+  test(`a certificate of the role ${role} may do what the table says, and nothing more`, async () => {
+    for (const route of routes) {
+      const needed = listedRoutes().get(route)!;
+      const { status } = await show(route, `a ${role}`);
+      if (needed === "open" || allows(role, needed)) assert.ok(![401, 403].includes(status), `${route}: ${status}`);
+      else assert.equal(status, 403, route);
+    }
+  });
+}
+
+test("a certificate that no line names opens only what is open, also from this machine", async () => {
+  for (const route of routes) {
+    const { status } = await show(route, "a stranger");
+    if (listedRoutes().get(route) === "open") assert.notEqual(status, 401, route);
+    else assert.equal(status, 401, route);
+  }
+});
+
 test("what no line names wants an admin, other methods of a path somebody that is known", async () => {
   assert.equal(neededFor("GET", "/nosuch"), undefined);
   assert.equal((await ask("GET /nosuch", jwt({ ...claims, role: "editor" }))).status, 403);

@@ -3,6 +3,7 @@
  * streams go, kept and commanded, but nothing flows.
  * @module
  */
+import { parseShallow } from "../../src/codec/json_parse.ts";
 import { diagnostic, DiagnosticError, fail } from "../../src/diagnostics/diagnostic.ts";
 import { requireName } from "../../src/runtime/names.ts";
 import { type RowListener, RowListeners } from "../../src/runtime/row_listener.ts";
@@ -203,11 +204,11 @@ export class MemoryRules implements Rules {
   #plan(json: string): Entry {
     let rule: RuleJson;
     try {
-      rule = JSON.parse(json);
+      rule = parseShallow(json) as RuleJson;
     } catch (error) {
       fail("E703", `invalid rule json: ${(error as Error).message}`);
     }
-    const sql = rule.sql ?? fail("E703", "invalid rule json: Rule has neither sql nor graph.");
+    const sql = rule?.sql ?? fail("E703", "invalid rule json: Rule has neither sql nor graph.");
     const { from } = parseSelect(sql);
     const source = from.name.name;
     if (this.#streams.get(source) === undefined) {

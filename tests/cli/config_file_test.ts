@@ -69,8 +69,8 @@ test("weir config check finds what weir serve would refuse, with its place", () 
         ["sources: { mqtt: { plant: { qso: 1 } } }", /E402.*qso[^]*did you mean "qos"/],
         ["sources: { mqqt: { plant: {} } }", /E405.*mqqt[^]*did you mean "mqtt"/],
         ["sink: { bufferPageSize: 256, memoryCacheThreshold: 100 }", /E403/],
-        [`tls: { certFile: ${folder}/none.pem, keyFile: k }`, /cannot read .*none\.pem/],
-        [`source: { httpServerTls: { certfile: ${folder}/none.pem, keyfile: k } }`, /cannot read .*none\.pem/],
+        [`tls: { certFile: ${folder}/none.pem, keyFile: k }`, /[Cc]annot read .*none\.pem/],
+        [`source: { httpServerTls: { certfile: ${folder}/none.pem, keyfile: k } }`, /[Cc]annot read .*none\.pem/],
         [`ekuiperDir: ${folder}/etc`, /etc/],
         ["a: [", /E401/],
       ] as const

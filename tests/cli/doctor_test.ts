@@ -8,6 +8,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openStore } from "../../src/store/sqlite.ts";
+import { makeCertificates } from "../peers/certificates.ts";
 import { startAgent, temporaryDirectory, weir } from "./fixture.ts";
 
 interface Finding {
@@ -104,6 +105,19 @@ test("mistakes in the configuration are shown, and the rest is looked at all the
     assert.equal(report.code, 1);
     assert.match(report.of("configuration"), /^problem: E402: Unknown setting "lissen"[\s\S]*did you mean "listen"/);
     assert.match(report.of("disk"), /free on/);
+  }));
+
+test("a certificate that expires soon is warned of, one without its key is a problem", () =>
+  withInstallation(async ({ write, doctor, dir }) => {
+    const { ca, serverCert, serverKey, clientCert } = makeCertificates(dir);
+    write(`tls: { certFile: ${serverCert}, keyFile: ${serverKey}, clientCaFile: ${ca} }\n`);
+    assert.match((await doctor()).of("certificate"), /^warning: .*weir test server.*server\.crt\), valid to 20/);
+    write(`tls: { certFile: ${clientCert}, keyFile: ${serverKey} }\n`);
+    const report = await doctor();
+    assert.equal(report.code, 1);
+    assert.match(report.of("certificate"), /^problem: .*server\.key cannot be used: it is the key of another cert/);
+    write(`tls: { certFile: ${serverCert}, keyFile: ${dir}/none }\n`);
+    assert.match((await doctor()).of("certificate"), /^problem: .*none cannot be read/);
   }));
 
 test("a port that somebody else has is a problem, whatever he speaks", () =>

@@ -2,10 +2,12 @@
  * The agent that may run, the ports it listens on, and the peers of named connections.
  * @module
  */
-import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Health } from "../../admin/health.ts";
+import { expiresSoonMs } from "../../certificates/keeper.ts";
+import { checkPair, PairError, type PemPair } from "../../certificates/key_pair.ts";
+import type { AgentConfig } from "../../config/schema.ts";
 import { formatAddress } from "../../platform/listen_error.ts";
 import type { AgentClient } from "../client.ts";
 import { area, type Finding, messageOf } from "./finding.ts";
@@ -81,18 +83,49 @@ function bindingFails(host: string, port: number): Promise<string | undefined> {
   });
 }
 
-const soonMs = 21 * 24 * 3600 * 1000;
+/** Of the REST interface and of the data server; none for a server without HTTPS. */
+export function certificateFindings({ tls, source: { httpServerTls } }: AgentConfig, now: number): Finding[] {
+  const found: Finding[] = [];
+  if (tls !== undefined) {
+    const files = { cert: tls.certFile, key: tls.keyFile, ca: tls.clientCaFile };
+    found.push(certificateFinding(files, { cert: "tls.certFile", key: "tls.keyFile", ca: "tls.clientCaFile" }, now));
+  }
+  if (httpServerTls !== undefined) {
+    const files = { cert: httpServerTls.certfile, key: httpServerTls.keyfile, ca: undefined };
+    const section = "source.httpServerTls";
+    const settings = { cert: `${section}.certfile`, key: `${section}.keyfile`, ca: section };
+    found.push(certificateFinding(files, settings, now));
+  }
+  return found;
+}
 
-export function certificateFinding(certFile: string, now: number): Finding {
+function certificateFinding(
+  files: Readonly<Record<keyof PemPair, string | undefined>>,
+  settings: Readonly<Record<keyof PemPair, string>>,
+  now: number,
+): Finding {
   const { ok, warning, problem } = area("certificate");
+  const texts: Partial<Record<keyof PemPair, string>> = {};
+  for (const part of ["cert", "key", "ca"] as const) {
+    if (files[part] === undefined) continue;
+    try {
+      texts[part] = readFileSync(files[part], "utf8");
+    } catch (error) {
+      return problem(`${files[part]} cannot be read: ${messageOf(error)}`, `${settings[part]} names a file in PEM`);
+    }
+  }
   try {
-    const { validFrom, validTo, subject } = new X509Certificate(readFileSync(certFile));
-    const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
-    const what = `${subject.replaceAll("\n", ", ")} (${certFile}), valid to ${new Date(to).toISOString().slice(0, 10)}`;
-    if (now < from || now > to) return problem(`${what}: it is not valid now`, "renew it, or look at the clock");
-    return to - now < soonMs ? warning(what, "renew it") : ok(what);
+    const { subject, beginsMs, expiresMs } = checkPair(texts as PemPair);
+    const until = new Date(expiresMs).toISOString().slice(0, 10);
+    const what = `${subject.replaceAll("\n", ", ")} (${files.cert}), valid to ${until}`;
+    if (now < beginsMs || now > expiresMs) {
+      return problem(`${what}: it is not valid now`, "renew it, or look at the clock");
+    }
+    return expiresMs - now < expiresSoonMs ? warning(what, "renew it: no restart is needed") : ok(what);
   } catch (error) {
-    return problem(`${certFile} cannot be read: ${messageOf(error)}`, "tls.certFile names a certificate in PEM");
+    if (!(error instanceof PairError)) throw error;
+    const { part, message } = error;
+    return problem(`${files[part]} cannot be used: ${message}`, `${settings[part]} names a file in PEM`);
   }
 }
 
