@@ -44,6 +44,8 @@ export interface CertificateReport {
   /** Pairs that were taken and that were refused since the start. */
   readonly taken: number;
   readonly refused: number;
+  /** Why the files as they are now cannot be used; absent when those in use are the newest. */
+  readonly stale?: string;
 }
 
 const lookMsUsual = 5_000;
@@ -62,6 +64,7 @@ export class CertificateKeeper {
   #badStamp: string | undefined;
   #taken = 0;
   #refused = 0;
+  #stale: string | undefined;
   #warnedMs = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -84,7 +87,8 @@ export class CertificateKeeper {
 
   get report(): CertificateReport {
     const { server } = this.#options;
-    return { server, expiresMs: this.#facts.expiresMs, taken: this.#taken, refused: this.#refused };
+    const stale = this.#stale === undefined ? {} : { stale: this.#stale };
+    return { server, expiresMs: this.#facts.expiresMs, taken: this.#taken, refused: this.#refused, ...stale };
   }
 
   /** Calls with each new pair. */
@@ -144,6 +148,7 @@ export class CertificateKeeper {
   #take({ pair, facts }: { pair: PemPair; facts: CertificateFacts }, stamp: string): void {
     this.#stamp = stamp;
     this.#badStamp = undefined;
+    this.#stale = undefined;
     const { cert, key, ca } = this.#pair;
     if (pair.cert === cert && pair.key === key && pair.ca === ca) return;
     try {
@@ -166,6 +171,7 @@ export class CertificateKeeper {
     this.#stamp = stamp;
     this.#badStamp = undefined;
     this.#refused++;
+    this.#stale = problem.message;
     const { server, log } = this.#options;
     log.error("A new certificate is refused, the old one stays", { server, code: "E716", reason: problem.message });
   }

@@ -5,6 +5,7 @@
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
 import { auditHealth } from "../admin/audit.ts";
+import { certificateHealth } from "../admin/certificate_health.ts";
 import { storageHealth } from "../admin/storage_health.ts";
 import { Auditor } from "../audit/auditor.ts";
 import type { AdminHandler } from "../admin_server/admin_handler.ts";
@@ -332,6 +333,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
           unreadable: [...schemas.unreadable, ...streams.unreadable.map(({ name }) => name)],
         }),
         auditHealth(auditor),
+        certificateHealth(() => reportsOf(certificates)),
       ],
       stop: termination.request,
       allowOrigins: config.cors.allowOrigins,

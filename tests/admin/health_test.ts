@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Health, type HealthReason, reasonsMax } from "../../src/admin/health.ts";
+import { certificateHealth } from "../../src/admin/certificate_health.ts";
 import { storageHealth } from "../../src/admin/storage_health.ts";
 import { diagnostic } from "../../src/diagnostics/diagnostic.ts";
 import { emptyLedger } from "../../src/runtime/rule_ledger.ts";
@@ -65,4 +66,17 @@ test("what was set aside, what cannot be read, and a disk that is gone are reaso
   assert.match(found[1]!.message, /r7 cannot be read/);
   assert.match(found[2]!.message, /\/nosuch\/weir cannot be looked at: ENOENT/);
   assert.deepEqual([...storageHealth({ directory: undefined, notices: [], unreadable: [] })()], []);
+});
+
+test("a certificate that expires soon is a warning; one that has expired, or new files that were refused, a problem", () => {
+  const day = 24 * 3600 * 1000;
+  const report = { server: "admin", expiresMs: 100 * day, taken: 0, refused: 0 };
+  const at = (now: number, stale?: string) =>
+    [
+      ...certificateHealth(() => [{ ...report, ...(stale === undefined ? {} : { stale }) }], () => now)(),
+    ].map(({ severity, message }) => [severity, message]);
+  assert.deepEqual(at(60 * day), []);
+  assert.deepEqual(at(80 * day), [["warning", "The certificate of the admin server expires on 1970-04-11"]]);
+  assert.deepEqual(at(100 * day), [["problem", "The certificate of the admin server has expired on 1970-04-11"]]);
+  assert.match(at(0, "the key does not fit")[0]![1]!, /old one: the new files were refused: the key does not fit/);
 });
