@@ -3,6 +3,7 @@
  * @module
  */
 import type { AdminOptions } from "../admin/app.ts";
+import type { TraceRoutes } from "../admin/traces.ts";
 import type { LiveConnections } from "../admin/connections.ts";
 import type { Logger } from "../connector/context.ts";
 import type { DataServer } from "../connector/data_server.ts";
@@ -30,6 +31,8 @@ export interface EngineParts {
   readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;
   readonly log: Logger;
   readonly dataServer?: DataServer;
+  /** Of weir. */
+  readonly version?: string;
 }
 
 /** The engine as `serve` and `validate` use it. */
@@ -37,6 +40,7 @@ export interface Engine {
   readonly rules: Rules;
   readonly deadLetters?: DeadLetters;
   readonly trials?: TrialRuns;
+  readonly traces?: TraceRoutes;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
   readonly newestRow?: AdminOptions["newestRow"];

@@ -14,7 +14,7 @@ import { checkNamedSettings } from "./check_named_settings.ts";
 import { type Arguments, type CliContext, UsageError } from "./command.ts";
 import { configured } from "./configured.ts";
 import { namedSections } from "./ekuiper_settings.ts";
-import { readPem, readTls } from "./tls_files.ts";
+import { checkTracingFiles, readPem, readTls } from "./tls_files.ts";
 
 export const configFileVerbs = ["check", "show", "defaults"] as const;
 
@@ -46,6 +46,7 @@ async function readAll(args: Arguments, context: CliContext): Promise<LoadedConf
   const { config, document } = loaded;
   await configured(loaded.file, () => named.loading(() => checkNamedSettings(config, named, document)));
   readTls(config);
+  checkTracingFiles(config);
   const { httpServerTls } = config.source;
   if (httpServerTls !== undefined) [httpServerTls.certfile, httpServerTls.keyfile].forEach(readPem);
   const log = createLog({ level: "warn", format: "human", write: context.stderr });

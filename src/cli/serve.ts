@@ -47,7 +47,7 @@ import {
 import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
-import { readPem, readTls } from "./tls_files.ts";
+import { checkTracingFiles, readPem, readTls } from "./tls_files.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
@@ -230,6 +230,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   let logLevel = config.log.level;
   const log = openLog(config, context, () => logLevel);
   const tls = readTls(config);
+  checkTracingFiles(config);
   const dataServer = createDataServer(config, log);
   const engineModule = await context.loadEngine();
   // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
@@ -259,7 +260,17 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     const uploads = store.directory === undefined
       ? undefined
       : new Uploads({ directory: store.directory, refusesAddress });
-    engine = await engineModule.create({ store, delivery, streams, configs, schemas, config, log, dataServer });
+    engine = await engineModule.create({
+      store,
+      delivery,
+      streams,
+      configs,
+      schemas,
+      config,
+      log,
+      dataServer,
+      version,
+    });
     let isReady = false;
     const accounts = new Accounts(store);
     const authenticator = new Authenticator(accounts, authRules(config));
@@ -309,6 +320,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
           port: () => dataServer.address?.port ?? config.source.httpServerPort,
         },
       }),
+      ...(engine.traces === undefined ? {} : { traces: engine.traces }),
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
       ...(engine.newestRow === undefined ? {} : { newestRow: engine.newestRow }),

@@ -16,6 +16,11 @@ export function readPem(file: string): string {
   }
 }
 
+/** @throws {CliError} for a file of the collector of traces that cannot be read */
+export function checkTracingFiles({ tracing: { tls } }: AgentConfig): void {
+  for (const file of [tls?.caFile, tls?.certFile, tls?.keyFile]) if (file !== undefined) readPem(file);
+}
+
 /** Undefined for plain HTTP. @throws {CliError} for files that cannot be read */
 export function readTls(config: AgentConfig): TlsOptions | undefined {
   const { tls } = config;
