@@ -14,7 +14,7 @@ export interface PushReader {
    *
    * @throws {Refusal} later: when it cannot be said that the message will last.
    */
-  push(payload: Uint8Array): Promise<void> | undefined;
+  push(payload: Uint8Array, traceparent?: string): Promise<void> | undefined;
 }
 
 export class PushEndpoint implements PathEndpoint {
@@ -33,12 +33,15 @@ export class PushEndpoint implements PathEndpoint {
     this.#readers.delete(reader);
   }
 
-  async #take({ response, body }: DataExchange): Promise<void> {
+  async #take({ request, response, body }: DataExchange): Promise<void> {
     this.#checkRoom();
+    const { traceparent } = request.headers as { readonly traceparent?: string };
     const payload = await body();
     // Others may have come first while it was read. All readers get it or none, so that a repeat is none for some.
     this.#checkRoom();
-    const waits = [...this.#readers].map((reader) => reader.push(payload)).filter((wait) => wait !== undefined);
+    const waits = [...this.#readers].map((reader) => reader.push(payload, traceparent)).filter((wait) =>
+      wait !== undefined
+    );
     if (waits.length > 0) await Promise.all(waits);
     response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": 2 }).end("ok");
   }

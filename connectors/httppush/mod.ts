@@ -78,7 +78,7 @@ export const httppush = defineConnector({
         ? { level: "at-least-once" }
         : { level: "at-most-once", limit: "the stream is shared, so requests are answered before rules have them" },
     emits: "payloads",
-    meta: [],
+    meta: ["traceparent"],
     settings: sourceSettings,
     // In the turn in which its connection begins to serve the path: a request would find nobody who reads it.
     open: (settings, context) =>

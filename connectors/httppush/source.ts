@@ -35,6 +35,8 @@ export class PushSource implements Source, PushReader {
   readonly #settings: InferOutput<typeof sourceSettings>;
   #payloads: Uint8Array[] = [];
   #bytes = 0;
+  /** Of the payloads that were not read yet, by their index; undefined when none came with one. */
+  #traceparents: Map<number, string> | undefined;
   /** Of the payloads that were not read yet; empty when requests are answered at once. */
   #waiting: Waiting[] = [];
   /** All requests without an answer, also those that were read. */
@@ -52,7 +54,8 @@ export class PushSource implements Source, PushReader {
     return this.#payloads.length < this.#settings.bufferLength && this.#bytes < waitingBytesMax;
   }
 
-  push(payload: Uint8Array): Promise<void> | undefined {
+  push(payload: Uint8Array, traceparent?: string): Promise<void> | undefined {
+    if (traceparent !== undefined) (this.#traceparents ??= new Map()).set(this.#payloads.length, traceparent);
     this.#payloads.push(payload);
     this.#bytes += payload.length;
     if (this.#bell.isAwaited && !this.#isWaking) {
@@ -89,12 +92,20 @@ export class PushSource implements Source, PushReader {
     if (this.#payloads.length === 0) await this.#bell.wait(signal);
     const payloads = this.#payloads;
     const waiting = this.#waiting;
+    const traceparents = this.#traceparents;
     this.#payloads = [];
     this.#waiting = [];
+    this.#traceparents = undefined;
     this.#bytes = 0;
     return {
       kind: "payloads",
       payloads,
+      ...(traceparents === undefined ? {} : {
+        meta: (index) => {
+          const traceparent = traceparents.get(index);
+          return traceparent === undefined ? undefined : { traceparent };
+        },
+      }),
       ...(waiting.length === 0 ? {} : {
         ack: () => {
           for (const each of waiting) if (this.#open.has(each)) each.settle();

@@ -14,6 +14,8 @@ const retryMs = 200;
 
 /** The user property with the id by which receivers tell repeats of a message. */
 const idProperty = "weir-id";
+/** The user property with the trace of a message, as W3C has it. */
+const traceProperty = "traceparent";
 
 export class MqttSink implements PayloadSink {
   readonly #connection: MqttConnection;
@@ -39,10 +41,13 @@ export class MqttSink implements PayloadSink {
     signal: AbortSignal,
     ids?: readonly string[],
     settings?: readonly Partial<InferOutput<typeof sinkSettings>>[],
+    traceparents?: readonly (string | undefined)[],
   ): Promise<void> {
     // Connected or not is not the sink's trouble: it waits, and the engine holds back the rule.
     if (this.#connection.status.state !== "connected") await this.#connection.connected(signal);
-    const messages = this.#messages(batch, this.#hasUserProperties ? ids : undefined, settings);
+    const messages = this.#hasUserProperties
+      ? this.#messages(batch, ids, settings, traceparents)
+      : this.#messages(batch, undefined, settings);
     const refused = settings === undefined ? undefined : refusedTopics(messages);
     const kept = refused === undefined ? undefined : [...messages.keys()].filter((index) => !refused.has(index));
     try {
@@ -63,13 +68,18 @@ export class MqttSink implements PayloadSink {
     batch: readonly Payload[],
     ids: readonly string[] | undefined,
     settings: readonly Partial<InferOutput<typeof sinkSettings>>[] | undefined,
+    traceparents?: readonly (string | undefined)[],
   ): PublishMessage[] {
     const { topic, qos, retain, properties } = this.#message;
-    if (ids !== undefined || settings !== undefined) {
+    if (ids !== undefined || settings !== undefined || traceparents !== undefined) {
       return batch.map((payload, index): PublishMessage => {
         const own = settings?.[index];
         const named = own?.properties === undefined ? this.#userProperties : Object.entries(own.properties);
-        const userProperties: [string, string][] = ids === undefined ? named : [...named, [idProperty, ids[index]!]];
+        const userProperties: [string, string][] = ids === undefined
+          ? [...named]
+          : [...named, [idProperty, ids[index]!]];
+        const traceparent = traceparents?.[index];
+        if (traceparent !== undefined) userProperties.push([traceProperty, traceparent]);
         return {
           topic: own?.topic ?? topic,
           payload,

@@ -26,9 +26,14 @@ export interface RequestPlan {
   readonly namesType: boolean;
   /** The action marks repeats itself. */
   readonly hasOwnId: boolean;
+  /** It says itself what trace its messages belong to. */
+  readonly hasOwnTrace: boolean;
   readonly bodyType: BodyType;
   readonly form: FormParts;
 }
+
+/** Of W3C Trace Context. */
+const traceHeader = "traceparent";
 
 /** Coding names of the compressions that have one. */
 const contentEncodings: Readonly<Record<string, string>> = { gzip: "gzip", zstd: "zstd", zlib: "deflate" };
@@ -82,6 +87,7 @@ export class RequestPlanner {
       headers: lines.join(""),
       namesType: bodyType === "formdata" || !hasHeader(headers, "Content-Type"),
       hasOwnId: hasHeader(headers, idHeader),
+      hasOwnTrace: hasHeader(headers, traceHeader),
       bodyType,
       form: { fields: textsOf(formData, "formData"), fileFieldName },
     };
@@ -117,15 +123,24 @@ function textsOf(value: unknown, name: string): Record<string, string> {
   throw new BadRequest(`The template of "${name}" makes no JSON object`);
 }
 
+/** What the engine sends along with a message. */
+export interface MessageMarks {
+  /** What receivers tell repeats by. */
+  readonly id: string | undefined;
+  /** The trace of the message. */
+  readonly traceparent: string | undefined;
+}
+
 /** The header lines and the body of a message. */
 export function withPayload(
   plan: RequestPlan,
   payload: string | Uint8Array,
-  id: string | undefined,
+  { id, traceparent }: MessageMarks,
 ): { readonly headers: string; readonly body: EncodedBody["body"] } {
   const { body, contentType } = encodeBody(plan.bodyType, payload, plan.form);
   let { headers } = plan;
   if (contentType !== undefined && plan.namesType) headers += `Content-Type: ${contentType}\r\n`;
   if (id !== undefined && !plan.hasOwnId) headers += headerLine(idHeader, id);
+  if (traceparent !== undefined && !plan.hasOwnTrace) headers += headerLine(traceHeader, traceparent);
   return { headers, body };
 }

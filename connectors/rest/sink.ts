@@ -21,7 +21,13 @@ import { excerpt, refusalOf, requestText, retryAfter } from "../http/response_ch
 import type { HttpResponse } from "../http/response_reader.ts";
 import { BadRequest, parseTarget } from "../http/target.ts";
 import type { RestSettings } from "./check.ts";
-import { type RequestPlan, RequestPlanner, type RequestSettings, withPayload } from "./request_plan.ts";
+import {
+  type MessageMarks,
+  type RequestPlan,
+  RequestPlanner,
+  type RequestSettings,
+  withPayload,
+} from "./request_plan.ts";
 
 /** Wait before a request is repeated whose answer names none. */
 const retryMs = 1000;
@@ -82,6 +88,7 @@ export class RestSink implements PayloadSink {
     signal: AbortSignal,
     ids?: readonly string[],
     settings?: readonly MessageSettings[],
+    traceparents?: readonly (string | undefined)[],
   ): Promise<void> {
     signal.throwIfAborted();
     // Bodies that come with settings of their own are put into a new array each time; their ids are not.
@@ -90,6 +97,7 @@ export class RestSink implements PayloadSink {
       { isDone: [], failed: new Map<number, string>() };
     for (const key of keys) begun.set(key, progress);
     const { isDone, failed } = progress;
+    const marks = (index: number): MessageMarks => ({ id: ids?.[index], traceparent: traceparents?.[index] });
     let next = 0;
     let broken: { readonly error: unknown } | undefined;
     const work = async (): Promise<void> => {
@@ -97,7 +105,7 @@ export class RestSink implements PayloadSink {
         const index = next++;
         if (isDone[index] === true) continue;
         try {
-          const refusal = await this.#send(batch[index]!, ids?.[index], settings?.[index], signal);
+          const refusal = await this.#send(batch[index]!, marks(index), settings?.[index], signal);
           if (refusal !== undefined) failed.set(index, refusal);
           isDone[index] = true;
         } catch (error) {
@@ -116,7 +124,7 @@ export class RestSink implements PayloadSink {
   /** Sends one message; gives the reason when the server refuses it for good. */
   async #send(
     payload: Payload,
-    id: string | undefined,
+    marks: MessageMarks,
     own: Partial<RequestSettings> | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined> {
@@ -128,7 +136,7 @@ export class RestSink implements PayloadSink {
       try {
         plan = this.#planOf(own, token);
         const { method, target } = plan;
-        response = await sendFollowing(this.#client, { method, target, ...withPayload(plan, payload, id) }, signal);
+        response = await sendFollowing(this.#client, { method, target, ...withPayload(plan, payload, marks) }, signal);
       } catch (error) {
         if (error instanceof BadRequest) return error.message;
         throw error;

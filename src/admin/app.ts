@@ -37,6 +37,7 @@ import { type SchemaRoutes, schemaRoutes } from "./schemas.ts";
 import { stateRoutes } from "./state.ts";
 import { streamRoutes } from "./streams.ts";
 import { type SystemInfo, systemRoutes } from "./system.ts";
+import { type TraceRoutes, traceRoutes } from "./traces.ts";
 import { type TransferRoutes, transferRoutes } from "./transfer.ts";
 import { type TrialRoutes, trialRoutes } from "./trials.ts";
 import { type UploadRoutes, uploadRoutes } from "./uploads.ts";
@@ -51,6 +52,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly transfer?: Omit<TransferRoutes, "log">;
   readonly settings?: AgentSettings;
   readonly trials?: TrialRoutes;
+  readonly traces?: TraceRoutes;
   readonly uploads?: UploadRoutes;
   readonly info: () => SystemInfo;
   /** Of the servers that speak HTTPS, for the metrics. */
@@ -143,6 +145,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.transfer !== undefined) transferRoutes(app, { ...options.transfer, log: options.log });
   if (options.settings !== undefined) agentSettingsRoute(app, options.settings);
   if (options.trials !== undefined) trialRoutes(app, options.trials);
+  if (options.traces !== undefined) traceRoutes(app, options.traces);
   if (options.uploads !== undefined) uploadRoutes(app, options.uploads);
 
   openApiRoute(app, options);

@@ -21,6 +21,7 @@ const recorded: readonly (readonly [methods: string, path: string])[] = [
   // Data of the plant go out, and what a sink refused is such.
   ["GET", "/api/v1/rules/:name/tap"],
   ["GET", "/api/v1/rules/:name/dead-letters/:action/:sequence"],
+  ["GET", "/trace/:name"],
 ];
 
 function patternsOf(lines: typeof recorded): readonly (readonly [method: string, pattern: RegExp])[] {

@@ -14,6 +14,7 @@ import type { WorkFigures } from "../runtime/limits/rule_work.ts";
 import type { RuleLedger } from "../runtime/rule_ledger.ts";
 import type { StatusNode } from "../runtime/rule_status.ts";
 import type { ObservedRule, Rules } from "../runtime/rules.ts";
+import type { TraceFigures } from "../runtime/traces/tracing.ts";
 import { labelsText, type MetricDeclaration, MetricFamily, prometheusType } from "../telemetry/prometheus.ts";
 import type { LiveConnections } from "./connections.ts";
 import type { AdminEnv } from "./failure.ts";
@@ -27,6 +28,7 @@ export interface MetricsRoutes {
   readonly certificates?: () => readonly CertificateReport[];
   /** Open connections; without it named ones count as disconnected. */
   readonly live?: LiveConnections;
+  readonly traces?: { readonly figures: TraceFigures | undefined };
   readonly audit?: { readonly auditor: { readonly written: number; readonly failed: number } };
 }
 
@@ -65,6 +67,7 @@ export async function* metricsText(options: MetricsRoutes): AsyncGenerator<strin
   all.connections(options);
   all.audit(options);
   all.certificates(options.certificates?.() ?? []);
+  all.traces(options);
   let sliceEnd = performance.now() + sliceMs;
   for (const rule of options.rules.observe()) {
     all.rule(rule);
@@ -209,6 +212,10 @@ class Metrics {
       "counter",
       "Entries that could not be written to the audit trail.",
     ),
+    spansExported: this.#family("weir_trace_spans_exported_total", "counter", "Spans that the collector has taken."),
+    spansDropped: this.#family("weir_trace_spans_dropped_total", "counter", "Spans that no collector got, by reason."),
+    spansWaiting: this.#family("weir_trace_spans_waiting", "gauge", "Spans that wait for the collector."),
+    untraced: this.#family("weir_trace_limited_total", "counter", "Messages beyond the limit of traces in a second."),
     build: this.#family("weir_build_info", "gauge", "Always 1; the version is a label."),
   };
   readonly #certificates = {
@@ -272,6 +279,17 @@ class Metrics {
     if (audit === undefined) return;
     this.#process.audited.add("", audit.auditor.written);
     this.#process.unaudited.add("", audit.auditor.failed);
+  }
+
+  traces({ traces }: MetricsRoutes): void {
+    const figures = traces?.figures;
+    if (figures === undefined) return;
+    this.#process.spansExported.add("", figures.exported);
+    this.#process.spansWaiting.add("", figures.waiting);
+    this.#process.untraced.add("", figures.limited);
+    for (const [reason, count] of Object.entries(figures.dropped)) {
+      this.#process.spansDropped.add(labelsText({ reason }), count);
+    }
   }
 
   rule({ id, state, nodes, ledger, work }: ObservedRule): void {

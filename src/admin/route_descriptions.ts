@@ -332,6 +332,35 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
       },
     ),
   },
+  Traces: {
+    "POST /rules/:name/trace/start": done("Begins to trace a running rule", {
+      takes: object({ "strategy?": { enum: ["always", "head"] } }),
+    }),
+    "POST /rules/:name/trace/stop": done("Ends it"),
+    "GET /trace/rule/:name": {
+      summary: "The ids of the newest traces of a rule, newest first",
+      query: { limit: "How many: all when absent or 0." },
+      gives: names,
+    },
+    "GET /trace/:name": {
+      summary: "A trace as a tree of spans",
+      gives: object({
+        name: text,
+        traceID: text,
+        spanID: text,
+        parentSpanID: text,
+        attribute: { type: "object" },
+        links: list(object({ traceID: text, spanID: text })),
+        startTime: text,
+        endTime: text,
+        ruleID: text,
+        ChildSpan: list(anything),
+      }),
+    },
+    "POST /tracer": done("Begins or ends to send traces to a collector", {
+      takes: object({ action: { enum: ["start", "stop"] }, "collector_url?": text, "service_name?": text }),
+    }),
+  },
   "Dead letters": {
     "GET /api/v1/rules/:name/dead-letters": {
       summary: "A page of the messages that a sink has refused for good",

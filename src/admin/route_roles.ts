@@ -62,6 +62,14 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["POST", "/api/v1/rules/:name/dead-letters/replay", "operator"],
   ["DELETE", "/api/v1/rules/:name/dead-letters", "operator"],
 
+  ["POST", "/rules/:name/trace/start", "operator"],
+  ["POST", "/rules/:name/trace/stop", "operator"],
+  // They show rows.
+  ["GET", "/trace/rule/:name", "operator"],
+  ["GET", "/trace/:name", "operator"],
+  // It says where traces go.
+  ["POST", "/tracer", "admin"],
+
   ["GET", "/metadata/sources/yaml/:type", "viewer"],
   ["GET", "/metadata/sinks/yaml/:type", "viewer"],
   ["GET", "/metadata/connections/yaml/:type", "viewer"],

@@ -3,6 +3,7 @@
  * @module
  */
 import type { AdminOptions } from "../admin/app.ts";
+import type { TraceRoutes } from "../admin/traces.ts";
 import type { LiveConnections } from "../admin/connections.ts";
 import type { Logger } from "../connector/context.ts";
 import type { DataServer } from "../connector/data_server.ts";
@@ -33,6 +34,8 @@ export interface EngineParts {
   readonly dataServer?: DataServer;
   /** Who may read and write what. */
   readonly policies?: PolicyGuard;
+  /** Of weir. */
+  readonly version?: string;
 }
 
 /** The engine as `serve` and `validate` use it. */
@@ -40,6 +43,7 @@ export interface Engine {
   readonly rules: Rules;
   readonly deadLetters?: DeadLetters;
   readonly trials?: TrialRuns;
+  readonly traces?: TraceRoutes;
   readonly live?: LiveConnections;
   readonly wantedColumns?: (stream: string) => readonly string[];
   readonly newestRow?: AdminOptions["newestRow"];

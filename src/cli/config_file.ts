@@ -15,7 +15,7 @@ import { checkPolicies } from "./policies.ts";
 import { type Arguments, type CliContext, UsageError } from "./command.ts";
 import { configured } from "./configured.ts";
 import { namedSections } from "./ekuiper_settings.ts";
-import { openCertificates } from "./tls_files.ts";
+import { checkTracingFiles, openCertificates } from "./tls_files.ts";
 
 export const configFileVerbs = ["check", "show", "defaults"] as const;
 
@@ -47,6 +47,7 @@ async function readAll(args: Arguments, context: CliContext): Promise<LoadedConf
   const { config, document } = loaded;
   await configured(loaded.file, () => named.loading(() => checkNamedSettings(config, named, document)));
   await configured(loaded.file, () => checkPolicies(config, connectors, document));
+  checkTracingFiles(config);
   const log = createLog({ level: "warn", format: "human", write: context.stderr });
   await configured(loaded.file, () => openCertificates(config, log));
   return { ...loaded, config: { ...config, ...await namedSections(config, connectors, environment, log) } };

@@ -51,7 +51,13 @@ import { checkPolicies, policyGuard } from "./policies.ts";
 import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
 import { systemInfo } from "./system_info.ts";
-import { openCertificates, reportsOf, type ServerCertificates, watchCertificates } from "./tls_files.ts";
+import {
+  checkTracingFiles,
+  openCertificates,
+  reportsOf,
+  type ServerCertificates,
+  watchCertificates,
+} from "./tls_files.ts";
 
 /** Everything must have ended by then; the service manager would kill weir soon after. */
 const shutdownMsMax = 9_000;
@@ -250,6 +256,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const { config, file, document } = await readConfig(args, context);
   let logLevel = config.log.level;
   const log = openLog(config, context, () => logLevel);
+  checkTracingFiles(config);
   const certificates = await configured(file, () => openCertificates(config, log));
   const dataServer = createDataServer(config, certificates, log);
   const engineModule = await context.loadEngine();
@@ -293,6 +300,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       policies,
       log,
       dataServer,
+      version,
     });
     const { rules } = engine;
     accounts.onChange = () => void rules.recheckPolicies();
@@ -346,6 +354,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
           port: () => dataServer.address?.port ?? config.source.httpServerPort,
         },
       }),
+      ...(engine.traces === undefined ? {} : { traces: engine.traces }),
       ...(engine.live === undefined ? {} : { live: engine.live }),
       ...(engine.wantedColumns === undefined ? {} : { wantedColumns: engine.wantedColumns }),
       ...(engine.newestRow === undefined ? {} : { newestRow: engine.newestRow }),

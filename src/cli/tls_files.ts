@@ -2,9 +2,11 @@
  * The certificates that the configuration names for HTTPS.
  * @module
  */
+import { readFileSync } from "node:fs";
 import type { CertificateKeeper, CertificateReport } from "../certificates/keeper.ts";
 import type { AgentConfig } from "../config/schema.ts";
 import type { Logger } from "../connector/context.ts";
+import { CliError } from "./command.ts";
 
 /** Of the servers that speak HTTPS. */
 export interface ServerCertificates {
@@ -43,4 +45,17 @@ export function watchCertificates({ admin, data }: ServerCertificates, watch: "s
 
 export function reportsOf({ admin, data }: ServerCertificates): CertificateReport[] {
   return [admin, data].flatMap((keeper) => keeper === undefined ? [] : [keeper.report]);
+}
+
+/** @throws {CliError} for a file of the collector of traces that cannot be read */
+export function checkTracingFiles({ tracing: { tls } }: AgentConfig): void {
+  for (const file of [tls?.caFile, tls?.certFile, tls?.keyFile]) if (file !== undefined) readPem(file);
+}
+
+function readPem(file: string): void {
+  try {
+    readFileSync(file);
+  } catch (error) {
+    throw new CliError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
 }

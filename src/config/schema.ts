@@ -49,6 +49,15 @@ function isNetworkEntry(text: string): boolean {
     Number(bits) <= (version === 4 ? 32 : version === 6 ? 128 : -1);
 }
 
+/** What OTLP is exported with. */
+const protocols = ["http/json", "http/protobuf"] as const;
+
+/** A collector; `http://` may be left out. */
+function isEndpoint(text: string): boolean {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
+  return url !== null && ["http:", "https:"].includes(url.protocol) && url.hostname !== "";
+}
+
 const wholeNumber = v.pipe(v.number("expected a whole number"), v.integer("expected a whole number"));
 
 function atLeast(minimum: number) {
@@ -138,6 +147,37 @@ const clientRole = v.pipe(
     "expected commonName, alternativeName or fingerprint",
   ),
 );
+
+/** Which messages of traced rules are traced, and where that is sent. */
+const tracing = v.strictObject({
+  endpoint: v.optional(v.pipe(text, v.check(isEndpoint, "expected a URL such as http://localhost:4318"))),
+  protocol: v.optional(oneOf(protocols), "http/json"),
+  headers: v.optional(v.record(v.string(), text, "expected texts by name")),
+  sampler: v.optional(oneOf(["always", "parent", "ratio"]), "always"),
+  ratio: v.optional(
+    v.pipe(v.number("expected a number from 0 to 1"), v.minValue(0), v.maxValue(1, "expected a number from 0 to 1")),
+    1,
+  ),
+  serviceName: v.optional(v.pipe(text, v.nonEmpty("expected a name")), "weir"),
+  resourceAttributes: v.optional(
+    v.record(v.string(), v.union([text, v.number(), bool], "expected a text, a number, true or false")),
+    {},
+  ),
+  batchSize: v.optional(atLeast(1), 512),
+  batchDelay: v.optional(durationMs, 5000),
+  queueSize: v.optional(atLeast(1), 4096),
+  timeout: v.optional(v.pipe(durationMs, v.minValue(1, "expected at least a millisecond")), 10_000),
+  exportData: v.optional(bool, false),
+  tracesMax: v.optional(atLeast(1), 2048),
+  bytesMax: v.optional(atLeast(1024), 2 * 1024 * 1024),
+  perSecondMax: v.optional(atLeast(1), 500),
+  tls: v.optional(v.strictObject({
+    caFile: v.optional(text),
+    certFile: v.optional(text),
+    keyFile: v.optional(text),
+    insecureSkipVerify: v.optional(bool, false),
+  })),
+});
 
 export const dataServerPortDefault = 10_081;
 
@@ -281,6 +321,8 @@ export const configSchema = v.strictObject({
   rule: v.optional(rule, {}),
   sink: v.optional(sink, {}),
   source: v.optional(source, {}),
+  /** Traces of rules. */
+  tracing: v.optional(tracing, {}),
   /** Longest wait, in milliseconds, between two looks at a rule that may restart after an error or has a schedule. */
   rulePatrolInterval: v.optional(
     v.pipe(durationMs, v.minValue(1000, "expected at least a second")),
@@ -296,7 +338,7 @@ export const configSchema = v.strictObject({
 });
 
 /** Settings whose values must never reach a message. */
-export const secretSettings: ReadonlySet<string> = new Set(["aesKey", "auth.adminToken"]);
+export const secretSettings: ReadonlySet<string> = new Set(["aesKey", "auth.adminToken", "tracing.headers"]);
 
 /** Checked settings with all defaults filled in, apart from `dataDir`. */
 export type AgentConfig = v.InferOutput<typeof configSchema>;

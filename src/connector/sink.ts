@@ -32,12 +32,16 @@ export interface PayloadSink {
    *
    * `settings` has one entry for each message, and is absent when no setting of the action holds a template. It wins over
    * the settings that `open` got, which hold the text of the template.
+   *
+   * `traceparents` has one entry for each message, and is absent when none of them is traced: the W3C trace context that
+   * goes along with a message, where its protocol has a place for it.
    */
   write(
     batch: readonly Payload[],
     signal: AbortSignal,
     ids?: readonly string[],
     settings?: readonly MessageSettings[],
+    traceparents?: readonly (string | undefined)[],
   ): Promise<void>;
   close(): Promise<void>;
 }
@@ -50,6 +54,7 @@ export interface RowSink {
     signal: AbortSignal,
     ids?: readonly string[],
     settings?: readonly MessageSettings[],
+    traceparents?: readonly (string | undefined)[],
   ): Promise<void>;
   close(): Promise<void>;
 }

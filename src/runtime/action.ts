@@ -208,6 +208,11 @@ export class Action {
     this.#steps.at(-1)!.latencyUs = Math.round(((performance.now() - started) * 1000) / results);
   }
 
+  /** Changes the messages that were collected from `from` on, without changing their number. */
+  retag(from: number, tag: (item: Item) => Item): void {
+    for (let i = from; i < this.#collected.length; i++) this.#collected[i] = tag(this.#collected[i]!);
+  }
+
   /** Queues what was collected; `delivery` is released when its source need not give it again. True when there was any. */
   flush(delivery: Delivery | undefined): boolean {
     if (this.#collected.length === 0) return false;

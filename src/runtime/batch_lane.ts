@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../connector/context.ts";
 import type { Payload } from "../connector/sink.ts";
 import type { NodeMetrics } from "../telemetry/node_metrics.ts";
-import { bodyOf, settingsOf, withBody } from "./addressed_item.ts";
+import { bodyOf, mergedItem, settingsOf } from "./addressed_item.ts";
 import { LaneOver } from "./lane_over.ts";
 import type { Item, Sending, SendLane } from "./send_queue.ts";
 import { Waiters } from "./waiters.ts";
@@ -105,7 +105,7 @@ export class BatchLane extends LaneOver {
     if (merge === undefined) return { ...inner, inner };
     return {
       inner,
-      items: batches.map((items) => withBody(items[0]!, merge(items.map(bodyOf) as Payload[]))),
+      items: batches.map((items) => mergedItem(items, merge(items.map(bodyOf) as Payload[]))),
       counts: batches.map(({ length }) => length),
       // A batch is called by its first message: it is another one when it was put together otherwise.
       ...(inner.ids === undefined ? {} : { ids: this.#idsOf(batches, inner.ids) }),

@@ -29,6 +29,8 @@ import { RuleRegistry } from "./rule_registry.ts";
 import type { Settings } from "./secrets.ts";
 import type { Schemas } from "./schemas.ts";
 import type { StreamRegistry } from "./streams.ts";
+import type { Strategy } from "../telemetry/traces/sampler.ts";
+import { Tracing, type TracingSettings } from "./traces/tracing.ts";
 import { TrialRuns } from "./trial/trial_runs.ts";
 
 export interface EngineOptions {
@@ -57,6 +59,8 @@ export interface EngineOptions {
     readonly ignoreCase?: boolean;
     /** System properties, by name. */
     readonly properties?: Readonly<Record<string, PropertySetting>>;
+    /** How traces are made and where they go; as `tracingDefaults` when absent. */
+    readonly tracing?: TracingSettings;
   };
   readonly log: Logger;
   readonly clock?: Clock;
@@ -65,6 +69,8 @@ export interface EngineOptions {
   readonly policies?: PolicyGuard;
   /** Where connectors serve paths. Absent: those that need it say that there is none. */
   readonly dataServer?: DataServer;
+  /** Of weir, for traces. */
+  readonly version?: string;
 }
 
 export interface LiveConnectionStatus {
@@ -87,10 +93,17 @@ export interface EngineConnections {
   }[];
 }
 
+/** Traces, for the admin interface. */
+export type EngineTraces = Pick<Tracing, "ofRule" | "trace" | "collect" | "figures"> & {
+  start(id: string, strategy: Strategy, actor?: Actor): Promise<void>;
+  stop(id: string): void;
+};
+
 export interface Engine {
   readonly rules: RuleRegistry;
   readonly deadLetters: DeadLetters;
   readonly trials: TrialRuns;
+  readonly traces: EngineTraces;
   readonly live: EngineConnections;
   readonly wantedColumns: (stream: string) => readonly string[];
   readonly newestRow: (stream: string) => Struct | undefined;
@@ -137,6 +150,12 @@ export function createEngine(options: EngineOptions): Engine {
     ...(config.sink === undefined ? {} : { sinkDefaults: config.sink }),
     ...(config.aesKey === undefined ? {} : { aesKey: config.aesKey }),
   };
+  const tracing = new Tracing({
+    ...(config.tracing === undefined ? {} : { settings: config.tracing }),
+    ...(options.version === undefined ? {} : { version: options.version }),
+    clock,
+    log,
+  });
   const keeper = new LookupKeeper(tables, environment, log);
   streams.watch(keeper);
   const defaults = {
@@ -154,12 +173,14 @@ export function createEngine(options: EngineOptions): Engine {
     ...(config.rulePatrolInterval === undefined ? {} : { patrolInterval: config.rulePatrolInterval }),
     clock,
     log,
+    tracing,
   });
   let starting: Promise<void> | undefined;
   return {
     rules,
     deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
     trials,
+    traces: tracesOf(tracing, rules),
     live: connectionsOf(pool, configs, connectors, rules),
     wantedColumns: (stream) => rules.wantedColumns(stream),
     newestRow: (stream) => rules.newestRow(stream),
@@ -193,6 +214,7 @@ export function createEngine(options: EngineOptions): Engine {
     async close() {
       await trials.close();
       await rules.close();
+      await tracing.close();
       upkeep.stop();
       await tables.close();
       await pool.close();
@@ -208,6 +230,19 @@ function generateId(): string {
 
 function shown({ state, message, users }: ConnectionStatus): LiveConnectionStatus {
   return { state, refCount: users, ...(message === undefined ? {} : { error: message }) };
+}
+
+function tracesOf(tracing: Tracing, rules: RuleRegistry): EngineTraces {
+  return {
+    start: (id, strategy, actor) => rules.startTrace(id, strategy, actor),
+    stop: (id) => rules.stopTrace(id),
+    ofRule: (id, limit) => tracing.ofRule(id, limit),
+    trace: (id) => tracing.trace(id),
+    collect: (collector) => tracing.collect(collector),
+    get figures() {
+      return tracing.figures;
+    },
+  };
 }
 
 function connectionsOf(

@@ -195,6 +195,11 @@ export class Feed {
     return this.#consumers.length > 1;
   }
 
+  /** What the consumers need has changed. */
+  refit(): void {
+    this.#isFitted = false;
+  }
+
   /** True once the last rule has left, or its settings proved wrong: the feed does not start again. */
   get closed(): boolean {
     return this.#abort.signal.aborted || this.#failed;

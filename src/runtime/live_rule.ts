@@ -26,6 +26,7 @@ import type { PreparedRule } from "./prepare_rule.ts";
 import { RuleBacklog, type Waiting } from "./rule_backlog.ts";
 import { type RowListener, RowListeners } from "./row_listener.ts";
 import { type InletOwner, RuleInlet } from "./rule_inlet.ts";
+import type { RuleTracing } from "./rule_tracing.ts";
 
 export interface LiveRuleOptions {
   readonly prepared: PreparedRule;
@@ -52,6 +53,9 @@ export interface LiveRuleOptions {
 /** Other rules on a stream wait so long, milliseconds, for one that works on a batch; from then on it may fall behind. */
 const patienceMs = 1000;
 
+/** Of a rule that is traced. */
+const tracedRowsOfTurn = 64;
+
 export class LiveRule implements InletOwner {
   readonly pipeline: Pipeline;
   /** One for each of `prepared.inputs`. */
@@ -75,6 +79,8 @@ export class LiveRule implements InletOwner {
   #atWork: PromiseWithResolvers<void> | undefined;
   /** The batch that it waits with. */
   #underWay: Waiting | undefined;
+  /** Undefined while nobody traces the rule. */
+  #tracing: RuleTracing | undefined;
   /** Streams that will bring more rows. */
   #running: number;
   #stopped = false;
@@ -176,6 +182,17 @@ export class LiveRule implements InletOwner {
     this.#open();
   }
 
+  /** Begins to trace the rule, in place of whoever did so before; undefined ends it. */
+  trace(tracing: RuleTracing | undefined): void {
+    this.#tracing?.close();
+    this.#tracing = this.#stopped ? undefined : tracing;
+    for (const { feed } of this.inlets) feed.refit();
+  }
+
+  get traced(): boolean {
+    return this.#tracing !== undefined;
+  }
+
   get #isReplaying(): boolean {
     return this.durable?.replaying === true;
   }
@@ -184,6 +201,7 @@ export class LiveRule implements InletOwner {
 
   accept(inlet: RuleInlet, rows: FeedRows, held: Delivery): void {
     let delivery: Delivery | undefined = held;
+    this.#tracing?.received(inlet, rows);
     // Rows of a table that nothing will be joined with any more.
     if (this.#ending) {
       inlet.metrics.drop("ended", rows.rows.length);
@@ -298,18 +316,23 @@ export class LiveRule implements InletOwner {
   #pushOn(next: Waiting, started: number, turnEnd: number): void {
     const { rows, meta, time } = next.rows;
     const batch: Row[] = [];
-    const end = Math.min(rows.length, next.pushed + this.work.chunkRows);
+    const tracing = this.#tracing;
+    const most = Math.min(rows.length, next.pushed + this.work.chunkRows);
+    const end = tracing === undefined ? most : tracing.begin(next.rows, next.pushed, most);
     for (let i = next.pushed; i < end; i++) batch.push(new Row(rows[i]!, time, meta?.[i]));
     next.pushed = end;
     next.inlet.metrics.recordsOut += batch.length;
     const problem = this.work.do(batch.length, () => this.pipeline.pushAt(next.inlet.positions, batch, time));
     if (this.work.broken) return this.#giveUp(problem!);
     this.#whenSettled(() => {
+      tracing?.done();
       if (end === rows.length) this.#settle(next);
       if (problem !== undefined) return this.#giveUp(problem);
       if (end === rows.length) return;
       const now = performance.now();
-      if (now < turnEnd) return this.#pushOn(next, started, turnEnd);
+      // Traced rows go one by one: the stack shall not grow with each of them.
+      const isDeep = tracing !== undefined && end % tracedRowsOfTurn === 0;
+      if (now < turnEnd && !isDeep) return this.#pushOn(next, started, turnEnd);
       if (now - started < patienceMs) this.#atWork ??= Promise.withResolvers();
       else this.#endWork();
       this.#suspendUntil(nextTurn(), () => this.#pushOn(next, started, performance.now() + turnMs));
@@ -404,13 +427,21 @@ export class LiveRule implements InletOwner {
   #rows(rows: readonly Struct[], output: number): void {
     if (this.#isReplaying) return;
     this.listeners.results(rows, output);
-    for (const action of this.#actionsOf(output)) action.collectEach(rows);
+    for (const action of this.#actionsOf(output)) {
+      const before = action.collected;
+      action.collectEach(rows);
+      this.#tracing?.made(action, before, rows, output);
+    }
   }
 
   #list(rows: readonly Struct[], ofEmptyWindow: boolean, output: number): void {
     if (this.#isReplaying) return;
     this.listeners.results(rows, output);
-    for (const action of this.#actionsOf(output)) action.collect(rows, ofEmptyWindow);
+    for (const action of this.#actionsOf(output)) {
+      const before = action.collected;
+      action.collect(rows, ofEmptyWindow);
+      this.#tracing?.made(action, before, rows, output);
+    }
   }
 
   /**
@@ -432,6 +463,7 @@ export class LiveRule implements InletOwner {
     // An answer that comes after the stop, if only to say that nobody waits for it.
     if (this.#stopped || this.#isReplaying) return;
     this.#options.log.warn("A row failed", { reason: `${error.code}: ${error.message}` });
+    this.#tracing?.failed(`${error.code}: ${error.message}`);
     this.#passOn(error, outputs.flatMap((output) => this.#actionsOf(output)));
   }
 
@@ -491,6 +523,7 @@ export class LiveRule implements InletOwner {
     const problem = this.work.do(0, () => this.pipeline.advance(now));
     if (this.work.broken) return this.#giveUp(problem!);
     this.#whenSettled(() => {
+      this.#tracing?.done();
       this.#flush(undefined);
       if (problem !== undefined) return this.#giveUp(problem);
       this.#arm();
@@ -507,6 +540,7 @@ export class LiveRule implements InletOwner {
     const isBetweenBatches = this.#suspended === undefined && this.#underWay === undefined;
     this.#stopping.abort();
     this.listeners.end("the rule has stopped");
+    this.trace(undefined);
     this.#endSuspension();
     this.#endWork();
     this.#cancelTimer?.();

@@ -146,7 +146,7 @@ export const ruleOptions = v.strictObject({
     { attempts: 0 } as never,
   ),
   logFilename: unsupported("A log file of its own."),
-  enableRuleTracer: unsupported("Tracing."),
+  enableRuleTracer: flag({ description: "Its messages are traced from the start of the rule on.", default: false }),
 });
 
 export type RuleOptions = v.InferOutput<typeof ruleOptions>;

@@ -14,6 +14,8 @@ export interface InletOwner {
   letGo(inlet: RuleInlet): void;
   room(): Promise<void>;
   atWork(): Promise<void> | undefined;
+  /** Somebody traces it, and needs the metadata. */
+  readonly traced: boolean;
   undecodable(error: RowError): void;
   ended(inlet: RuleInlet, reason: string): void;
   failed(error: DiagnosticError): void;
@@ -42,7 +44,6 @@ export class RuleInlet implements FeedConsumer {
   readonly feed: Feed;
   readonly positions: readonly number[];
   readonly columns: ReadonlySet<string> | "all";
-  readonly wantsMeta: boolean;
   readonly drives: boolean;
   readonly durable: boolean;
   readonly onFull: OnFull | undefined;
@@ -51,6 +52,7 @@ export class RuleInlet implements FeedConsumer {
   /** Rows: those that it took, those that went into the pipeline, and those that were dropped before. */
   readonly metrics = new NodeMetrics();
   readonly #owner: InletOwner;
+  readonly #usesMeta: boolean;
   /** What the feed had given to others before, and by the time the inlet left it. */
   #givenBefore = 0;
   #release = () => {};
@@ -62,7 +64,7 @@ export class RuleInlet implements FeedConsumer {
     this.feed = options.feed;
     this.positions = options.positions;
     this.columns = options.columns;
-    this.wantsMeta = options.wantsMeta;
+    this.#usesMeta = options.wantsMeta;
     this.drives = options.drives;
     this.durable = options.durable;
     this.onFull = options.onFull;
@@ -74,6 +76,10 @@ export class RuleInlet implements FeedConsumer {
    */
   get whenFull(): OnFull {
     return this.onFull ?? (this.durable || !this.feed.shared ? "block" : "dropOldest");
+  }
+
+  get wantsMeta(): boolean {
+    return this.#usesMeta || this.#owner.traced;
   }
 
   get holdsBack(): boolean {

@@ -35,6 +35,9 @@ import {
   type TagChange,
 } from "./rules.ts";
 import { versionAllows } from "./streams.ts";
+import type { LiveRule } from "./live_rule.ts";
+import type { Strategy } from "../telemetry/traces/sampler.ts";
+import type { Tracing } from "./traces/tracing.ts";
 
 export interface RuleRegistryParts {
   readonly store: Store;
@@ -46,6 +49,8 @@ export interface RuleRegistryParts {
   readonly patrolInterval?: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Without it no rule is traced. */
+  readonly tracing?: Tracing;
 }
 
 /** So long rules start before others get a turn: those that work already must not keep the rest from starting. */
@@ -183,7 +188,7 @@ export class RuleRegistry implements Rules {
         name: entry.definition?.name ?? "",
         status: entry.state,
         version: entry.definition?.version ?? "",
-        trace: false,
+        trace: entry.live?.traced ?? false,
         tags: entry.definition?.tags ?? null,
       }));
   }
@@ -436,10 +441,28 @@ export class RuleRegistry implements Rules {
   }
 
   listen(id: string, step?: string, actor: Actor = nobodyKnown): RowListener {
-    const { live, state, prepared } = this.#require(id);
-    if (live === undefined) fail("E703", `Rule ${id} does not run: it is ${state}`, { hint: `weir rule start ${id}` });
-    if (prepared !== undefined) this.#parts.environment.policies?.checkReading(actor, prepared);
+    const live = this.#liveOf(id);
+    this.#parts.environment.policies?.checkReading(actor, live.prepared);
     return listenTo(live, step);
+  }
+
+  /** As {@linkcode Rules.listen} in what it throws. */
+  async startTrace(id: string, strategy: Strategy, actor: Actor = nobodyKnown): Promise<void> {
+    // A trace shows what the rule reads.
+    this.#parts.environment.policies?.checkReading(actor, this.#liveOf(id).prepared);
+    const { tracing } = this.#parts;
+    await tracing?.load();
+    // It may have stopped meanwhile.
+    tracing?.begin(this.#liveOf(id), strategy);
+  }
+
+  stopTrace(id: string): void {
+    this.#liveOf(id).trace(undefined);
+  }
+
+  #liveOf(id: string): LiveRule {
+    const { live, state } = this.#require(id);
+    return live ?? fail("E703", `Rule ${id} does not run: it is ${state}`, { hint: `weir rule start ${id}` });
   }
 
   /**

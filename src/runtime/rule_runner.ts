@@ -10,6 +10,7 @@ import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { nobodyKnown } from "../policy/actor.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { LiveRule } from "./live_rule.ts";
+import type { Tracing } from "./traces/tracing.ts";
 import { type PreparedRule, prepareRule, type RuleEnvironment } from "./prepare_rule.ts";
 import { readRule, type RuleDefaults, type RuleDefinition } from "./rule_definition.ts";
 import type { RuleEntry } from "./rule_entry.ts";
@@ -25,6 +26,8 @@ export interface RuleRunnerParts {
   readonly patrolInterval?: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Without it no rule is traced. */
+  readonly tracing?: Tracing;
   /** A rule shall not run any more: stores that. */
   readonly onDone: (entry: RuleEntry) => void;
 }
@@ -58,8 +61,9 @@ export class RuleRunner {
 
   /** Without `prepared`, the rule is prepared anew, since streams and settings may have changed. */
   async #launch(entry: RuleEntry, definition: RuleDefinition, prepared?: PreparedRule): Promise<void> {
-    const { environment } = this.#parts;
+    const { environment, tracing } = this.#parts;
     try {
+      if (definition.options.enableRuleTracer) await tracing?.load();
       const ready = prepared ?? await environment.connectors.loading(() => prepareRule(definition, environment));
       environment.policies?.checkRule(definition.owner ?? nobodyKnown, ready);
       this.#run(entry, ready);
@@ -78,6 +82,7 @@ export class RuleRunner {
       onFailed: (error) => void this.#failedLive(entry, live, error),
     });
     entry.live = live;
+    if (prepared.definition.options.enableRuleTracer) this.#parts.tracing?.begin(live, "always");
     entry.state = "running";
     entry.message = "";
     this.#limitRun(entry);

@@ -10,7 +10,15 @@ import { DiagnosticError } from "../diagnostics/diagnostic.ts";
 import { ConnectionMetrics } from "../telemetry/connection_metrics.ts";
 import { NodeMetrics } from "../telemetry/node_metrics.ts";
 import { Backoff } from "./backoff.ts";
-import { AddressedItem, type Body, bodyOf, settingsOf } from "./addressed_item.ts";
+import {
+  AddressedItem,
+  type Body,
+  bodyOf,
+  hasSettings,
+  type ItemTrace,
+  settingsOf,
+  TracedItem,
+} from "./addressed_item.ts";
 import { type Item, messagesIn, type Sending, type SendLane } from "./send_queue.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -21,6 +29,7 @@ interface Writer {
     signal: AbortSignal,
     ids?: readonly string[],
     settings?: readonly MessageSettings[],
+    traceparents?: readonly (string | undefined)[],
   ): Promise<void>;
   close(): Promise<void>;
 }
@@ -58,10 +67,8 @@ export class Sender {
   /** The sink cannot be reached. */
   #isAway = false;
   readonly #back = new Waiters();
-  /** What the sink gets of messages that bring settings. */
-  #addressed:
-    | { readonly sending: Sending; readonly bodies: readonly Body[]; readonly settings: readonly MessageSettings[] }
-    | undefined;
+  /** What the sink gets of messages that bring settings, or are traced. */
+  #addressed: Addressed | undefined;
   /** Breaks off the write that is under way, for a lane that diverts. */
   #patience: AbortController | undefined;
   #stopping = false;
@@ -200,17 +207,20 @@ export class Sender {
         this.metrics.processed += count;
         this.metrics.latencyUs = Math.round((performance.now() - started) * 1000);
         this.#regained();
+        for (const trace of this.#tracesOf(sending)) trace?.end();
         lane.sent(sending);
         return true;
       } catch (error) {
         signal.throwIfAborted();
         const isAway = lane.diverts === true && this.#isAway;
         if (error instanceof RetryLater && !isAway) {
+          for (const trace of this.#tracesOf(sending)) trace?.retry(error.message);
           this.metrics.fail(error.message, clock.now());
           await clock.sleep(error.ms, signal);
           continue;
         }
         if (error instanceof Disconnected || (isAway && !(error instanceof ItemsFailed))) {
+          for (const trace of this.#tracesOf(sending)) trace?.retry(error instanceof Error ? error.message : "");
           this.#lost(error);
           return false;
         }
@@ -238,12 +248,26 @@ export class Sender {
   #give(writer: Writer, sending: Sending, signal: AbortSignal): Promise<void> {
     const { items, ids } = sending;
     if (!items.some(isAddressed)) return writer.write(items as Body[], signal, ids);
-    if (this.#addressed?.sending !== sending) {
-      const settings = items.map((item) => this.#settingsOf(item));
-      this.#addressed = { sending, bodies: items.map(bodyOf), settings };
-    }
-    const { bodies, settings } = this.#addressed;
-    return writer.write(bodies, signal, ids, settings);
+    if (this.#addressed?.sending !== sending) this.#addressed = this.#address(sending);
+    const { bodies, settings, traces, traceparents } = this.#addressed;
+    for (const trace of traces) trace?.begin();
+    return writer.write(bodies, signal, ids, settings, traceparents);
+  }
+
+  #address(sending: Sending): Addressed {
+    const { items } = sending;
+    const traces = items.some(isTraced) ? items.map((item) => isTraced(item) ? item.trace : undefined) : [];
+    return {
+      sending,
+      bodies: items.map(bodyOf),
+      settings: items.some(hasSettings) ? items.map((item) => this.#settingsOf(item)) : undefined,
+      traces,
+      traceparents: traces.length === 0 ? undefined : traces.map((trace) => trace?.traceparent),
+    };
+  }
+
+  #tracesOf(sending: Sending): readonly (ItemTrace | undefined)[] {
+    return this.#addressed?.sending === sending ? this.#addressed.traces : [];
   }
 
   #settingsOf(item: Item): MessageSettings {
@@ -271,6 +295,7 @@ export class Sender {
     const all = messagesIn(sending);
     this.metrics.processed += all;
     this.metrics.recordsOut += all - count;
+    for (const [index, trace] of this.#tracesOf(sending).entries()) trace?.end(refused.get(index));
     log.error("A sink refused results for good", { action: type, count, reason });
     lane.sent(sending, refused);
   }
@@ -297,6 +322,19 @@ export class Sender {
     await this.#finished;
     cancel();
   }
+}
+
+interface Addressed {
+  readonly sending: Sending;
+  readonly bodies: readonly Body[];
+  readonly settings: readonly MessageSettings[] | undefined;
+  /** One for each message; empty when none is traced. */
+  readonly traces: readonly (ItemTrace | undefined)[];
+  readonly traceparents: readonly (string | undefined)[] | undefined;
+}
+
+function isTraced(item: Item): item is TracedItem {
+  return item instanceof TracedItem;
 }
 
 function isAddressed(item: Item): boolean {

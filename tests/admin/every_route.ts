@@ -36,6 +36,14 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       trials: { create: () => Promise.resolve(), start: () => Promise.resolve(), delete: () => Promise.resolve() },
       port: () => 10_081,
     },
+    traces: {
+      start: () => Promise.resolve(),
+      stop() {},
+      ofRule: () => [],
+      trace: () => undefined,
+      collect: () => Promise.resolve(),
+      figures: undefined,
+    },
     settings: { timezone: "UTC", setLogLevel() {} },
     uploads: {
       list: () => Promise.resolve([]),

@@ -18,6 +18,8 @@ export class Wire {
   readonly written: string[] = [];
   /** The topic of each, where it is a template. */
   readonly topics: string[] = [];
+  /** What names the trace of each; undefined for those without. */
+  readonly traceparents: (string | undefined)[] = [];
   /** How many there were in each write. */
   readonly writes: number[] = [];
   /** Makes writes wait until it is set again. */
@@ -86,7 +88,7 @@ export class Wire {
         if (this.loss !== undefined) throw this.loss;
         if (this.refusal !== undefined) refuseSetting("topic", this.refusal);
         return {
-          write: (batch, signal, _ids, settings) => this.#write(batch, signal, settings),
+          write: (batch, signal, _ids, settings, traceparents) => this.#write(batch, signal, settings, traceparents),
           close: () => Promise.resolve(),
         };
       },
@@ -109,12 +111,14 @@ export class Wire {
     batch: readonly Payload[],
     signal: AbortSignal,
     settings: readonly MessageSettings[] = [],
+    traceparents: readonly (string | undefined)[] = [],
   ): Promise<void> {
     await Promise.race([
       this.held,
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
     ]);
     this.writes.push(batch.length);
+    this.traceparents.push(...batch.map((_, i) => traceparents[i]));
     this.topics.push(...settings.map(({ topic }) => String(topic)));
     this.written.push(...batch.map((each) => typeof each === "string" ? each : this.decode(each)));
   }

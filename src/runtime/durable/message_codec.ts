@@ -3,20 +3,21 @@
  *
  * Text and bytes stand as they are: nearly all messages are text, and go to disk and back without a copy. What needs more
  * begins with a mark, so that the one cannot be taken for the other: rows, text that begins with the mark itself, and
- * messages that bring an id or settings of their own.
+ * messages that bring an id, settings of their own, or a trace.
  * @module
  */
 import { Buffer } from "node:buffer";
 import type { MessageSettings } from "../../connector/sink.ts";
 import type { Payload } from "../../store/delivery_store.ts";
 import type { Struct } from "../../value/value.ts";
-import { AddressedItem, type Body } from "../addressed_item.ts";
+import { AddressedItem, type Body, bodyOf, hasSettings, TracedItem } from "../addressed_item.ts";
+import { awaitedTrace, awaitTrace } from "./awaited_traces.ts";
 import type { Item } from "../send_queue.ts";
 import { decodeState, encodeState } from "../state_codec.ts";
 
 const mark = "\u0002";
 /** What stands behind the mark. */
-const kinds = { rows: "r", text: "t", bytes: "b", id: "i", settings: "s" } as const;
+const kinds = { rows: "r", text: "t", bytes: "b", id: "i", settings: "s", trace: "w" } as const;
 
 /** A message and, where it has one that differs from that of its place in the outbox, its id. */
 export interface KeptItem {
@@ -28,6 +29,12 @@ export interface KeptItem {
 export function encodeItem(item: Item): Payload {
   if (typeof item === "string") return item.startsWith(mark) ? mark + kinds.text + item : item;
   if (item instanceof Uint8Array) return item;
+  if (item instanceof TracedItem) {
+    const { trace, settings } = item;
+    awaitTrace(trace);
+    const plain = hasSettings(item) ? new AddressedItem(item.body, settings) : bodyOf(item);
+    return `${mark}${kinds.trace}${trace.traceparent}\n${asText(plain)}`;
+  }
   if (item instanceof AddressedItem) {
     return `${mark}${kinds.settings}${JSON.stringify(item.settings)}\n${asText(item.body)}`;
   }
@@ -70,6 +77,11 @@ export function decodeKept(payload: Payload, accepts: "payloads" | "rows"): Kept
     case kinds.id: {
       const end = rest.indexOf("\n");
       return { ...decodeKept(rest.slice(end + 1), accepts), id: rest.slice(0, end) };
+    }
+    case kinds.trace: {
+      const end = rest.indexOf("\n");
+      const { item, ...more } = decodeKept(rest.slice(end + 1), accepts);
+      return { ...more, item: new TracedItem(item as Body, awaitedTrace(rest.slice(0, end))) };
     }
     case kinds.settings: {
       const end = rest.indexOf("\n");
