@@ -35,10 +35,10 @@ export class PushEndpoint implements PathEndpoint {
 
   async #take({ request, response, body }: DataExchange): Promise<void> {
     this.#checkRoom();
-    const { traceparent } = request.headers as { readonly traceparent?: string };
     const payload = await body();
     // Others may have come first while it was read. All readers get it or none, so that a repeat is none for some.
     this.#checkRoom();
+    const { traceparent } = request.headers as { readonly traceparent?: string };
     const waits = [...this.#readers].map((reader) => reader.push(payload, traceparent)).filter((wait) =>
       wait !== undefined
     );

@@ -127,7 +127,11 @@ test("httppush: a path is served from the moment that its stream reads it", asyn
   const answers: Promise<number>[] = [];
   let status = 0;
   const response = { writeHead: (code: number) => (status = code, { end: () => {} }) };
-  const exchange = { response, body: () => Promise.resolve(new TextEncoder().encode('{"n":1}')) };
+  const exchange = {
+    request: { headers: {} },
+    response,
+    body: () => Promise.resolve(new TextEncoder().encode('{"n":1}')),
+  };
   // Asks at once: sooner than any client can.
   const dataServer: DataServer = {
     serve: (_path, route) => {

@@ -100,12 +100,7 @@ export class PushSource implements Source, PushReader {
     return {
       kind: "payloads",
       payloads,
-      ...(traceparents === undefined ? {} : {
-        meta: (index) => {
-          const traceparent = traceparents.get(index);
-          return traceparent === undefined ? undefined : { traceparent };
-        },
-      }),
+      meta: (index) => ({ traceparent: traceparents?.get(index) ?? null }),
       ...(waiting.length === 0 ? {} : {
         ack: () => {
           for (const each of waiting) if (this.#open.has(each)) each.settle();
