@@ -7,13 +7,19 @@ import type { Hono } from "hono";
 import type { LogLevel } from "../connector/context.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
+import { type LogLevels, moduleFields, moduleShape, overridesMax } from "../telemetry/log_levels.ts";
+import { parseGoDuration } from "../value/go_duration.ts";
+import { readObject, textField } from "./body.ts";
 import { type AdminEnv, BodyError, errorCodes, failing } from "./failure.ts";
+import { json } from "./reply.ts";
 
 export interface AgentSettings {
   /** Undefined: that of the configuration. */
   setLogLevel(level: LogLevel | undefined): void;
   /** IANA name, or `Local`. */
   readonly timezone: string;
+  /** Without it the routes of single modules do not exist. */
+  readonly levels?: LogLevels;
 }
 
 /** Those of eKuiper, and of weir. */
@@ -41,6 +47,58 @@ export function agentSettingsRoute(app: Hono<AdminEnv>, settings: AgentSettings)
     checkTimezone(given.timezone, settings.timezone);
     if (level !== undefined) settings.setLogLevel(level === "configured" ? undefined : level);
     return c.body(null, 204);
+  });
+  if (settings.levels !== undefined) logLevelRoutes(app, settings.levels);
+}
+
+/** `/api/v1/log/levels`: that of all, and those of modules, until the next start. */
+function logLevelRoutes(app: Hono<AdminEnv>, levels: LogLevels): void {
+  const shown = () => ({ level: levels.base, modules: levels.list() });
+  app.get("/api/v1/log/levels", (c) => json(c, shown()));
+  app.put("/api/v1/log/levels", failing({ configuration: errorCodes.undefined }), async (c) => {
+    const body = await readObject(c, "the level");
+    const [module, level, lasts] = ["module", "level", "for"].map((name) => textField(body, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const forMs = lasts === "" ? undefined : parseGoDuration(lasts);
+    if (lasts !== "" && !(forMs !== undefined && forMs > 0 && forMs <= forMsMax)) {
+      fail("E403", `Cannot use for ${JSON.stringify(lasts)}: wanted a duration of at most 168h, such as "10m"`, {
+        path: "for",
+      });
+    }
+    if (module === "") {
+      if (forMs !== undefined) fail("E404", "A level for some time wants a module", { path: "module" });
+      levels.base = wantedLevel(level);
+    } else {
+      requireModule(module);
+      if (level === "configured") levels.remove(module);
+      else {
+        const isNew = levels.list().every((each) => each.module !== module);
+        if (isNew && levels.count >= overridesMax) fail("E705", `There are ${overridesMax} levels of modules already`);
+        levels.set(module, wantedLevel(level), forMs);
+      }
+    }
+    return json(c, shown());
+  });
+}
+
+/** A timer takes no more. */
+const forMsMax = 168 * 3600 * 1000;
+
+function requireModule(module: string): void {
+  if (moduleShape.test(module)) return;
+  fail("E403", `Unknown module ${JSON.stringify(module)}`, {
+    path: "module",
+    hint: `one of ${moduleFields.map((field) => `${field}.NAME`).join(", ")}; a name may hold *`,
+  });
+}
+
+function wantedLevel(name: string): LogLevel {
+  const level = Object.hasOwn(levels, name.toLowerCase()) ? levels[name.toLowerCase()] : undefined;
+  return level ?? fail("E403", `Unknown level ${JSON.stringify(name)}: wanted debug, info, warn or error`, {
+    path: "level",
   });
 }
 

@@ -203,6 +203,11 @@ const bulk = (verb: string): RouteDescription => ({
 
 const tagsOf = (summary: string): RouteDescription => ({ summary, takes: shared("Tags") });
 
+const logLevels: Shape = object({
+  level: text,
+  modules: list(object({ module: text, level: text, "until?": whole })),
+});
+
 /** By the part of the interface, then by method and path as it is routed. */
 export const routeDescriptions: Readonly<Record<string, Group>> = {
   System: {
@@ -230,6 +235,16 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
     "POST /stop": done("Ends the agent, as SIGTERM does"),
     "GET /metrics": { summary: "Counters for Prometheus", media: "text/plain" },
     "GET /openapi.json": { summary: "This document", gives: { type: "object" } },
+    "GET /api/v1/log/levels": { summary: "The levels of the log: of all, and of modules", gives: logLevels },
+    "PUT /api/v1/log/levels": {
+      summary: "Changes the level of the log, or of a module of it, until the next start or for some time",
+      takes: object({
+        "module?": text,
+        level: { enum: ["debug", "info", "warn", "error", "configured"] },
+        "for?": text,
+      }),
+      gives: logLevels,
+    },
     "PATCH /configs": {
       summary: "Changes the level of the log, until the next start",
       takes: object({

@@ -113,6 +113,8 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["GET", "/data/import/status", "admin"],
 
   ["PATCH", "/configs", "operator"],
+  ["GET", "/api/v1/log/levels", "viewer"],
+  ["PUT", "/api/v1/log/levels", "operator"],
   ["GET", "/config/uploads", "viewer"],
   ["POST", "/config/uploads", "editor"],
   ["DELETE", "/config/uploads/:name", "editor"],

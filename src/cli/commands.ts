@@ -88,6 +88,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./user.ts")).user,
   },
   {
+    name: "log",
+    summary: "the level of the log of a running agent, of all of it or of a rule or connector: level",
+    load: async () => (await import("./log.ts")).log,
+  },
+  {
     name: "audit",
     summary: "what was done with an agent and by whom: ls, head, verify",
     load: async () => (await import("./audit.ts")).audit,

@@ -15,7 +15,7 @@ import { defaultDataDir } from "../config/default_data_dir.ts";
 import type { Override } from "../config/environment.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import { type AgentConfig, dataServerPortDefault } from "../config/schema.ts";
-import type { Logger, LogLevel } from "../connector/context.ts";
+import type { Logger } from "../connector/context.ts";
 import { formatAddress } from "../platform/listen_error.ts";
 import { HttpDataServer } from "../data_server/data_server.ts";
 import type { HttpServer, Platform } from "../platform/platform.ts";
@@ -38,6 +38,7 @@ import { MemoryStore } from "../store/memory.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import { createLog } from "../telemetry/log.ts";
+import { LogLevels } from "../telemetry/log_levels.ts";
 import { checkNamedSettings } from "./check_named_settings.ts";
 import {
   type Arguments,
@@ -83,10 +84,10 @@ function readConfig(args: Arguments, context: CliContext): Promise<LoadedConfig>
   return configured(file, () => loadConfig({ file, environment, flags: overrides(args) }));
 }
 
-function openLog(config: AgentConfig, context: CliContext, level: () => LogLevel): Logger {
+function openLog(config: AgentConfig, context: CliContext, levels: LogLevels): Logger {
   const { format } = config.log;
   return createLog({
-    level,
+    level: levels,
     format: format === "auto" ? (context.isTerminal.stderr ? "human" : "logfmt") : format,
     write: writesToJournal(context.environment)
       ? (line, level) => context.stderr(journalLine(line, level))
@@ -254,8 +255,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
   const { platform } = context;
   const { config, file, document } = await readConfig(args, context);
-  let logLevel = config.log.level;
-  const log = openLog(config, context, () => logLevel);
+  const levels = new LogLevels(config.log.level, config.log.levels);
+  const log = openLog(config, context, levels);
   checkTracingFiles(config);
   const certificates = await configured(file, () => openCertificates(config, log));
   const dataServer = createDataServer(config, certificates, log);
@@ -326,9 +327,10 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       settings: {
         timezone: config.timezone,
         setLogLevel(level = config.log.level) {
-          log.info("The level of the log changes", { from: logLevel, to: level });
-          logLevel = level;
+          log.info("The level of the log changes", { from: levels.base, to: level });
+          levels.base = level;
         },
+        levels,
       },
       log,
       info: systemInfo(config.reportedVersion, platform),

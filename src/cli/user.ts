@@ -51,7 +51,7 @@ function overRest(args: Arguments, context: CliContext): Users {
 function onStore(directory: string, context: CliContext): Users {
   const { store, delivery, audit: trail } = openStore(directory);
   const accounts = new Accounts(store);
-  const log = createLog({ level: () => "warn", format: "human", write: context.stderr });
+  const log = createLog({ level: "warn", format: "human", write: context.stderr });
   const auditor = new Auditor({ trail, log });
   const done = (verb: string, subject: string) =>
     auditor.record({ action: `weir user ${verb}`, actor: `machine ${userInfo().username}`, subject });

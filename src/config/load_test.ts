@@ -34,7 +34,7 @@ async function refusal(yaml: string, sources: Omit<ConfigSources, "file"> = {}):
 test("an empty file gives the defaults", async () => {
   assert.deepEqual(await load(""), {
     listen: { hostname: "127.0.0.1", port: 9081 },
-    log: { level: "info", format: "auto" },
+    log: { level: "info", levels: {}, format: "auto" },
     timezone: "Local",
     network: { privateAddresses: "allow", allow: [] },
     properties: {},
@@ -43,7 +43,6 @@ test("an empty file gives the defaults", async () => {
     cors: { allowOrigins: [] },
     auth: { mode: "auto", audience: "eKuiper", openMetrics: false },
     policies: [],
-    audit: { keep: 31_536_000_000 },
     limits: { requestBodyBytesMax: 8388608 },
     rule: {
       qos: 0,
@@ -110,7 +109,7 @@ sources: { mqtt: { default: { server: "tcp://a:1883" }, plant: { qos: 2 } } }
 connections: { mqtt: { cloud: { server: "ssl://b" } } }
 `);
   assert.deepEqual(config.listen, { hostname: "::1", port: 9999 });
-  assert.deepEqual(config.log, { level: "debug", format: "json" });
+  assert.deepEqual(config.log, { level: "debug", levels: {}, format: "json" });
   assert.deepEqual(config.properties, { site: "north", line: 7 });
   assert.equal(config.rule.lateTolerance, 2000);
   assert.equal(config.rule.checkpointInterval, 60000);
@@ -192,7 +191,7 @@ test("the environment overrides the file, flags override both", async () => {
   const config = await load(yaml, { environment });
   assert.deepEqual(config.listen, { hostname: "b", port: 2 });
   assert.equal(config.dataDir, "/data");
-  assert.deepEqual(config.log, { level: "debug", format: "json" });
+  assert.deepEqual(config.log, { level: "debug", levels: {}, format: "json" });
   assert.equal(config.rule.bufferLength, 64);
   assert.deepEqual(config.sources.mqtt!.default, { qos: 1, server: "tcp://c:1883" });
   const flags = [{ path: ["listen"], value: "c:3", origin: "--listen" }];

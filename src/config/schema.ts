@@ -220,6 +220,9 @@ const policy = v.strictObject({
   deny: resources,
 });
 
+const modulePattern = /^(rule|connector|stream|table|trial)\.[^\s]{1,256}$/;
+const modulesText = 'expected a module such as "rule.r1" or "connector.*"';
+
 export const configSchema = v.strictObject({
   /** Where the admin interface listens. */
   listen: v.optional(listen, "127.0.0.1:9081"),
@@ -230,6 +233,15 @@ export const configSchema = v.strictObject({
   log: v.optional(
     v.strictObject({
       level: v.optional(oneOf(logLevels), "info"),
+      /** Of parts: `rule.r1`, `connector.*`. */
+      levels: v.optional(
+        v.record(
+          v.pipe(v.string(), v.regex(modulePattern, modulesText)),
+          oneOf(logLevels),
+          "expected levels by module",
+        ),
+        {},
+      ),
       /** `auto`: for people on a terminal, logfmt otherwise. */
       format: v.optional(oneOf(logFormats), "auto"),
     }),

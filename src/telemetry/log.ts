@@ -14,11 +14,13 @@
  */
 import type { LogFields, Logger, LogLevel } from "../connector/context.ts";
 
+import type { LogLevels } from "./log_levels.ts";
+
 export type LogFormat = "human" | "logfmt" | "json";
 
 export interface LogOptions {
-  /** Lines below this level are not written. A function is asked for each line. */
-  readonly level: LogLevel | (() => LogLevel);
+  /** Lines below this level are not written. {@linkcode LogLevels} is asked for each line. */
+  readonly level: LogLevel | Pick<LogLevels, "admits">;
   readonly format: LogFormat;
   /** Takes a line with its line break. */
   readonly write: (line: string, level: LogLevel) => void;
@@ -105,7 +107,9 @@ function format(form: LogFormat, time: string, level: LogLevel, message: string,
 /** A log with its own repeat counters, which loggers made by `with` share. */
 export function createLog(options: LogOptions): Logger {
   const { level: given, format: form, write, now = Date.now } = options;
-  const lowest = typeof given === "function" ? given : () => given;
+  const admits = typeof given === "string"
+    ? (level: LogLevel) => order[level] >= order[given]
+    : (level: LogLevel, scope: LogFields, fields: LogFields) => given.admits(level, scope, fields);
   const limit = new RepeatLimit(
     options.repeatsMax ?? repeatsMaxDefault,
     options.repeatIntervalMs ?? repeatIntervalMsDefault,
@@ -115,7 +119,7 @@ export function createLog(options: LogOptions): Logger {
     const scopeKey = JSON.stringify(scope);
 
     function line(level: LogLevel, message: string, fields: LogFields = {}): void {
-      if (order[level] < order[lowest()]) return;
+      if (!admits(level, scope, fields)) return;
       const time = now();
       // Floods are made of complaints. Other lines may be results that somebody waits for.
       const isComplaint = level === "warn" || level === "error";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { LogLevel } from "../../src/connector/context.ts";
+import { LogLevels } from "../../src/telemetry/log_levels.ts";
 import { admin } from "./fixture.ts";
 
 function withLevels() {
@@ -56,13 +57,37 @@ test("PATCH /configs takes what is so already, and refuses what cannot change, a
 
 test("the level of a log may change while it is written", () => {
   const lines: string[] = [];
-  let level: LogLevel = "info";
-  const log = createLog({ level: () => level, format: "logfmt", write: (line) => void lines.push(line), now: () => 0 });
+  const levels = new LogLevels("info");
+  const log = createLog({ level: levels, format: "logfmt", write: (line) => void lines.push(line), now: () => 0 });
   const scoped = log.with({ rule: "r" });
   scoped.debug("one");
-  level = "debug";
+  levels.base = "debug";
   scoped.debug("two");
-  level = "error";
+  levels.base = "error";
   scoped.warn("three");
   assert.deepEqual(lines.map((line) => /msg=(\w+)/.exec(line)?.[1]), ["two"]);
+});
+
+test("levels of modules are shown, set, set for some time and taken away", async () => {
+  const levels = new LogLevels("info");
+  const { ask } = admin({ settings: { timezone: "UTC", setLogLevel() {}, levels } });
+  const path = "/api/v1/log/levels";
+  assert.deepEqual((await ask("GET", path)).json(), { level: "info", modules: [] });
+  const set = await ask("PUT", path, { module: "rule.r1", level: "debug" });
+  assert.deepEqual(set.json().modules, [{ module: "rule.r1", level: "debug" }]);
+  const timed = await ask("PUT", path, { module: "connector.*", level: "DEBUG", for: "10m" });
+  assert.ok(timed.json().modules[0].until > Date.now());
+  assert.equal((await ask("PUT", path, { module: "rule.r1", level: "configured" })).json().modules.length, 1);
+  assert.equal((await ask("PUT", path, { level: "warn" })).json().level, "warn");
+  assert.equal(levels.base, "warn");
+  const wrong = [
+    { module: "rules.r1", level: "debug" },
+    { module: "rule.", level: "debug" },
+    { module: "rule.r1", level: "loud" },
+    { module: "rule.r1", level: "debug", for: "soon" },
+    { module: "rule.r1", level: "debug", for: "10000h" },
+    { level: "debug", for: "1m" },
+  ];
+  for (const body of wrong) assert.equal((await ask("PUT", path, body)).status, 400, JSON.stringify(body));
+  levels.remove("connector.*");
 });

@@ -15,6 +15,7 @@ import { DataTransfer, type TransferTarget } from "../../src/runtime/data_transf
 import { SchemaRegistry } from "../../src/runtime/schemas.ts";
 import { StreamRegistry } from "../../src/runtime/streams.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import { LogLevels } from "../../src/telemetry/log_levels.ts";
 import { MemoryRules } from "./memory_rules.ts";
 
 export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<Partial<AdminOptions>> {
@@ -44,7 +45,7 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       collect: () => Promise.resolve(),
       figures: undefined,
     },
-    settings: { timezone: "UTC", setLogLevel() {} },
+    settings: { timezone: "UTC", setLogLevel() {}, levels: new LogLevels("info") },
     uploads: {
       list: () => Promise.resolve([]),
       put: () => Promise.resolve("/uploads/a"),
