@@ -15,6 +15,7 @@ import type { DeadLetters } from "../runtime/durable/dead_letters.ts";
 import type { PolicyGuard } from "../runtime/policy_guard.ts";
 import type { Rules } from "../runtime/rules.ts";
 import type { SchemaRegistry } from "../runtime/schemas.ts";
+import type { SecretReferences } from "../runtime/secret_references.ts";
 import type { StreamRegistry } from "../runtime/streams.ts";
 import type { TrialRuns } from "../runtime/trial/trial_runs.ts";
 import type { DeliveryStore } from "../store/delivery_store.ts";
@@ -32,6 +33,7 @@ export interface EngineParts {
   readonly config: Pick<AgentConfig, "rule" | "timezone" | "properties">;
   readonly log: Logger;
   readonly dataServer?: DataServer;
+  readonly secrets?: SecretReferences;
   /** Who may read and write what. */
   readonly policies?: PolicyGuard;
   /** Of weir. */

@@ -32,6 +32,8 @@ import { addressGuard } from "../runtime/private_network.ts";
 import type { PolicyGuard } from "../runtime/policy_guard.ts";
 import { SchemaRegistry } from "../runtime/schemas.ts";
 import { functions } from "../sql/functions/registry.ts";
+import { SecretReferences } from "../runtime/secret_references.ts";
+import type { Settings } from "../runtime/secrets.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { Uploads } from "../runtime/uploads.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -96,6 +98,7 @@ function openLog(config: AgentConfig, context: CliContext, levels: LogLevels): L
 }
 
 interface AgentParts {
+  readonly secrets: SecretReferences;
   readonly policies: PolicyGuard;
   readonly engineModule: EngineModule;
   readonly config: AgentConfig;
@@ -106,13 +109,28 @@ interface AgentParts {
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
 /** An agent in memory to try definitions on; its rules never run. */
-async function emptyAgent({ engineModule, config, named, sections, policies }: AgentParts): Promise<TransferTarget> {
+async function emptyAgent(
+  { engineModule, config, named, sections, policies, secrets }: AgentParts,
+): Promise<TransferTarget> {
   const store = new MemoryStore();
-  const configs = new ConfigRegistry({ store, file: sections, ...named });
+  const configs = new ConfigRegistry({ store, file: sections, permits: permitting(secrets), ...named });
   const schemas = await SchemaRegistry.open(store);
   const streams = new StreamRegistry({ store, configs, schemas });
-  const { rules } = await engineModule.create({ store, streams, configs, schemas, config, policies, log: silent });
+  const { rules } = await engineModule.create({
+    store,
+    streams,
+    configs,
+    schemas,
+    config,
+    policies,
+    secrets,
+    log: silent,
+  });
   return { store, configs, streams, schemas, rules };
+}
+
+function permitting(secrets: SecretReferences): (settings: Settings) => void {
+  return (settings) => secrets.check(settings, "");
 }
 
 function authRules({ auth, tls }: AgentConfig): AuthRules {
@@ -270,6 +288,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const { store, delivery, audit: trail, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
+  const secrets = new SecretReferences(config.secrets, context.environment, sections);
   const termination = terminationOf(platform, log);
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
@@ -278,7 +297,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const service = new ServiceNotifier(context.environment, process.pid, platform.sendDatagram);
   service.keepAlive();
   try {
-    const configs = new ConfigRegistry({ store, file: sections, ...named });
+    const configs = new ConfigRegistry({ store, file: sections, permits: permitting(secrets), ...named });
     const schemas = await SchemaRegistry.open(store);
     for (const name of schemas.unreadable) log.error("stored definition cannot be read", { schema: name });
     const streams = new StreamRegistry({ store, configs, schemas });
@@ -299,6 +318,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       schemas,
       config,
       policies,
+      secrets,
       log,
       dataServer,
       version,
@@ -318,7 +338,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       transfer: {
         transfer: new DataTransfer(
           { store, configs, streams, schemas, uploads, rules: engine.rules },
-          () => emptyAgent({ engineModule, config, named, sections, policies }),
+          () => emptyAgent({ engineModule, config, named, sections, policies, secrets }),
         ),
         directory: store.directory,
         refusesAddress,

@@ -10,6 +10,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
+import { type Environment, resolveSecret } from "../connector/secret_reference.ts";
 import { type Diagnostic, diagnostic, DiagnosticError, fail } from "../diagnostics/diagnostic.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { environmentOverrides, type Override } from "./environment.ts";
@@ -100,6 +101,27 @@ function mistake(
   return diagnostic("E403", `Bad value of "${shown}": ${expected}, found ${found}`, place);
 }
 
+/** Secrets of the agent itself, as `secretSettings` says: what a reference stands for takes its place. */
+function resolveSecrets(config: Section, environment: Environment): Diagnostic[] {
+  const problems: Diagnostic[] = [];
+  const resolve = (section: Section, path: readonly string[], place: string) => {
+    const [first, ...rest] = path;
+    const below = first === undefined ? undefined : section[first];
+    if (rest.length > 0) {
+      if (isSection(below)) resolve(below, rest, place);
+    } else if (isSection(below)) { for (const key of Object.keys(below)) resolve(below, [key], `${place}.${key}`); }
+    else if (typeof below === "string") {
+      try {
+        section[first!] = resolveSecret(below, environment);
+      } catch (error) {
+        problems.push(diagnostic("E711", `"${place}" cannot be read: ${(error as Error).message}`, { path: place }));
+      }
+    }
+  };
+  for (const place of secretSettings) resolve(config, place.split("."), place);
+  return problems;
+}
+
 function inFileOrder(a: Diagnostic, b: Diagnostic): number {
   const end = Number.MAX_SAFE_INTEGER;
   return (a.span?.start ?? end) - (b.span?.start ?? end);
@@ -124,8 +146,9 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
   const overrides = [...environmentOverrides(environment), ...(sources.flags ?? [])];
   for (const { path, value: setting } of overrides) set(value, path, setting);
 
+  const unread = resolveSecrets(value, environment);
   const result = v.safeParse(configSchema, value);
-  const mistakes = (result.issues ?? []).map((issue) => mistake(issue, document, overrides));
+  const mistakes = [...unread, ...(result.issues ?? []).map((issue) => mistake(issue, document, overrides))];
   if (result.success && result.output.rulesDir !== undefined) {
     mistakes.push(
       diagnostic("E408", "rulesDir is not supported yet", {

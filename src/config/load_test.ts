@@ -43,6 +43,7 @@ test("an empty file gives the defaults", async () => {
     cors: { allowOrigins: [] },
     auth: { mode: "auto", audience: "eKuiper", openMetrics: false },
     policies: [],
+    secrets: { dirs: ["/etc/weir/secrets"], envPrefix: "WEIR_SECRET_" },
     limits: { requestBodyBytesMax: 8388608 },
     rule: {
       qos: 0,

@@ -316,6 +316,14 @@ export const configSchema = v.strictObject({
   ),
   /** Who may read and write what, beyond what roles say. */
   policies: v.optional(v.array(policy, "expected a list of policies"), []),
+  /** What settings that come over the admin interface may refer to as secrets; those of this file may to anything. */
+  secrets: v.optional(
+    v.strictObject({
+      dirs: v.optional(v.array(v.pipe(text, v.startsWith("/", "expected an absolute path"))), ["/etc/weir/secrets"]),
+      envPrefix: v.optional(v.pipe(text, v.minLength(3, "expected 3 characters or more")), "WEIR_SECRET_"),
+    }),
+    {},
+  ),
   /** What was done with the agent, and by whom. */
   audit: v.optional(
     v.strictObject({

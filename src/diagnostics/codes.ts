@@ -420,6 +420,20 @@ export const codes = {
       "reads or writes.",
     provokes: "POST /rules with an action on a topic that no policy allows",
   },
+  E710: {
+    stage: "admin",
+    title: "Secret out of bounds",
+    explanation:
+      "Settings that come over the admin interface may refer to secrets in some folders and variables only: those of " +
+      "`secrets.dirs` and `secrets.envPrefix`.",
+    provokes: 'PUT /metadata/sources/mqtt/confKeys/a with {"password": "file:/etc/shadow"}',
+  },
+  E711: {
+    stage: "admin",
+    title: "Secret not readable",
+    explanation: "What a setting refers to, a variable, file or credential, is not there. It is tried again.",
+    provokes: 'a rule with a password "env:WEIR_SECRET_X" while the variable is not set',
+  },
   E716: {
     stage: "admin",
     title: "Certificate refused",

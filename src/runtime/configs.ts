@@ -63,6 +63,8 @@ export interface ConfigRegistryOptions {
    * @throws {DiagnosticError} E402, E403 and, for a connection, E404.
    */
   readonly check?: (role: ConfigRole, type: string, settings: Settings, partial: boolean) => void;
+  /** Refuses what settings that come over the admin interface may not hold. @throws {DiagnosticError} */
+  readonly permits?: (settings: Settings) => void;
   /** See {@linkcode ConfigRegistry.loading}. */
   readonly loading?: Loading;
 }
@@ -137,6 +139,7 @@ export class ConfigRegistry {
   readonly #file: Record<ConfigRole, ConfigSection>;
   readonly #types: ConfigRegistryOptions["types"];
   readonly #check: ConfigRegistryOptions["check"];
+  readonly #permits: (settings: Settings) => void;
   readonly #schemasOf: NonNullable<ConfigRegistryOptions["schemasOf"]>;
   /** Runs work that asks about the settings of types: methods throw `ConnectorNotLoaded` for one that is not loaded. */
   readonly loading: Loading;
@@ -150,6 +153,7 @@ export class ConfigRegistry {
     this.#file = { source: sources, sink: sinks, connection: connections };
     this.#types = options.types;
     this.#check = options.check;
+    this.#permits = options.permits ?? (() => {});
     this.#schemasOf = options.schemasOf ?? (() => []);
     this.loading = options.loading ?? (async (work) => await work());
   }
@@ -188,6 +192,7 @@ export class ConfigRegistry {
     requireName(key);
     const stored = this.#stored(role, type, key) ?? {};
     const real = unmaskSecrets(settings, stored, this.#section(role, type)[key] ?? {});
+    this.#permits(real);
     this.#check?.(role, type, real, true);
     this.#store.put(kinds[role], `${type}/${key}`, JSON.stringify(real));
     this.#changed();
@@ -354,6 +359,7 @@ export class ConfigRegistry {
   #putConnection({ id, type, settings }: NamedConnection, before: Settings): void {
     this.#requireType("connection", type);
     const real = unmaskSecrets(settings, before, {});
+    this.#permits(real);
     this.#check?.("connection", type, real, false);
     this.#store.put("connection", id, JSON.stringify({ typ: type, props: real }));
     this.#changed();

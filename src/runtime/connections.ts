@@ -11,6 +11,7 @@ import type { DataServer } from "../connector/data_server.ts";
 import { readSettings } from "../connector/settings.ts";
 import type { ConfigRegistry, NamedConnection } from "./configs.ts";
 import { ConnectionLog } from "./connection_log.ts";
+import type { SecretReferences } from "./secret_references.ts";
 
 type StatusListener = (state: ConnectionState, message?: string) => void;
 
@@ -78,6 +79,8 @@ export class ConnectionPool {
   #unnamed = 0;
   /** See `ConnectorContext`. */
   readonly refusesAddress: ConnectorContext["refusesAddress"];
+  /** What references to secrets in settings stand for; themselves when absent. */
+  readonly secrets: Pick<SecretReferences, "resolve"> | undefined;
 
   constructor(
     clock: Clock,
@@ -85,7 +88,9 @@ export class ConnectionPool {
     refusesAddress?: ConnectorContext["refusesAddress"],
     dataServer?: DataServer,
     resolvePath?: ConnectorContext["resolvePath"],
+    secrets?: Pick<SecretReferences, "resolve">,
   ) {
+    this.secrets = secrets;
     this.#clock = clock;
     this.#log = log;
     this.#dataServer = dataServer;
@@ -129,7 +134,8 @@ export class ConnectionPool {
       told.report(state, message);
       for (const listener of listeners) listener(state, message);
     };
-    const connection = role.open(request.settings as never, {
+    const settings = this.secrets?.resolve(request.settings) ?? request.settings;
+    const connection = role.open(settings as never, {
       name,
       clock: this.#clock,
       log,

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Clock, ConnectionState, Logger } from "../connector/context.ts";
+import { Disconnected } from "../connector/errors.ts";
 import type { DataServer } from "../connector/data_server.ts";
 import type { ConnectorList } from "../connector/connector_list.ts";
 import type { FunctionSet } from "../sql/catalog.ts";
@@ -26,6 +27,7 @@ import { pathResolver } from "./resolve_path.ts";
 import { type ReachableRole, reachPeer } from "./reach_peer.ts";
 import { RuleLauncher } from "./rule_launcher.ts";
 import { RuleRegistry } from "./rule_registry.ts";
+import type { SecretReferences } from "./secret_references.ts";
 import type { Settings } from "./secrets.ts";
 import type { Schemas } from "./schemas.ts";
 import type { StreamRegistry } from "./streams.ts";
@@ -67,6 +69,8 @@ export interface EngineOptions {
   readonly functions?: FunctionSet;
   /** Who may read and write what; everybody everything when absent. */
   readonly policies?: PolicyGuard;
+  /** What references to secrets stand for; themselves when absent. */
+  readonly secrets?: SecretReferences;
   /** Where connectors serve paths. Absent: those that need it say that there is none. */
   readonly dataServer?: DataServer;
   /** Of weir, for traces. */
@@ -123,7 +127,14 @@ export function createEngine(options: EngineOptions): Engine {
   const delivery = options.delivery ?? new MemoryDelivery();
   const upkeep = new DeliveryUpkeep(delivery, clock, log);
   const resolvePath = store.directory === undefined ? undefined : pathResolver(store.directory);
-  const pool = new ConnectionPool(clock, log, addressGuard(config.network), options.dataServer, resolvePath);
+  const pool = new ConnectionPool(
+    clock,
+    log,
+    addressGuard(config.network),
+    options.dataServer,
+    resolvePath,
+    options.secrets,
+  );
   const states = new KeyedStates(store);
   const tables = new LookupTables({ pool, clock, log, resolvePath });
   const launcher = new RuleLauncher({
@@ -147,6 +158,7 @@ export function createEngine(options: EngineOptions): Engine {
     ignoreCase: config.ignoreCase ?? false,
     resolvePath,
     ...(options.policies === undefined ? {} : { policies: options.policies }),
+    ...(options.secrets === undefined ? {} : { secrets: options.secrets }),
     ...(config.sink === undefined ? {} : { sinkDefaults: config.sink }),
     ...(config.aesKey === undefined ? {} : { aesKey: config.aesKey }),
   };
@@ -181,7 +193,7 @@ export function createEngine(options: EngineOptions): Engine {
     deadLetters: new DeadLetters(delivery, (id) => rules.lettersOf(id)),
     trials,
     traces: tracesOf(tracing, rules),
-    live: connectionsOf(pool, configs, connectors, rules),
+    live: connectionsOf(pool, configs, connectors, rules, log),
     wantedColumns: (stream) => rules.wantedColumns(stream),
     newestRow: (stream) => rules.newestRow(stream),
     reach: (role, type, settings, actor) =>
@@ -250,6 +262,7 @@ function connectionsOf(
   configs: ConfigRegistry,
   connectors: ConnectorList,
   rules: RuleRegistry,
+  log: Logger,
 ): EngineConnections {
   return {
     status(id) {
@@ -264,7 +277,14 @@ function connectionsOf(
       if (named === undefined) return;
       await connectors.load([named.type]);
       const connector = connectors.find(named.type, "connection");
-      if (connector !== undefined) pool.openNamed(named, connector);
+      if (connector === undefined) return;
+      try {
+        pool.openNamed(named, connector);
+      } catch (error) {
+        // The rules that use it try again.
+        if (!(error instanceof Disconnected)) throw error;
+        log.warn("A connection cannot be opened yet", { connection: id, reason: error.message });
+      }
     },
     anonymous: () => pool.anonymous().map((connection) => ({ ...connection, status: shown(connection.status) })),
   };

@@ -44,7 +44,8 @@ export async function openRole<Handle extends Closable>(
     onStatus,
   });
   try {
-    const handle = await open(prepared.settings as never, {
+    const settings = parts.pool.secrets?.resolve(prepared.settings) ?? prepared.settings;
+    const handle = await open(settings as never, {
       name: parts.name,
       ...(parts.owner === undefined ? {} : { owner: parts.owner }),
       clock: parts.clock,

@@ -45,6 +45,7 @@ export function prepareAction(definition: ActionDefinition, environment: RuleEnv
     unknownType("sink", type, environment.connectors, path);
   const role = connector.sink as PreparedAction["role"];
   const resolved = environment.configs.resolve("sink", type, { own: definition.properties, path });
+  environment.secrets?.check(resolved.settings, path);
   const where = `${type} action`;
   refuseTemplates(resolved.settings, role.settings, { path, where });
   const { common, rest } = takeCommon(resolved.settings, actionSettings, connector, role.settings);

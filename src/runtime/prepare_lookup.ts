@@ -52,7 +52,7 @@ export function lookupConnector(
  */
 export function prepareLookup(
   stream: StreamDefinition,
-  environment: Pick<RuleEnvironment, "connectors" | "configs" | "resolvePath">,
+  environment: Pick<RuleEnvironment, "connectors" | "configs" | "resolvePath" | "secrets">,
 ): PreparedLookup {
   const { options } = stream;
   const connector = lookupConnector(stream, environment.connectors);
@@ -65,6 +65,7 @@ export function prepareLookup(
     own: withSettings(role.settings, options),
     path,
   });
+  environment.secrets?.check(resolved.settings, path);
   // A confKey serves streams and tables of a type alike.
   const own = [role.settings, connector.connection?.settings, lookupSettings];
   const meant = withoutOthers(resolved.settings, own, [connector.source?.settings, sourceSettings]);

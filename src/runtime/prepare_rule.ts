@@ -30,6 +30,7 @@ import type { RuleDefinition } from "./rule_definition.ts";
 import { type PreparedLookup, prepareLookup } from "./prepare_lookup.ts";
 import type { OnFull } from "./rule_inlet.ts";
 import type { Schemas } from "./schemas.ts";
+import type { SecretReferences } from "./secret_references.ts";
 import { sourceSettings } from "./source_settings.ts";
 import type { StreamDefinition } from "./stream_definition.ts";
 import { withSchema } from "./stream_schema.ts";
@@ -50,6 +51,8 @@ export interface RuleEnvironment {
   readonly resolvePath?: CheckContext["resolvePath"];
   /** Who may read and write what; everybody everything when absent. */
   readonly policies?: PolicyGuard;
+  /** Which secrets settings may refer to; any when absent. */
+  readonly secrets?: Pick<SecretReferences, "check">;
   /** Settings of every action that does not set them itself. */
   readonly sinkDefaults?: Readonly<Record<string, unknown>>;
   /** The key for `encryption`. */
@@ -187,6 +190,7 @@ export function prepareSource(
     own: withSettings(role.settings, options),
     path,
   });
+  environment.secrets?.check(resolved.settings, path);
   // A confKey serves streams and lookup tables of a type alike.
   const own = [role.settings, connector.connection?.settings, sourceSettings];
   const meant = withoutOthers(resolved.settings, own, [connector.lookup?.settings]);

@@ -2,6 +2,7 @@
  * Hides passwords in settings that leave weir, and puts them back when hidden settings return.
  * @module
  */
+import { secretReference } from "../connector/secret_reference.ts";
 import { isSecretName } from "../connector/settings.ts";
 import { fail } from "../diagnostics/diagnostic.ts";
 import { hidePassword, hidesPassword, withPassword } from "./url_password.ts";
@@ -12,7 +13,7 @@ export const mask = "******";
 export type Settings = Record<string, unknown>;
 
 /** The body that asks for a token holds the password, whatever it is called there. */
-function isSecret(key: string, inOAuth: boolean): boolean {
+export function isSecret(key: string, inOAuth: boolean): boolean {
   return isSecretName(key) || (inOAuth && key.toLowerCase() === "body");
 }
 
@@ -32,7 +33,10 @@ function isSettings(value: unknown): value is Settings {
 export function maskSecrets(settings: Settings, inOAuth = false): Settings {
   return Object.fromEntries(
     Object.entries(settings).map(([key, value]) => {
-      if (typeof value === "string" && value !== "" && isSecret(key, inOAuth)) return [key, mask];
+      // What only says where the secret stands is none.
+      if (typeof value === "string" && value !== "" && isSecret(key, inOAuth)) {
+        return [key, secretReference(value) === undefined ? mask : value];
+      }
       if (isSettings(value)) return [key, maskSecrets(value, inOAuth || isOAuth(key))];
       if (Array.isArray(value)) return [key, value.map((item) => isSettings(item) ? maskSecrets(item) : shown(item))];
       return [key, shown(value)];
