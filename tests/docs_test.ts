@@ -299,3 +299,15 @@ test("the stream and the rules of the README are valid", async () => {
   assert.equal(found.length, 2);
   for (const [, rule = ""] of found) assert.equal((await rules.validate(rule)).sources.length, 1);
 });
+
+test("the reference of the configuration says of every setting what a reload does with it", async () => {
+  const { reloadTable } = await import("../src/config/reload_table.ts");
+  const page = readFileSync(new URL("../docs/reference/config.md", import.meta.url), "utf8");
+  const rows = { now: "at once", later: "for rules that start", restart: "after a restart" } as const;
+  for (const [effect, begin] of Object.entries(rows)) {
+    const row = page.split("\n").find((line) => line.startsWith(`| ${begin}`));
+    const said = [...row!.matchAll(/`([\w.]+)`/g)].map(([, name]) => name);
+    const meant = Object.entries(reloadTable).filter(([, each]) => each === effect).map(([name]) => name);
+    assert.deepEqual(said, meant);
+  }
+});

@@ -22,6 +22,7 @@ import type { Struct } from "../value/value.ts";
 import { accountRoutes } from "./accounts.ts";
 import { audited, auditRoute, type AuditRoutes } from "./audit.ts";
 import { type AgentSettings, agentSettingsRoute } from "./agent_settings.ts";
+import { configReloadRoute, type Reload } from "./config_reload.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
@@ -74,6 +75,8 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly allowOrigins?: readonly string[];
   /** True where only this machine can connect; names in the Host header are then refused. */
   readonly loopbackOnly?: boolean;
+  /** Without it its route does not exist. */
+  readonly reload?: Reload;
   /** Without it nothing is recorded. */
   readonly audit?: AuditRoutes;
   /** Largest request body in bytes. */
@@ -128,7 +131,9 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   app.use("*", originGuard(options.allowOrigins ?? []));
   app.use("*", bodyLimit(options.maxBodyBytes ?? maxBodyBytesDefault));
   if (options.auth !== undefined) {
-    app.use("*", guard({ ...options.auth, log: options.log }));
+    const { auth } = options;
+    const openMetrics = () => auth.openMetrics === true;
+    app.use("*", guard({ authenticator: auth.authenticator, openMetrics, log: options.log }));
     accountRoutes(app, options.auth.accounts);
   }
   systemRoutes(app, options);
@@ -144,6 +149,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.schemas !== undefined) schemaRoutes(app, options.schemas);
   if (options.transfer !== undefined) transferRoutes(app, { ...options.transfer, log: options.log });
   if (options.settings !== undefined) agentSettingsRoute(app, options.settings);
+  if (options.reload !== undefined) configReloadRoute(app, options.reload);
   if (options.trials !== undefined) trialRoutes(app, options.trials);
   if (options.traces !== undefined) traceRoutes(app, options.traces);
   if (options.uploads !== undefined) uploadRoutes(app, options.uploads);

@@ -12,18 +12,18 @@ import { neededFor } from "./route_roles.ts";
 export interface GuardOptions {
   readonly authenticator: Authenticator;
   /** `/metrics` wants no credential. */
-  readonly openMetrics?: boolean;
+  readonly openMetrics?: () => boolean;
   readonly log: Logger;
 }
 
 /** Plain text, as eKuiper answers. */
 const plain = "text/plain; charset=utf-8";
 
-export function guard({ authenticator, openMetrics = false, log }: GuardOptions): MiddlewareHandler<AdminEnv> {
+export function guard({ authenticator, openMetrics, log }: GuardOptions): MiddlewareHandler<AdminEnv> {
   return async (context, next) => {
     const { method, path } = context.req;
     // A path that is not there tells nobody so who may not look.
-    const needed = openMetrics && path === "/metrics" ? "open" : neededFor(method, path) ?? "admin";
+    const needed = path === "/metrics" && openMetrics?.() === true ? "open" : neededFor(method, path) ?? "admin";
     if (needed === "open") return await next();
     const address = context.env?.address ?? "";
     const answer = await authenticator.identify({

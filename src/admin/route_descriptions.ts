@@ -245,6 +245,10 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
       }),
       gives: logLevels,
     },
+    "POST /api/v1/config/reload": {
+      summary: "Reads the configuration again; gives the settings that differed, by when they hold",
+      gives: object({ now: names, later: names, restart: names }),
+    },
     "PATCH /configs": {
       summary: "Changes the level of the log, until the next start",
       takes: object({

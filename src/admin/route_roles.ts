@@ -115,6 +115,7 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["PATCH", "/configs", "operator"],
   ["GET", "/api/v1/log/levels", "viewer"],
   ["PUT", "/api/v1/log/levels", "operator"],
+  ["POST", "/api/v1/config/reload", "admin"],
   ["GET", "/config/uploads", "viewer"],
   ["POST", "/config/uploads", "editor"],
   ["DELETE", "/config/uploads/:name", "editor"],

@@ -66,7 +66,7 @@ const local: Principal = { name: "local", kind: "local", role: "admin" };
 
 export class Authenticator {
   readonly #accounts: Accounts;
-  readonly #rules: AuthRules;
+  #rules: AuthRules;
   readonly #now: () => number;
   readonly #addresses: AddressGuesses;
   readonly #names: NameGuesses;
@@ -88,6 +88,12 @@ export class Authenticator {
     const { mode, adminToken, tokens, clientRoles = [] } = this.#rules;
     const isConfigured = adminToken !== undefined || tokens !== undefined || clientRoles.length > 0;
     return mode === "auto" && !isConfigured && this.#accounts.isEmpty;
+  }
+
+  /** Others from now on. */
+  replaceRules(rules: AuthRules): void {
+    this.#rules = rules;
+    this.#remembered.clear();
   }
 
   async identify({ authorization, address, certificate }: Asked): Promise<Answer> {

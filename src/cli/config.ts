@@ -2,12 +2,13 @@
  * `weir config …`: the confKeys of sources, sinks and connections of an agent, and its configuration file.
  * @module
  */
+import type { ReloadChanges } from "../config/reload_table.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import { AgentClient, clientFlags, inputText, operand, readVerb } from "./client.ts";
 import { type Arguments, type CliContext, CliError, type Command, UsageError } from "./command.ts";
 import { configFileVerbs, runConfigFile } from "./config_file.ts";
 
-const verbs = ["ls", "get", "set", "rm", ...configFileVerbs] as const;
+const verbs = ["ls", "get", "set", "rm", "reload", ...configFileVerbs] as const;
 const roles = ["source", "sink", "connection"] as const;
 
 function readRole(args: Arguments): string {
@@ -17,9 +18,24 @@ function readRole(args: Arguments): string {
   return role;
 }
 
+function changesText({ now, later, restart }: ReloadChanges): string {
+  const lines = [["hold now", now], ["hold for rules that start from now on", later], [
+    "want a restart",
+    restart,
+  ]] as const;
+  const text = lines.filter(([, paths]) => paths.length > 0).map(([what, paths]) => `${what}: ${paths.join(", ")}\n`);
+  return text.length === 0 ? "Nothing has changed.\n" : text.join("");
+}
+
 async function run(args: Arguments, context: CliContext): Promise<number> {
   const verb = readVerb(args, verbs, (name) => didYouMean(name, verbs));
   if (verb === "check" || verb === "show" || verb === "defaults") return await runConfigFile(verb, args, context);
+  if (verb === "reload") {
+    const client = new AgentClient(args, context);
+    const changes = await client.json<ReloadChanges>("POST", "/api/v1/config/reload");
+    context.stdout(args.flag("json") ? `${JSON.stringify(changes)}\n` : changesText(changes));
+    return 0;
+  }
   const role = readRole(args);
   const type = operand(args, 2, `the type of the ${role}`, args.positionals.length);
   const client = new AgentClient(args, context);
@@ -62,6 +78,7 @@ export const config: Command = {
     "weir config ls source|sink|connection TYPE",
     "weir config get|rm source|sink|connection TYPE KEY",
     "weir config set source|sink|connection TYPE KEY 'JSON' | -f FILE",
+    "weir config reload",
     "weir config check|show [-c FILE]",
     "weir config defaults",
   ],

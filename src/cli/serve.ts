@@ -50,6 +50,7 @@ import {
   type EngineModule,
   UsageError,
 } from "./command.ts";
+import { Reloader } from "./reload.ts";
 import { checkPolicies, policyGuard } from "./policies.ts";
 import { type NamedSections, namedSections } from "./ekuiper_settings.ts";
 import { configured } from "./configured.ts";
@@ -163,7 +164,12 @@ function chooseDataDir(config: AgentConfig, context: CliContext, log: Logger): s
 }
 
 /** It listens only while a rule needs it. */
-function createDataServer(config: AgentConfig, { data }: ServerCertificates, log: Logger): HttpDataServer {
+function createDataServer(
+  config: AgentConfig,
+  { data }: ServerCertificates,
+  origins: readonly string[],
+  log: Logger,
+): HttpDataServer {
   const { httpServerIp, httpServerPort } = config.source;
   const isPort = httpServerPort >= 1 && httpServerPort <= 65_535;
   if (!isPort) {
@@ -175,7 +181,7 @@ function createDataServer(config: AgentConfig, { data }: ServerCertificates, log
     port: isPort ? httpServerPort : dataServerPortDefault,
     ...(data === undefined ? {} : { tls: data.current }),
     bodyBytesMax: config.limits.requestBodyBytesMax,
-    allowOrigins: config.cors.allowOrigins,
+    allowOrigins: origins,
     clock: systemClock,
     log,
   });
@@ -214,9 +220,9 @@ function terminationOf(platform: Platform, log: Logger) {
   });
   return {
     requested: promise,
-    request: () => {
+    request: (reason = "request") => {
       asked = true;
-      resolve("request");
+      resolve(reason);
     },
     stopListening,
   };
@@ -268,6 +274,37 @@ async function shutDown({ server, dataServer, engine, store, ended }: Running, l
   }
 }
 
+interface ReadParts {
+  readonly engineModule: EngineModule;
+  readonly named: ReturnType<typeof connectorConfigs>;
+  readonly log: Logger;
+}
+
+/** The configuration as it is now, checked as at a start. */
+async function readAgain(args: Arguments, context: CliContext, { engineModule, named, log }: ReadParts) {
+  const file = args.text("config");
+  const loaded = await loadConfig({ file, environment: context.environment, flags: overrides(args) });
+  const { config, document } = loaded;
+  await named.loading(() => checkNamedSettings(config, named, document));
+  await checkPolicies(config, engineModule.connectors, document);
+  const sections = await namedSections(config, engineModule.connectors, context.environment, log);
+  return { loaded, sections };
+}
+
+/** Nobody waits for an answer: the log and the audit trail have it. */
+async function reloadBySignal(reloader: Reloader, auditor: Auditor, log: Logger): Promise<void> {
+  try {
+    const { now, later, restart } = await reloader.reload();
+    const subject = [...now, ...later].join(", ");
+    const waiting = restart.length === 0 ? "" : `${restart.join(", ")} want a restart`;
+    auditor.record({ action: "reload", actor: "machine SIGHUP", subject, reason: waiting });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.error("The configuration was not read again: it is as before", { reason });
+    auditor.record({ action: "reload", actor: "machine SIGHUP", outcome: "failed", reason });
+  }
+}
+
 async function run(args: Arguments, context: CliContext): Promise<number> {
   const [extra] = args.positionals;
   if (extra !== undefined) throw new UsageError(`unexpected ${JSON.stringify(extra)}`);
@@ -277,7 +314,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const log = openLog(config, context, levels);
   checkTracingFiles(config);
   const certificates = await configured(file, () => openCertificates(config, log));
-  const dataServer = createDataServer(config, certificates, log);
+  const origins = [...config.cors.allowOrigins];
+  const dataServer = createDataServer(config, certificates, origins, log);
   const engineModule = await context.loadEngine();
   // Loading has touched most of what is needed once only; without this, the peak of the whole life would be here.
   platform.trimMemory();
@@ -290,6 +328,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
 
   const secrets = new SecretReferences(config.secrets, context.environment, sections);
   const termination = terminationOf(platform, log);
+  let stopHangup = () => {};
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
@@ -327,8 +366,29 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     accounts.onChange = () => void rules.recheckPolicies();
     let isReady = false;
     const authenticator = new Authenticator(accounts, authRules(config));
+    const auth = { authenticator, accounts, openMetrics: config.auth.openMetrics };
+    const reloader = new Reloader(config, {
+      read: () => readAgain(args, context, { engineModule, named, log }),
+      authRules,
+      levels,
+      authenticator,
+      policies,
+      secrets,
+      configs,
+      certificates,
+      rules,
+      live: engine.live,
+      origins,
+      auth,
+      log,
+    });
+    stopHangup = platform.onHangup({
+      reload: () => void reloadBySignal(reloader, auditor, log),
+      end: () => termination.request("SIGHUP"),
+    });
     const app = createAdmin({
-      auth: { authenticator, accounts, openMetrics: config.auth.openMetrics },
+      auth,
+      reload: () => reloader.reload(),
       audit: { auditor, trail },
       rules: engine.rules,
       streams,
@@ -365,8 +425,8 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
         auditHealth(auditor),
         certificateHealth(() => reportsOf(certificates)),
       ],
-      stop: termination.request,
-      allowOrigins: config.cors.allowOrigins,
+      stop: () => termination.request(),
+      allowOrigins: origins,
       loopbackOnly: isLoopback(config.listen.hostname),
       maxBodyBytes: config.limits.requestBodyBytesMax,
       ...(engine.deadLetters === undefined ? {} : { deadLetters: engine.deadLetters }),
@@ -415,6 +475,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     footprint.stop();
     watchCertificates(certificates, "stop");
     service.end();
+    stopHangup();
     termination.stopListening();
   }
 }

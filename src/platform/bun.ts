@@ -9,6 +9,7 @@ import { datagramSender } from "./notify_socket.ts";
 import type { Footprint, HttpServer, Peer, Platform, RequestHandler, ServeOptions, TrimResult } from "./platform.ts";
 import { createFootprintReader, readResidentMemory } from "./resident_memory.ts";
 import { restartWithOptions } from "./restart_bun.ts";
+import { onHangup } from "./hangup.ts";
 import { onTerminate } from "./termination.ts";
 import { createTrim } from "./trim_bun.ts";
 
@@ -60,6 +61,7 @@ export function bunPlatform(): Platform {
     // deno-lint-ignore require-await
     serve: async (options, handler) => serve(bun, options, handler),
     onTerminate,
+    onHangup,
     memory: readResidentMemory,
     footprint,
     collectGarbage: () => bun.gc(true),

@@ -8,6 +8,7 @@ import { toListenError } from "./listen_error.ts";
 import { datagramSender, type SocketCalls } from "./notify_socket.ts";
 import type { HttpServer, Platform, RequestHandler, ServeOptions } from "./platform.ts";
 import { readResidentMemory } from "./resident_memory.ts";
+import { onHangup } from "./hangup.ts";
 import { onTerminate } from "./termination.ts";
 
 const GRACE_MS = 5_000;
@@ -28,6 +29,7 @@ export function denoPlatform(): Platform {
     // deno-lint-ignore require-await
     serve: async (options, handler) => serve(options, handler),
     onTerminate,
+    onHangup,
     memory: readResidentMemory,
     footprint: () => undefined,
     collectGarbage: () => {},

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { HangupHandlers } from "./hangup.ts";
 import type { SendDatagram } from "./notify.ts";
 
 export interface HttpServer {
@@ -77,6 +78,8 @@ export interface Platform {
   serve(options: ServeOptions, handler: RequestHandler): Promise<HttpServer>;
   /** Calls `handler` on SIGTERM and SIGINT; returns the way to stop listening. */
   onTerminate(handler: (signal: "SIGTERM" | "SIGINT") => void): () => void;
+  /** Calls a handler on SIGHUP; see {@linkcode HangupHandlers}. Returns the way to stop listening. */
+  onHangup(handlers: HangupHandlers): () => void;
   memory(): ResidentMemory;
   /** The size of this process now, at the cost of one small read; undefined where the system does not tell. */
   footprint(): Footprint | undefined;

@@ -102,6 +102,10 @@ export function splitSettings(
   };
 }
 
+function fileLayer({ sources = {}, sinks = {}, connections = {} }: NonNullable<ConfigRegistryOptions["file"]> = {}) {
+  return { source: sources, sink: sinks, connection: connections };
+}
+
 /** Merges layers, later ones win. Names are compared without case, as connectors read them. */
 function mergeByName(...layers: readonly Readonly<Settings>[]): Settings {
   const merged = new Map<string, [key: string, value: unknown]>();
@@ -136,7 +140,7 @@ export function parseSettings(json: string): Settings {
 
 export class ConfigRegistry {
   readonly #store: Store;
-  readonly #file: Record<ConfigRole, ConfigSection>;
+  #file: Record<ConfigRole, ConfigSection>;
   readonly #types: ConfigRegistryOptions["types"];
   readonly #check: ConfigRegistryOptions["check"];
   readonly #permits: (settings: Settings) => void;
@@ -148,14 +152,19 @@ export class ConfigRegistry {
   #revision = 0;
 
   constructor(options: ConfigRegistryOptions) {
-    const { sources = {}, sinks = {}, connections = {} } = options.file ?? {};
     this.#store = options.store;
-    this.#file = { source: sources, sink: sinks, connection: connections };
+    this.#file = fileLayer(options.file);
     this.#types = options.types;
     this.#check = options.check;
     this.#permits = options.permits ?? (() => {});
     this.#schemasOf = options.schemasOf ?? (() => []);
     this.loading = options.loading ?? (async (work) => await work());
+  }
+
+  /** What the configuration file holds from now on. What was made of settings before stays as it is. */
+  replaceFile(file: ConfigRegistryOptions["file"]): void {
+    this.#file = fileLayer(file);
+    this.#changed();
   }
 
   /** Another number after each change: what was made of settings before it may be different now. */

@@ -18,14 +18,20 @@ export interface SecretRules {
 }
 
 export class SecretReferences {
-  readonly #rules: SecretRules;
+  #rules: SecretRules;
   readonly #environment: Environment;
-  readonly #known: ReadonlySet<string>;
+  #known: ReadonlySet<string> = new Set();
 
   /** @param configured settings of the configuration file, which may refer to anything */
   constructor(rules: SecretRules, environment: Environment, configured: unknown = {}) {
     this.#rules = rules;
     this.#environment = environment;
+    this.replace(rules, configured);
+  }
+
+  /** Others from now on. */
+  replace(rules: SecretRules, configured: unknown): void {
+    this.#rules = rules;
     const known = new Set<string>();
     visit(configured, (text) => void known.add(text));
     this.#known = known;

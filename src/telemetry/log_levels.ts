@@ -53,6 +53,14 @@ export class LogLevels {
     this.#base = level;
   }
 
+  /** Those of the configuration, in the place of all that stay; what was set for some time goes back to them. */
+  configure(modules: Readonly<Record<string, LogLevel>>): void {
+    const passing = this.list().filter(({ until }) => until !== undefined);
+    for (const { module } of this.list()) this.remove(module);
+    for (const [module, level] of Object.entries(modules)) this.set(module, level);
+    for (const { module, level, until } of passing) this.set(module, level, Math.max(1, until! - this.#now()));
+  }
+
   /** By name. */
   list(): ShownLevel[] {
     return [...this.#overrides].map(([module, { level, until }]) => ({

@@ -46,6 +46,7 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       figures: undefined,
     },
     settings: { timezone: "UTC", setLogLevel() {}, levels: new LogLevels("info") },
+    reload: () => Promise.resolve({ now: [], later: [], restart: [] }),
     uploads: {
       list: () => Promise.resolve([]),
       put: () => Promise.resolve("/uploads/a"),

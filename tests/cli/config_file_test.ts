@@ -46,7 +46,7 @@ test("weir config show prints what holds: the file, over it the environment, wit
     const shown = parse(stdout);
     assert.deepEqual(
       [shown.listen, shown.dataDir, shown.log, shown.rule.checkpointInterval, shown.rule.qos],
-      ["[::1]:9000", "/var/lib/x", { level: "debug", format: "auto" }, 60_000, 0],
+      ["[::1]:9000", "/var/lib/x", { level: "debug", levels: {}, format: "auto" }, 60_000, 0],
     );
     assert.deepEqual([shown.aesKey, shown.auth.adminToken], ["******", "******"]);
     assert.deepEqual(shown.properties, { site: "north", password: "******" });
