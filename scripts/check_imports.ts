@@ -30,6 +30,7 @@ export interface Import {
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
+    "src/managed",
     "src/cli",
     "src/admin",
     "src/config",
@@ -47,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "connectors/modbus",
   ],
   "src/cli": [
+    "src/managed",
     "src/admin",
     "src/auth",
     "src/config",
@@ -63,6 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/platform",
   ],
   "src/admin": [
+    "src/managed",
     "src/auth",
     "src/config",
     "src/runtime",
@@ -93,6 +96,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/value",
     "src/diagnostics",
   ],
+  "src/managed": ["src/config", "src/sql", "src/store", "src/connector", "src/diagnostics"],
   "src/config": ["src/connector", "src/value", "src/diagnostics"],
   "src/sql": ["src/value", "src/diagnostics"],
   // Templates search with the expressions of SQL functions, whose time is bounded.

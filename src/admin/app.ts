@@ -23,6 +23,7 @@ import { type AgentSettings, agentSettingsRoute } from "./agent_settings.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
+import { type ManagedRoutes, managedRoutes } from "./managed.ts";
 import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
 import { guard } from "./guard.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -49,6 +50,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly settings?: AgentSettings;
   readonly trials?: TrialRoutes;
   readonly uploads?: UploadRoutes;
+  readonly managed?: ManagedRoutes;
   readonly info: () => SystemInfo;
   readonly log: Logger;
   readonly ready?: () => boolean;
@@ -132,6 +134,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.settings !== undefined) agentSettingsRoute(app, options.settings);
   if (options.trials !== undefined) trialRoutes(app, options.trials);
   if (options.uploads !== undefined) uploadRoutes(app, options.uploads);
+  if (options.managed !== undefined) managedRoutes(app, options.managed);
 
   openApiRoute(app, options);
 

@@ -103,6 +103,9 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["POST", "/data/import", "admin"],
   ["GET", "/data/import/status", "admin"],
 
+  ["GET", "/api/v1/managed", "viewer"],
+  ["POST", "/api/v1/managed", "editor"],
+
   ["PATCH", "/configs", "operator"],
   ["GET", "/config/uploads", "viewer"],
   ["POST", "/config/uploads", "editor"],

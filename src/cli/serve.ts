@@ -28,6 +28,7 @@ import { SchemaRegistry } from "../runtime/schemas.ts";
 import { functions } from "../sql/functions/registry.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { Uploads } from "../runtime/uploads.ts";
+import type { ManagedRules, StoredText } from "../managed/managed_rules.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
@@ -91,13 +92,17 @@ interface AgentParts {
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
 
 /** An agent in memory to try definitions on; its rules never run. */
-async function emptyAgent({ engineModule, config, named, sections }: AgentParts): Promise<TransferTarget> {
+async function emptyAgent(
+  { engineModule, config, named, sections }: AgentParts,
+  stored: readonly StoredText[] = [],
+): Promise<TransferTarget & { close(): Promise<void> }> {
   const store = new MemoryStore();
+  for (const { kind, name, text } of stored) store.put(kind, name, text);
   const configs = new ConfigRegistry({ store, file: sections, ...named });
   const schemas = await SchemaRegistry.open(store);
   const streams = new StreamRegistry({ store, configs, schemas });
-  const { rules } = await engineModule.create({ store, streams, configs, schemas, config, log: silent });
-  return { store, configs, streams, schemas, rules };
+  const engine = await engineModule.create({ store, streams, configs, schemas, config, log: silent });
+  return { store, configs, streams, schemas, rules: engine.rules, close: () => engine.close() };
 }
 
 function authRules({ auth, tls }: AgentConfig): AuthRules {
@@ -231,16 +236,30 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const named = connectorConfigs(engineModule.connectors);
   await configured(file, () => named.loading(() => checkNamedSettings(config, named, document)));
   const sections = await namedSections(config, engineModule.connectors, context.environment, log);
-  const { store, delivery, notices } = openStore(chooseDataDir(config, context, log));
+  const { store: opened, delivery, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
   const termination = terminationOf(platform, log);
+  const parts = { engineModule, config, named, sections };
+  let store = opened;
+  let unfollow: (() => void) | undefined;
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
   const service = new ServiceNotifier(context.environment, process.pid, platform.sendDatagram);
   service.keepAlive();
   try {
+    let managed: ManagedRules | undefined;
+    if (config.rulesDir !== undefined) {
+      const [{ managedFolder }, { guardedStore }] = await Promise.all([
+        import("./managed_folder.ts"),
+        import("../managed/guarded_store.ts"),
+      ]);
+      const folder = managedFolder(config.rulesDir, opened, (stored) => emptyAgent(parts, stored), log);
+      await folder.apply();
+      store = guardedStore(opened, (key) => folder.fileOf(key));
+      managed = folder;
+    }
     const configs = new ConfigRegistry({ store, file: sections, ...named });
     const schemas = await SchemaRegistry.open(store);
     for (const name of schemas.unreadable) log.error("stored definition cannot be read", { schema: name });
@@ -265,13 +284,14 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       schemas: { schemas, directory: store.directory },
       transfer: {
         transfer: new DataTransfer(
-          { store, configs, streams, schemas, uploads, rules: engine.rules },
-          () => emptyAgent({ engineModule, config, named, sections }),
+          { store, configs, streams, schemas, uploads, rules: engine.rules, isManaged: managed !== undefined },
+          () => emptyAgent(parts),
         ),
         directory: store.directory,
         refusesAddress,
       },
       ...(uploads === undefined ? {} : { uploads }),
+      ...(managed === undefined ? {} : { managed }),
       settings: {
         timezone: config.timezone,
         setLogLevel(level = config.log.level) {
@@ -316,6 +336,12 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     );
     tellWhoMayAsk(config, authenticator.isFresh, log);
     await engine.start?.();
+    if (managed !== undefined) {
+      const { followFolder } = await import("./managed_folder.ts");
+      unfollow = followFolder(managed, { engine, streams, configs }, log);
+      // What changed while the rules started.
+      await managed.apply();
+    }
     void Promise.resolve(engine.whenStarted?.()).then(() => {
       isReady = true;
       tellService(log, () => service.ready(`weir ${version} runs`));
@@ -325,6 +351,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     footprint.start();
     await termination.requested;
     tellService(log, () => service.stopping());
+    unfollow?.();
     footprint.stop();
     return await shutDown({ engine, server, dataServer, store }, log) ? 0 : 1;
   } catch (error) {
@@ -333,6 +360,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     store.close();
     throw error;
   } finally {
+    unfollow?.();
     footprint.stop();
     service.end();
     termination.stopListening();
@@ -345,7 +373,11 @@ export const serve: Command = {
     config: { type: "string", short: "c", value: "FILE", summary: "configuration; /etc/weir/weir.yaml when it exists" },
     "data-dir": { type: "string", value: "DIR", summary: "where definitions and state are kept; /var/lib/weir" },
     listen: { type: "string", value: "HOST:PORT", summary: "address of the admin interface; 127.0.0.1:9081" },
-    "rules-dir": { type: "string", value: "DIR", summary: "not supported yet" },
+    "rules-dir": {
+      type: "string",
+      value: "DIR",
+      summary: "files with streams, tables and rules that are applied and followed",
+    },
     "log-level": { type: "string", value: "LEVEL", summary: "debug, info, warn or error; info" },
   },
   details: `

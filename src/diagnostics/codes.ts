@@ -412,6 +412,19 @@ export const codes = {
     explanation: "The peer did not answer, or not as one that can be used.",
     provokes: "POST /metadata/sources/connection/mqtt with a server that is not there",
   },
+  E712: {
+    stage: "admin",
+    title: "Managed by a file",
+    explanation: "A file of `rulesDir` holds the definition: it changes, and goes, with the file.",
+    provokes: "DELETE /rules/{id} of a rule that stands in a file of rulesDir",
+  },
+  E713: {
+    stage: "admin",
+    title: "Rules of the folder refused",
+    explanation:
+      "A file of `rulesDir` cannot be used. Nothing of the folder is applied, and the set before it goes on.",
+    provokes: "a rule without an id in a file of rulesDir",
+  },
 } as const satisfies Record<string, CodeEntry>;
 
 /** A code of the table. */

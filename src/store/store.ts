@@ -6,7 +6,8 @@
 /**
  * What a definition defines. Texts are what the user gave: a CREATE statement for streams and tables, JSON for the
  * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector; those of schemas are `type/name`. A
- * keyed state defines the value that rules read under its name. Accounts are `user/name` and `token/name`.
+ * keyed state defines the value that rules read under its name. Accounts are `user/name` and `token/name`. `managed` is the record of
+ * what files own.
  */
 export type DefinitionKind =
   | "stream"
@@ -18,7 +19,8 @@ export type DefinitionKind =
   | "connection"
   | "schema"
   | "keyed_state"
-  | "account";
+  | "account"
+  | "managed";
 
 export interface Definition {
   readonly name: string;

@@ -31,6 +31,10 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
       trials: { create: () => Promise.resolve(), start: () => Promise.resolve(), delete: () => Promise.resolve() },
       port: () => 10_081,
     },
+    managed: {
+      state: { directory: "/r", state: "applied", hash: "", appliedAt: null, errors: [], managed: [] },
+      apply: () => Promise.resolve({ errors: [], changes: [], unchanged: 0 }),
+    },
     settings: { timezone: "UTC", setLogLevel() {} },
     uploads: {
       list: () => Promise.resolve([]),
