@@ -30,6 +30,7 @@ export interface Import {
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
+    "src/managed",
     "src/cli",
     "src/admin",
     "src/config",
@@ -48,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/cli": [
     "src/policy",
+    "src/managed",
     "src/admin",
     "src/audit",
     "src/admin_server",
@@ -69,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/admin": [
     "src/policy",
     "src/audit",
+    "src/managed",
     "src/auth",
     "src/certificates",
     "src/config",
@@ -103,6 +106,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/value",
     "src/diagnostics",
   ],
+  "src/managed": ["src/config", "src/policy", "src/sql", "src/store", "src/connector", "src/diagnostics"],
   "src/config": ["src/connector", "src/policy", "src/value", "src/diagnostics"],
   "src/sql": ["src/value", "src/diagnostics"],
   // Templates search with the expressions of SQL functions, whose time is bounded.

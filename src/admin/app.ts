@@ -26,6 +26,7 @@ import { configReloadRoute, type Reload } from "./config_reload.ts";
 import { connectionRoutes, type LiveConnections } from "./connections.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { type AdminEnv, answerError } from "./failure.ts";
+import { type ManagedRoutes, managedRoutes } from "./managed.ts";
 import { type MetadataOptions, metadataRoutes } from "./metadata.ts";
 import { guard } from "./guard.ts";
 import { type HealthCheck, healthRoute } from "./health.ts";
@@ -55,6 +56,7 @@ export interface AdminOptions extends Omit<MetadataOptions, "configs"> {
   readonly trials?: TrialRoutes;
   readonly traces?: TraceRoutes;
   readonly uploads?: UploadRoutes;
+  readonly managed?: ManagedRoutes;
   readonly info: () => SystemInfo;
   /** Of the servers that speak HTTPS, for the metrics. */
   readonly certificates?: () => readonly CertificateReport[];
@@ -153,6 +155,7 @@ export function createAdmin(options: AdminOptions): Hono<AdminEnv> {
   if (options.trials !== undefined) trialRoutes(app, options.trials);
   if (options.traces !== undefined) traceRoutes(app, options.traces);
   if (options.uploads !== undefined) uploadRoutes(app, options.uploads);
+  if (options.managed !== undefined) managedRoutes(app, options.managed);
 
   openApiRoute(app, options);
 

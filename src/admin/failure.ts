@@ -112,7 +112,7 @@ function diagnosticJson(d: Diagnostic, ofStage: string | undefined): Record<stri
   };
 }
 
-function respond(context: Context<AdminEnv>, status: 400 | 403 | 404 | 422 | 500, body: unknown): Response {
+function respond(context: Context<AdminEnv>, status: 400 | 403 | 404 | 409 | 422 | 500, body: unknown): Response {
   context.header("Content-Type", "application/json; charset=utf-8");
   context.header("X-Content-Type-Options", "nosniff");
   return context.body(`${JSON.stringify(body)}\n`, status);
@@ -155,7 +155,8 @@ export function answerError(log: Logger): (error: Error, context: Context<AdminE
     }
     const first = error.diagnostics[0]!;
     const code = isBody ? errorCodes.undefined : errorCode(first.code, failure);
-    return respond(context, isForbidden ? 403 : code === errorCodes.notFound ? 404 : 400, {
+    const status = isForbidden ? 403 : first.code === "E712" ? 409 : code === errorCodes.notFound ? 404 : 400;
+    return respond(context, status, {
       error: code,
       message,
       diagnostics: error.diagnostics.map((d) => diagnosticJson(d, error.text)),

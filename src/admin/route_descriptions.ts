@@ -469,6 +469,11 @@ export const routeDescriptions: Readonly<Record<string, Group>> = {
     "GET /api/v1/state/:key": { summary: "The value of a key", gives: anything },
     "PUT /api/v1/state/:key": { summary: "Keeps a value, any JSON", takes: anything },
     "DELETE /api/v1/state/:key": { summary: "Removes a key" },
+    "GET /api/v1/managed": { summary: "The rules that files hold, and what is wrong with the files", gives: anything },
+    "POST /api/v1/managed": {
+      summary: "Applies the files now; with dry-run=true tells what would change",
+      gives: anything,
+    },
   },
   "Import and export": {
     "POST /ruleset/export": { summary: "All streams, tables and rules", gives: shared("Transfer") },

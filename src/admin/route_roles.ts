@@ -112,6 +112,9 @@ const table: readonly (readonly [methods: string, path: string, needed: Needed])
   ["POST", "/data/import", "admin"],
   ["GET", "/data/import/status", "admin"],
 
+  ["GET", "/api/v1/managed", "viewer"],
+  ["POST", "/api/v1/managed", "editor"],
+
   ["PATCH", "/configs", "operator"],
   ["GET", "/api/v1/log/levels", "viewer"],
   ["PUT", "/api/v1/log/levels", "operator"],

@@ -55,6 +55,8 @@ export interface Engine {
    * can still check rules.
    */
   start?(): Promise<void>;
+  /** Makes a rule what the store holds now: made, replaced or gone. Absent for an engine that only checks rules. */
+  followStored?(id: string): Promise<void>;
   /** Resolves when all of them have started. */
   whenStarted?(): Promise<void>;
   /** Stops every rule, with a checkpoint where it has one. */

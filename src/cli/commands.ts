@@ -58,6 +58,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./config.ts")).config,
   },
   {
+    name: "apply",
+    summary: "has a running agent apply the files of its rulesDir, or tell what they would change",
+    load: async () => (await import("./apply.ts")).apply,
+  },
+  {
     name: "schema",
     summary: "schemas of a running agent, for the format protobuf: ls, get, create, update, rm",
     load: async () => (await import("./schema.ts")).schema,

@@ -5,6 +5,7 @@
 import process from "node:process";
 import { createAdmin } from "../admin/app.ts";
 import { auditHealth } from "../admin/audit.ts";
+import { managedHealth } from "../admin/managed.ts";
 import { certificateHealth } from "../admin/certificate_health.ts";
 import { storageHealth } from "../admin/storage_health.ts";
 import { Auditor } from "../audit/auditor.ts";
@@ -36,6 +37,7 @@ import { SecretReferences } from "../runtime/secret_references.ts";
 import type { Settings } from "../runtime/secrets.ts";
 import { StreamRegistry } from "../runtime/streams.ts";
 import { Uploads } from "../runtime/uploads.ts";
+import type { ManagedRules, StoredText } from "../managed/managed_rules.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { openStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
@@ -112,12 +114,14 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, with: () 
 /** An agent in memory to try definitions on; its rules never run. */
 async function emptyAgent(
   { engineModule, config, named, sections, policies, secrets }: AgentParts,
-): Promise<TransferTarget> {
+  stored: readonly StoredText[] = [],
+): Promise<TransferTarget & { close(): Promise<void> }> {
   const store = new MemoryStore();
+  for (const { kind, name, text } of stored) store.put(kind, name, text);
   const configs = new ConfigRegistry({ store, file: sections, permits: permitting(secrets), ...named });
   const schemas = await SchemaRegistry.open(store);
   const streams = new StreamRegistry({ store, configs, schemas });
-  const { rules } = await engineModule.create({
+  const engine = await engineModule.create({
     store,
     streams,
     configs,
@@ -127,7 +131,7 @@ async function emptyAgent(
     secrets,
     log: silent,
   });
-  return { store, configs, streams, schemas, rules };
+  return { store, configs, streams, schemas, rules: engine.rules, close: () => engine.close() };
 }
 
 function permitting(secrets: SecretReferences): (settings: Settings) => void {
@@ -323,12 +327,14 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   await configured(file, () => named.loading(() => checkNamedSettings(config, named, document)));
   await configured(file, () => checkPolicies(config, engineModule.connectors, document));
   const sections = await namedSections(config, engineModule.connectors, context.environment, log);
-  const { store, delivery, audit: trail, notices } = openStore(chooseDataDir(config, context, log));
+  const { store: opened, delivery, audit: trail, notices } = openStore(chooseDataDir(config, context, log));
   for (const { code, message, hint } of notices) log.error(message, { code, hint });
 
   const secrets = new SecretReferences(config.secrets, context.environment, sections);
   const termination = terminationOf(platform, log);
   let stopHangup = () => {};
+  let store = opened;
+  let unfollow: (() => void) | undefined;
   let engine: Engine | undefined;
   let server: HttpServer | undefined;
   const footprint = new FootprintKeeper(platform);
@@ -336,6 +342,20 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
   const service = new ServiceNotifier(context.environment, process.pid, platform.sendDatagram);
   service.keepAlive();
   try {
+    const accounts = new Accounts(opened);
+    const policies = policyGuard({ config, accounts, directory: opened.directory, auditor, log });
+    const parts = { engineModule, config, named, sections, policies, secrets };
+    let managed: ManagedRules | undefined;
+    if (config.rulesDir !== undefined) {
+      const [{ managedFolder }, { guardedStore }] = await Promise.all([
+        import("./managed_folder.ts"),
+        import("../managed/guarded_store.ts"),
+      ]);
+      const folder = managedFolder(config.rulesDir, opened, (stored) => emptyAgent(parts, stored), auditor, log);
+      await folder.apply();
+      store = guardedStore(opened, (key) => folder.fileOf(key));
+      managed = folder;
+    }
     const configs = new ConfigRegistry({ store, file: sections, permits: permitting(secrets), ...named });
     const schemas = await SchemaRegistry.open(store);
     for (const name of schemas.unreadable) log.error("stored definition cannot be read", { schema: name });
@@ -347,8 +367,6 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     const uploads = store.directory === undefined
       ? undefined
       : new Uploads({ directory: store.directory, refusesAddress });
-    const accounts = new Accounts(store);
-    const policies = policyGuard({ config, accounts, directory: store.directory, auditor, log });
     engine = await engineModule.create({
       store,
       delivery,
@@ -397,13 +415,14 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       schemas: { schemas, directory: store.directory },
       transfer: {
         transfer: new DataTransfer(
-          { store, configs, streams, schemas, uploads, rules: engine.rules },
-          () => emptyAgent({ engineModule, config, named, sections, policies, secrets }),
+          { store, configs, streams, schemas, uploads, rules: engine.rules, isManaged: managed !== undefined },
+          () => emptyAgent(parts),
         ),
         directory: store.directory,
         refusesAddress,
       },
       ...(uploads === undefined ? {} : { uploads }),
+      ...(managed === undefined ? {} : { managed }),
       settings: {
         timezone: config.timezone,
         setLogLevel(level = config.log.level) {
@@ -423,6 +442,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
           unreadable: [...schemas.unreadable, ...streams.unreadable.map(({ name }) => name)],
         }),
         auditHealth(auditor),
+        ...(managed === undefined ? [] : [managedHealth(managed)]),
         certificateHealth(() => reportsOf(certificates)),
       ],
       stop: () => termination.request(),
@@ -454,6 +474,12 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     auditor.start(version);
     tellWhoMayAsk(config, authenticator.isFresh, log);
     await engine.start?.();
+    if (managed !== undefined) {
+      const { followFolder } = await import("./managed_folder.ts");
+      unfollow = followFolder(managed, { engine, streams, configs }, log);
+      // What changed while the rules started.
+      await managed.apply();
+    }
     void Promise.resolve(engine.whenStarted?.()).then(() => {
       isReady = true;
       tellService(log, () => service.ready(`weir ${version} runs`));
@@ -464,6 +490,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     watchCertificates(certificates, "start");
     const reason = await termination.requested;
     tellService(log, () => service.stopping());
+    unfollow?.();
     footprint.stop();
     return await shutDown({ engine, server, dataServer, store, ended: () => auditor.stop(reason) }, log) ? 0 : 1;
   } catch (error) {
@@ -472,6 +499,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
     store.close();
     throw error;
   } finally {
+    unfollow?.();
     footprint.stop();
     watchCertificates(certificates, "stop");
     service.end();
@@ -486,7 +514,11 @@ export const serve: Command = {
     config: { type: "string", short: "c", value: "FILE", summary: "configuration; /etc/weir/weir.yaml when it exists" },
     "data-dir": { type: "string", value: "DIR", summary: "where definitions and state are kept; /var/lib/weir" },
     listen: { type: "string", value: "HOST:PORT", summary: "address of the admin interface; 127.0.0.1:9081" },
-    "rules-dir": { type: "string", value: "DIR", summary: "not supported yet" },
+    "rules-dir": {
+      type: "string",
+      value: "DIR",
+      summary: "files with streams, tables and rules that are applied and followed",
+    },
     "log-level": { type: "string", value: "LEVEL", summary: "debug, info, warn or error; info" },
   },
   details: `

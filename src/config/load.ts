@@ -128,8 +128,7 @@ function inFileOrder(a: Diagnostic, b: Diagnostic): number {
 }
 
 /**
- * @throws {DiagnosticError} E401 for the file itself, E402 to E404 for settings, E408 for what is not supported yet; all
- * settings that are wrong at once.
+ * @throws {DiagnosticError} E401 for the file itself, E402 to E404 for settings; all settings that are wrong at once.
  */
 export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedConfig> {
   const environment = sources.environment ?? {};
@@ -149,14 +148,6 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
   const unread = resolveSecrets(value, environment);
   const result = v.safeParse(configSchema, value);
   const mistakes = [...unread, ...(result.issues ?? []).map((issue) => mistake(issue, document, overrides))];
-  if (result.success && result.output.rulesDir !== undefined) {
-    mistakes.push(
-      diagnostic("E408", "rulesDir is not supported yet", {
-        path: "rulesDir",
-        hint: "create streams and rules with `weir stream create` and `weir rule create`",
-      }),
-    );
-  }
   if (!result.success || mistakes.length > 0) throw new DiagnosticError(mistakes.sort(inFileOrder), document?.text);
   return { config: result.output, file, document };
 }

@@ -157,7 +157,6 @@ test("bad values are reported at their place", async () => {
     ["ignoreCase: 7", /expected true or false/],
     ["tls: { certFile: a }", /^E404: Missing setting "tls\.keyFile"/],
     ["sources: { mqtt: 5 }", /^E403: Bad value of "sources\.mqtt": expected keys with settings/],
-    ["rulesDir: /etc/weir/rules.d", /^E408: rulesDir is not supported yet/],
   ];
   for (const [yaml, expected] of cases) assert.match(await refusal(yaml), expected);
 });

@@ -228,8 +228,8 @@ export const configSchema = v.strictObject({
   listen: v.optional(listen, "127.0.0.1:9081"),
   /** Undefined: chosen by `defaultDataDir`. */
   dataDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
-  /** Not honoured yet; refused with E408. */
-  rulesDir: v.optional(text),
+  /** The folder whose files hold streams, tables and rules. */
+  rulesDir: v.optional(v.pipe(text, v.nonEmpty("expected a path"))),
   log: v.optional(
     v.strictObject({
       level: v.optional(oneOf(logLevels), "info"),

@@ -2,7 +2,16 @@
  * A YAML file as a plain value that remembers where everything stands.
  * @module
  */
-import { type Document, isMap, isNode, isScalar, type Node, type ParsedNode, parseDocument } from "yaml";
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  type Node,
+  parseAllDocuments,
+  type ParsedNode,
+  parseDocument,
+} from "yaml";
 import { diagnostic, DiagnosticError, type Span } from "../diagnostics/diagnostic.ts";
 
 export interface YamlDocument {
@@ -28,8 +37,7 @@ function keySpan(document: Document<ParsedNode>, path: readonly (string | number
 }
 
 /** @throws {DiagnosticError} E401 with the place of every error in the text. */
-export function readYaml(text: string): YamlDocument {
-  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: true });
+function valueOf(document: Document<Node>, text: string): unknown {
   if (document.errors.length > 0) {
     throw new DiagnosticError(
       document.errors.map((error) =>
@@ -38,12 +46,23 @@ export function readYaml(text: string): YamlDocument {
       text,
     );
   }
-  let value: unknown;
   try {
-    value = document.toJS({ maxAliasCount: aliasCountMax });
+    return document.toJS({ maxAliasCount: aliasCountMax });
   } catch (error) {
     throw new DiagnosticError([diagnostic("E401", `Not valid YAML: ${(error as Error).message}`)], text);
   }
+}
+
+/** The values of a text with several documents. @throws {DiagnosticError} as {@linkcode readYaml}. */
+export function readYamlAll(text: string): unknown[] {
+  const documents = parseAllDocuments(text, { prettyErrors: false, uniqueKeys: true });
+  return "empty" in documents ? [] : documents.map((document) => valueOf(document, text));
+}
+
+/** @throws {DiagnosticError} E401 with the place of every error in the text. */
+export function readYaml(text: string): YamlDocument {
+  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: true });
+  const value = valueOf(document, text);
   return {
     text,
     value,

@@ -434,6 +434,19 @@ export const codes = {
     explanation: "What a setting refers to, a variable, file or credential, is not there. It is tried again.",
     provokes: 'a rule with a password "env:WEIR_SECRET_X" while the variable is not set',
   },
+  E712: {
+    stage: "admin",
+    title: "Managed by a file",
+    explanation: "A file of `rulesDir` holds the definition: it changes, and goes, with the file.",
+    provokes: "DELETE /rules/{id} of a rule that stands in a file of rulesDir",
+  },
+  E713: {
+    stage: "admin",
+    title: "Rules of the folder refused",
+    explanation:
+      "A file of `rulesDir` cannot be used. Nothing of the folder is applied, and the set before it goes on.",
+    provokes: "a rule without an id in a file of rulesDir",
+  },
   E716: {
     stage: "admin",
     title: "Certificate refused",

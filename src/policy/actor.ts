@@ -14,6 +14,9 @@ export interface Actor {
 /** Somebody who is not known: a rule from before there were owners. */
 export const nobodyKnown: Actor = { kind: "local", name: "local", role: "admin" };
 
+/** Whoever writes the files of `rulesDir`. */
+export const filesActor: Actor = { kind: "files", name: "folder", role: "admin" };
+
 /** `user ada`. */
 export function actorText({ kind, name }: Actor): string {
   return `${kind} ${name}`;

@@ -41,6 +41,8 @@ export type TransferErrors = Record<Section, Record<string, string>>;
 
 /** What an import goes into. */
 export interface TransferTarget {
+  /** A folder of files owns definitions. */
+  readonly isManaged?: boolean;
   readonly store: Store;
   readonly configs: ConfigRegistry;
   readonly streams: StreamRegistry;
@@ -210,6 +212,12 @@ export class DataTransfer {
   async importAll(text: string, partial: boolean, actor?: Actor): Promise<TransferErrors> {
     const data = readData(text);
     if (!partial) {
+      const managed = this.#target.store.get("managed", "folder");
+      if (this.#target.isManaged === true && managed !== undefined) {
+        fail("E712", "Files manage definitions here: everything cannot be replaced", {
+          hint: "import with partial=1, or change the files of rulesDir",
+        });
+      }
       const tried = await this.#apply(await this.#scratch(), data, actor, true);
       this.#last = tried.errors;
       if (hasErrors(tried.errors)) return tried.errors;

@@ -115,6 +115,8 @@ export interface Engine {
   readonly reach: (role: ReachableRole, type: string, settings: Settings, actor?: Actor) => Promise<void>;
   /** Opens the named connections and starts the rules that shall run; thousands of them go on starting after it. */
   start(): Promise<void>;
+  /** Makes a rule what the store holds now: made, replaced or gone. */
+  followStored(id: string): Promise<void>;
   /** Resolves when all of them have started. */
   whenStarted(): Promise<void>;
   /** Stops every rule and closes every connection. */
@@ -219,6 +221,7 @@ export function createEngine(options: EngineOptions): Engine {
       })();
       return starting;
     },
+    followStored: (id) => rules.followStored(id),
     async whenStarted() {
       await starting;
       await rules.whenStarted();

@@ -259,6 +259,36 @@ export class RuleRegistry implements Rules {
     });
   }
 
+  /** Makes a rule what the store holds now, which was checked before it came there: made, replaced or gone. */
+  async followStored(id: string): Promise<void> {
+    const { store, delivery } = this.#parts;
+    const json = store.get("rule", id);
+    const entry = this.#entries.get(id);
+    if (entry === undefined) {
+      if (json === undefined) return;
+      const made = this.#stored(id, json, readActor(store.get("rule_owner", id)));
+      if (delivery.isInUse()) delivery.remove(id);
+      this.#entries.set(id, made);
+      if (made.triggered) await made.enqueue(() => this.#runner.follow(made));
+      return;
+    }
+    await entry.enqueue(async () => {
+      if (this.#entries.get(id) !== entry) return await this.followStored(id);
+      await this.#runner.halt(entry, "stopped by update");
+      const text = store.get("rule", id);
+      if (text === undefined) {
+        this.#forget(id);
+        this.#entries.delete(id);
+        return;
+      }
+      const { definition, triggered } = this.#stored(id, text, readActor(store.get("rule_owner", id)));
+      entry.json = text;
+      entry.definition = definition;
+      entry.triggered = triggered;
+      if (triggered) await this.#runner.follow(entry);
+    });
+  }
+
   get(id: string): string {
     return maskRule(this.#require(id).json);
   }

@@ -178,8 +178,8 @@ export class StreamRegistry {
   drop(target: StreamTarget, name: string, options: DropOptions = {}): void {
     const unreadable = this.#unreadable.findIndex((each) => each.name === name && each.target === target);
     if (unreadable !== -1) {
-      this.#unreadable.splice(unreadable, 1);
       this.#store.delete(target, name);
+      this.#unreadable.splice(unreadable, 1);
       return;
     }
     this.#require(target, name, `Drop ${target} fails`);
@@ -189,9 +189,26 @@ export class StreamRegistry {
         hint: `stop ${users.join(", ")} first, or drop it with force`,
       });
     }
-    this.#definitions.delete(name);
+    // The store may refuse.
     this.#store.delete(target, name);
+    this.#definitions.delete(name);
     this.#watcher?.dropped(name);
+  }
+
+  /** Makes a definition what the store holds now, which was checked before it came there. @throws {ConnectorNotLoaded} */
+  followStored(target: StreamTarget, name: string): void {
+    const text = this.#store.get(target, name);
+    const before = this.#definitions.get(name);
+    if (text === undefined) {
+      if (before?.target !== target) return;
+      this.#definitions.delete(name);
+      this.#watcher?.dropped(name);
+      return;
+    }
+    const definition = define(text);
+    this.#watcher?.check(definition);
+    this.#definitions.set(name, definition);
+    this.#watcher?.kept(definition);
   }
 
   /** The body of `GET /streams/{name}`. @throws {DiagnosticError} E701 when there is none. */

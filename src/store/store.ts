@@ -6,7 +6,8 @@
 /**
  * What a definition defines. Texts are what the user gave: a CREATE statement for streams and tables, JSON for the
  * rest. Names of configurations are `type/key`, so that `mqtt/plant` is the confKey `plant` of the mqtt connector; those of schemas are `type/name`. A
- * keyed state defines the value that rules read under its name. Accounts are `user/name` and `token/name`.
+ * keyed state defines the value that rules read under its name. Accounts are `user/name` and `token/name`. `managed` is the record of
+ * what files own.
  */
 export type DefinitionKind =
   | "stream"
@@ -19,6 +20,7 @@ export type DefinitionKind =
   | "schema"
   | "keyed_state"
   | "account"
+  | "managed"
   // Who saved a rule last, by its id.
   | "rule_owner";
 

@@ -47,6 +47,10 @@ export async function everyRoute(rules: AuthRules = { mode: "auto" }): Promise<P
     },
     settings: { timezone: "UTC", setLogLevel() {}, levels: new LogLevels("info") },
     reload: () => Promise.resolve({ now: [], later: [], restart: [] }),
+    managed: {
+      state: { directory: "/r", state: "applied", hash: "", appliedAt: null, errors: [], managed: [] },
+      apply: () => Promise.resolve({ errors: [], changes: [], unchanged: 0 }),
+    },
     uploads: {
       list: () => Promise.resolve([]),
       put: () => Promise.resolve("/uploads/a"),
