@@ -4,6 +4,7 @@
  * @module
  */
 import { userInfo } from "node:os";
+import process from "node:process";
 import { Auditor } from "../audit/auditor.ts";
 import { Accounts, generatePassword } from "../auth/accounts.ts";
 import { roles } from "../auth/role.ts";
@@ -54,7 +55,7 @@ function onStore(directory: string, context: CliContext): Users {
   const log = createLog({ level: "warn", format: "human", write: context.stderr });
   const auditor = new Auditor({ trail, log });
   const done = (verb: string, subject: string) =>
-    auditor.record({ action: `weir user ${verb}`, actor: `machine ${userInfo().username}`, subject });
+    auditor.record({ action: `weir user ${verb}`, actor: `machine ${ownName()}`, subject });
   return {
     list: () => Promise.resolve(accounts.list("user")),
     add: async (name, role, password) => {
@@ -78,6 +79,15 @@ function onStore(directory: string, context: CliContext): Users {
       store.close();
     },
   };
+}
+
+/** Of a container, the user may have a number and no name. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
 }
 
 /** The password of standard input, or a new one, which is told. */
