@@ -74,12 +74,7 @@ export class PolicyGuard {
   guarding<Sink extends PayloadSink | RowSink>(sink: Sink, action: PreparedAction, rule: string, actor: Actor): Sink {
     const resource = resourceOf("write", action, action.role, this.#context);
     if (resource.later.size === 0) return sink;
-    const write = sink.write.bind(sink) as (
-      batch: readonly unknown[],
-      signal: AbortSignal,
-      ids?: readonly string[],
-      settings?: readonly MessageSettings[],
-    ) => Promise<void>;
+    const write = sink.write.bind(sink) as Write;
     const refused = (own: MessageSettings): string | undefined => {
       let message: string | undefined;
       try {
@@ -93,44 +88,73 @@ export class PolicyGuard {
       this.#options.onRefusedMessage?.(rule, actor, message);
       return `policy: ${message}`;
     };
-    const guarded: typeof write = (batch, signal, ids, settings) => {
-      if (this.#policies.isEmpty || settings === undefined) return write(batch, signal, ids, settings);
+    let last: Allowed | undefined;
+    const guarded: Write = (batch, signal, ids, settings, traceparents) => {
+      if (this.#policies.isEmpty || settings === undefined) return write(batch, signal, ids, settings, traceparents);
       const failed = new Map<number, string>();
       for (const [index, own] of settings.entries()) {
         const reason = refused(own);
         if (reason !== undefined) failed.set(index, reason);
       }
-      if (failed.size === 0) return write(batch, signal, ids, settings);
-      return writeOthers(write, { batch, signal, ids, settings }, failed);
+      if (failed.size === 0) return write(batch, signal, ids, settings, traceparents);
+      // A sink that was interrupted knows a batch again by its arrays: they are the same at each try.
+      const indexes = [...failed.keys()].join();
+      if (last?.batch !== batch || last.refused !== indexes) {
+        last = allowedOf({ batch, ids, settings, traceparents }, failed, indexes);
+      }
+      return writeOthers(write, last, signal, failed);
     };
     return { write: guarded, close: () => sink.close() } as PayloadSink & RowSink as Sink;
   }
 }
 
+/** That of either kind of sink. */
+type Write = (
+  batch: readonly unknown[],
+  signal: AbortSignal,
+  ids?: readonly string[],
+  settings?: readonly MessageSettings[],
+  traceparents?: readonly (string | undefined)[],
+) => Promise<void>;
+
 interface Written {
   readonly batch: readonly unknown[];
-  readonly signal: AbortSignal;
   readonly ids: readonly string[] | undefined;
   readonly settings: readonly MessageSettings[];
+  readonly traceparents: readonly (string | undefined)[] | undefined;
+}
+
+/** The part of a batch that may be sent. */
+interface Allowed {
+  /** The whole batch. */
+  readonly batch: readonly unknown[];
+  /** Indexes of those that are refused. */
+  readonly refused: string;
+  /** Indexes, in the batch, of `written`. */
+  readonly kept: readonly number[];
+  readonly written: Written;
+}
+
+function allowedOf(whole: Written, failed: ReadonlyMap<number, string>, refused: string): Allowed {
+  const kept = [...whole.batch.keys()].filter((index) => !failed.has(index));
+  const of = <T>(all: readonly T[]) => kept.map((index) => all[index]!);
+  const some = <T>(all: readonly T[] | undefined) => all === undefined ? undefined : of(all);
+  const { batch, ids, settings, traceparents } = whole;
+  const written = { batch: of(batch), ids: some(ids), settings: of(settings), traceparents: some(traceparents) };
+  return { batch, refused, kept, written };
 }
 
 /** Writes the messages that may be sent, and fails the others. */
 async function writeOthers(
-  write: (
-    batch: readonly unknown[],
-    signal: AbortSignal,
-    ids?: readonly string[],
-    settings?: readonly MessageSettings[],
-  ) => Promise<void>,
-  { batch, signal, ids, settings }: Written,
+  write: Write,
+  { kept, written: { batch, ids, settings, traceparents } }: Allowed,
+  signal: AbortSignal,
   refused: ReadonlyMap<number, string>,
 ): Promise<never> {
-  const kept = [...batch.keys()].filter((index) => !refused.has(index));
   const failed = new Map(refused);
   if (kept.length > 0) {
-    const of = <T>(all: readonly T[]) => kept.map((index) => all[index]!);
     try {
-      await write(of(batch), signal, ids === undefined ? undefined : of(ids), of(settings));
+      await write(batch, signal, ids, settings, traceparents);
     } catch (error) {
       if (!(error instanceof ItemsFailed)) throw error;
       for (const [index, reason] of error.failed) failed.set(kept[index]!, reason);
