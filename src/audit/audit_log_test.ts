@@ -98,6 +98,7 @@ test("old entries are cut off with an entry that says so, again and again", () =
     const verdict = verify(log, [removed, log.head()]);
     assert.ok(verdict.intact, JSON.stringify(verdict));
     assert.equal(verdict.entries, 2);
+    assert.deepEqual(verdict.unknown, [removed.sequence], "a head that is older than what is kept proves nothing");
   });
 });
 

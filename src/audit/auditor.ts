@@ -2,12 +2,15 @@
  * Records in the audit trail what an agent is asked to do.
  *
  * What anybody can repeat as often as he likes, requests that are refused, is recorded once and then, while it goes on,
- * once a minute with a count: nobody fills the disk by being refused. Recording never fails a request: what cannot be
- * written is counted, told in the log and in the health.
+ * once a minute with a count. Whoever comes from ever new addresses uses up an allowance, and from then on all like him
+ * are one count a minute: nobody fills the disk by being refused. Known accounts have an allowance of their own, so that
+ * strangers cannot hide what these were refused. Recording never fails a request: what cannot be written is counted, told
+ * in the log and in the health.
  * @module
  */
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
 import type { Logger } from "../connector/context.ts";
+import { Allowance } from "./allowance.ts";
 import type { AuditEvent, AuditLog } from "./audit_log.ts";
 
 /** What a caller says of an event; the rest is empty. */
@@ -30,6 +33,9 @@ export const reasonLengthMax = 500;
 const gatherMs = 60_000;
 /** So many are told apart; all others of the time count as one. */
 const gatheredMax = 1_000;
+/** Entries about refusals that were told apart: so many at once, then so many a minute. */
+const refusalsMax = 1_000;
+const refusalsPerMinute = 1;
 const pruneEveryMs = 24 * 3600 * 1000;
 /** What cannot be written is told in the log so often at most. */
 const complainMs = 60_000;
@@ -37,6 +43,8 @@ const complainMs = 60_000;
 interface Gathered {
   readonly sinceMs: number;
   readonly event: Recorded;
+  /** Stands for all that are not told apart. */
+  readonly isOthers: boolean;
   count: number;
 }
 
@@ -44,6 +52,9 @@ export class Auditor {
   readonly #options: AuditorOptions;
   readonly #now: () => number;
   readonly #gathered = new Map<string, Gathered>();
+  readonly #strangers = new Allowance(refusalsMax, refusalsPerMinute);
+  readonly #accounts = new Allowance(refusalsMax, refusalsPerMinute);
+  #dueMs = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pruner: ReturnType<typeof setInterval> | undefined;
   #failed = 0;
@@ -94,17 +105,34 @@ export class Auditor {
 
   /** Records what somebody may repeat as he likes. */
   refuse(event: Omit<Recorded, "outcome">): void {
-    const refused = { ...event, outcome: "refused" as const };
-    const own = JSON.stringify([event.action, event.actor, event.address, event.status]);
-    const key = this.#gathered.has(own) || this.#gathered.size < gatheredMax ? own : "others";
+    const now = this.#now();
+    // The timer does it, too, when nothing more comes.
+    if (now >= this.#dueMs) this.#gather(now - gatherMs);
+    const key = JSON.stringify([event.action, event.actor, event.address, event.status]);
     const known = this.#gathered.get(key);
-    if (known !== undefined) {
-      known.count++;
-      return;
-    }
-    const first = key === own ? refused : { action: event.action, outcome: refused.outcome, reason: "many others" };
-    this.#gathered.set(key, { sinceMs: this.#now(), event: first, count: 0 });
-    this.#write(first, 1);
+    if (known !== undefined) known.count++;
+    else if (this.#gathered.size < gatheredMax && this.#mayTell(event, now)) {
+      this.#begin(key, { ...event, outcome: "refused" }, 1, false);
+    } else this.#countAsOther(event, 1);
+  }
+
+  #mayTell({ actor = "" }: Pick<Recorded, "actor">, now: number): boolean {
+    return (actor === "" ? this.#strangers : this.#accounts).take(now);
+  }
+
+  #countAsOther({ action, actor = "" }: Pick<Recorded, "action" | "actor">, count: number): void {
+    const key = JSON.stringify([action, actor === ""]);
+    const known = this.#gathered.get(key);
+    if (known !== undefined) known.count += count;
+    else this.#begin(key, { action, outcome: "refused", reason: "many others" }, count, true);
+  }
+
+  /** Writes the first, and counts those that follow. */
+  #begin(key: string, event: Recorded, count: number, isOthers: boolean): void {
+    this.#write(event, count);
+    const now = this.#now();
+    this.#gathered.set(key, { sinceMs: now, event, isOthers, count: 0 });
+    this.#dueMs = Math.min(this.#dueMs, now + gatherMs);
     this.#wake();
   }
 
@@ -125,12 +153,17 @@ export class Auditor {
 
   /** Writes the counts of what began before a time. What goes on is gathered for another minute. */
   #gather(before: number): void {
-    for (const [key, { sinceMs, event, count }] of this.#gathered) {
-      if (sinceMs > before) continue;
+    this.#dueMs = Infinity;
+    for (const [key, { sinceMs, event, isOthers, count }] of this.#gathered) {
+      if (sinceMs > before) {
+        this.#dueMs = Math.min(this.#dueMs, sinceMs + gatherMs);
+        continue;
+      }
       this.#gathered.delete(key);
       if (count === 0) continue;
-      this.#write(event, count);
-      if (before !== Infinity) this.#gathered.set(key, { sinceMs: this.#now(), event, count: 0 });
+      if (before === Infinity) this.#write(event, count);
+      else if (isOthers || this.#mayTell(event, this.#now())) this.#begin(key, event, count, isOthers);
+      else this.#countAsOther(event, count);
     }
   }
 

@@ -58,6 +58,47 @@ test("refusals of very many addresses take few entries", () => {
   assert.equal(events().reduce((sum, { action, count }) => sum + (action === "refused" ? count : 0), 0), 20_000);
 });
 
+/** Refusals of a day: each minute come new addresses, and all of them come again. */
+function floodOfADay({ auditor, pass }: Pick<ReturnType<typeof fixture>, "auditor" | "pass">): number {
+  let sent = 0;
+  for (let minute = 0; minute < 24 * 60; minute++) {
+    for (let n = 0; n < 200; n++) {
+      for (const address of [`2001:db8:${minute}::${n}`, `2001:db8:${minute - 1}::${n}`]) {
+        auditor.refuse({ action: "refused", address, status: 401 });
+        sent++;
+      }
+    }
+    pass(60_000);
+  }
+  return sent;
+}
+
+test("a day of refusals of ever new addresses takes few entries, and hides none of a known account", () => {
+  const { auditor, pass, events, trail } = fixture();
+  const sent = floodOfADay({ auditor, pass });
+  auditor.refuse({ action: "refused", actor: "user eve", address: "192.0.2.1", status: 403, reason: "role" });
+  auditor.stop("request");
+  const refused = events().filter(({ action }) => action === "refused");
+  // The allowance at once, one a minute, and one a minute for all others.
+  assert.ok(refused.length < 1000 + 2 * 24 * 60 + 1000, String(refused.length));
+  assert.equal(refused.reduce((sum, { count }) => sum + count, 0), sent + 1, "each is counted");
+  assert.deepEqual(refused.filter(({ actor }) => actor !== "").map(({ actor, reason }) => [actor, reason]), [
+    ["user eve", "role"],
+  ]);
+  assert.ok(verify(trail).intact);
+});
+
+test("a refusal that goes on is written once a minute with how many there were", () => {
+  const { auditor, pass, events } = fixture();
+  for (let second = 0; second < 180; second++) {
+    auditor.refuse({ action: "refused", address: "192.0.2.1", status: 401 });
+    pass(1000);
+  }
+  assert.deepEqual(events().map(({ count }) => count), [1, 59, 60]);
+  auditor.stop("request");
+  assert.deepEqual(events().map(({ count }) => count), [1, 59, 60, 60, 1]);
+});
+
 test("texts from outside are bounded, and stay on their line", () => {
   const { auditor, events } = fixture();
   auditor.record({ action: "request", actor: "a".repeat(10_000), reason: "x\n2030 admin did it\u001b[2J".repeat(100) });

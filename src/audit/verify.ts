@@ -11,7 +11,14 @@ export interface Trail {
 }
 
 export type Verdict =
-  | { readonly intact: true; readonly entries: number; readonly anchor: ChainEnd; readonly head: ChainEnd }
+  | {
+    readonly intact: true;
+    readonly entries: number;
+    readonly anchor: ChainEnd;
+    readonly head: ChainEnd;
+    /** Sequences that were noted, and are older than what is kept: whether they were so cannot be told any more. */
+    readonly unknown: readonly number[];
+  }
   | { readonly intact: false; readonly sequence: number; readonly reason: string };
 
 function broken(sequence: number, reason: string): Verdict {
@@ -53,10 +60,9 @@ export function verify(trail: Trail, expected: readonly ChainEnd[] = []): Verdic
     return broken(anchor.sequence, "entries up to it were removed, and no entry says so");
   }
   for (const sequence of wanted.keys()) {
-    // What is older than the trail cannot be told.
     if (sequence > end.sequence) {
       return broken(sequence, "it was noted and is missing: the end of the trail was cut off");
     }
   }
-  return { intact: true, entries, anchor, head: end };
+  return { intact: true, entries, anchor, head: end, unknown: [...wanted.keys()] };
 }

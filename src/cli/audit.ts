@@ -50,9 +50,13 @@ function onDatabase<T>(args: Arguments, context: CliContext, work: (trail: Audit
 
 function verdictText(verdict: Verdict): string {
   if (!verdict.intact) return `BROKEN at entry ${verdict.sequence}: ${verdict.reason}\n`;
-  const { entries, anchor, head } = verdict;
+  const { entries, anchor, head, unknown } = verdict;
   const before = anchor.sequence === 0 ? "" : `; those up to ${anchor.sequence} were removed because of their age`;
-  return `intact: ${entries} entries${before}\nhead ${headText(head)}\n`;
+  const untold = unknown.map((sequence) =>
+    `UNKNOWN: entry ${sequence} was noted and is older than what is kept, so that the trail cannot be held against it; ` +
+    "give a head that was noted later\n"
+  );
+  return `intact: ${entries} entries${before}\nhead ${headText(head)}\n${untold.join("")}`;
 }
 
 function listText(entries: readonly AuditEntry[]): string {
@@ -102,7 +106,7 @@ async function run(args: Arguments, context: CliContext): Promise<number> {
       const expected = noted === undefined ? [] : [readHead(noted)];
       const verdict = onDatabase(args, context, (trail) => verify(trail, expected));
       context.stdout(args.flag("json") ? `${JSON.stringify(verdict)}\n` : verdictText(verdict));
-      return verdict.intact ? 0 : 1;
+      return verdict.intact && verdict.unknown.length === 0 ? 0 : 1;
     }
     default:
       return verb satisfies never;
@@ -131,6 +135,6 @@ export const audit: Command = {
   details: `
 verify follows the chain of hashes from the first entry to the last, and ends with 1 at the first that is not as it was
 written. Whoever may write the database can write the whole trail anew: keep what head prints elsewhere, from time to time,
-and give it to verify.`,
+and give it to verify. A head that is older than what is kept proves nothing: verify says so, and ends with 1.`,
   run,
 };

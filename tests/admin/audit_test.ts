@@ -75,6 +75,13 @@ test("who made what, and why it failed, stand in the trail; passwords and bodies
   }
 });
 
+test("HEAD does what GET does, and is recorded as that is", async () => {
+  const { ask, as, page } = await withAccounts();
+  for (const path of ["/stop", "/data/export", "/streams"]) await ask("HEAD", path, undefined, as("ada"));
+  const { entries } = await page();
+  assert.deepEqual(entries.toReversed().map(({ event }) => event.target), ["HEAD /stop", "HEAD /data/export"]);
+});
+
 test("refusals are recorded with who and why, a flood of them in few entries", async () => {
   const { ask, as, trail } = await withAccounts();
   await ask("DELETE", "/rules/r1", undefined, as("eve"));

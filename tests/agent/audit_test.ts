@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { AuditPage } from "../../src/admin/audit.ts";
+import { SqliteAuditLog } from "../../src/store/sqlite_audit_log.ts";
 import { Agent, weir, withFolder } from "./agent.ts";
 
 test("what was done stands in the trail after a kill, and whoever changes it is found out", () =>
@@ -50,6 +51,14 @@ test("what was done stands in the trail after a kill, and whoever changes it is 
     assert.equal(JSON.parse(stopped.stdout).entries, 8, "the refused listing and the stop");
 
     const database = new DatabaseSync(join(dataDir, "weir.db"));
+    const trail = new SqliteAuditLog(database, () => {});
+    const first = trail.read({ limit: 100 }).at(-1)!;
+    assert.equal(trail.prune(first.event.time + 1, Date.now()), 1);
+    trail.prune(trail.read({ limit: 100 }).at(-1)!.event.time + 1, Date.now());
+    const older = await weir(["audit", "verify", "--data-dir", dataDir, "--head", `${first.sequence}:${first.hash}`]);
+    assert.equal(older.code, 1, "nothing is proven");
+    assert.match(older.stdout, /^intact: .*\nhead .*\nUNKNOWN: entry 1 was noted /);
+
     database.exec("DROP TRIGGER audit_is_not_changed");
     database.exec("UPDATE audit SET text = replace(text, 'user ada', 'user bob') WHERE sequence = 3");
     database.close();
